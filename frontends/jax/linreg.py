@@ -1,0 +1,32 @@
+"""Linear regression in JAX: a pure step, value_and_grad for the gradients, jit to compile it."""
+
+import jax
+import jax.numpy as jnp
+
+from workbench.contract import Problem, Result, Training
+
+
+def train(problem: Problem) -> Training:
+    parameters = {"w": jnp.asarray(problem.init["w"]), "b": jnp.asarray(problem.init["b"])}
+    batches = problem.batches(jnp.asarray)
+
+    def predict(parameters, x):
+        return x @ parameters["w"] + parameters["b"]
+
+    def loss_of(parameters, x, y):
+        return jnp.mean((predict(parameters, x) - y) ** 2)
+
+    @jax.jit
+    def step(parameters, x, y):
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
+        parameters = jax.tree.map(lambda p, g: p - problem.learning_rate * g, parameters, gradients)
+        return parameters, loss
+
+    yield
+
+    for x, y in batches:
+        parameters, loss = step(parameters, x, y)
+        yield loss
+
+    predictions = predict(parameters, jnp.asarray(problem.queries))
+    return Result(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))

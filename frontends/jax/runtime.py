@@ -1,0 +1,47 @@
+"""What the harness needs of JAX: the device, the precision, and how to wait."""
+
+from pathlib import Path
+
+import jax
+import jaxlib
+
+from workbench.contract import DeviceUnavailableError, Settings
+
+
+def configure(settings: Settings) -> None:
+    """Set the type and the precision, once per process; threads come from the environment."""
+    platforms = {device.platform for device in jax.devices()}
+    if settings.device == "gpu" and "gpu" not in platforms:
+        raise DeviceUnavailableError(f"jax {jax.__version__} sees no GPU, only {', '.join(sorted(platforms))}")
+    jax.config.update("jax_enable_x64", settings.dtype == "float64")
+    if settings.matmul_precision is not None:
+        jax.config.update("jax_default_matmul_precision", settings.matmul_precision)
+
+
+def wait() -> None:
+    """Until every array that is still alive has been computed; JAX dispatches asynchronously, on the CPU too."""
+    jax.block_until_ready(jax.live_arrays())
+
+
+def observe() -> dict:
+    """Version, device and precision as JAX itself reports them; its threads are counted."""
+    return {
+        "versions": {"jax": jax.__version__, "jaxlib": jaxlib.__version__},
+        "device": jax.devices()[0].device_kind,
+        "threads": pool_threads(),
+        "matmul_precision": jax.config.jax_default_matmul_precision or "default",
+    }
+
+
+def pool_threads() -> int | None:
+    """How many threads XLA's pool has, as the operating system shows them: JAX does not tell."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return None
+    return sum("XLAEigen" in (task / "comm").read_text() for task in tasks.iterdir()) or None
+
+
+def peak_device_bytes() -> int | None:
+    """The most memory JAX's allocator has held on the GPU."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    return statistics.get("peak_bytes_in_use")

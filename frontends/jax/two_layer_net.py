@@ -1,0 +1,32 @@
+"""A two-layer ReLU network in JAX: a pure step, value_and_grad for the gradients, jit to compile it."""
+
+import jax
+import jax.numpy as jnp
+
+from workbench.contract import Problem, Result, Training
+
+
+def train(problem: Problem) -> Training:
+    parameters = {"w1": jnp.asarray(problem.init["w1"]), "w2": jnp.asarray(problem.init["w2"])}
+    batches = problem.batches(jnp.asarray)
+
+    def predict(parameters, x):
+        return jax.nn.relu(x @ parameters["w1"]) @ parameters["w2"]
+
+    def loss_of(parameters, x, y):
+        return jnp.sum((predict(parameters, x) - y) ** 2) / len(x)
+
+    @jax.jit
+    def step(parameters, x, y):
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
+        parameters = jax.tree.map(lambda p, g: p - problem.learning_rate * g, parameters, gradients)
+        return parameters, loss
+
+    yield
+
+    for x, y in batches:
+        parameters, loss = step(parameters, x, y)
+        yield loss
+
+    predictions = predict(parameters, jnp.asarray(problem.queries))
+    return Result(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))

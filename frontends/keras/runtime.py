@@ -1,0 +1,49 @@
+"""What the harness needs of Keras on TensorFlow, and two helpers its tasks share."""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from frontends.tf1 import runtime as tensorflow_runtime
+from workbench.contract import Settings
+
+wait = tensorflow_runtime.wait  # fit returns when the last step's loss has reached its callback
+peak_device_bytes = tensorflow_runtime.peak_device_bytes
+
+
+def configure(settings: Settings) -> None:
+    """Set the type and the precision, once per process; threads come from the environment."""
+    tensorflow_runtime.configure(settings)
+    keras.config.set_floatx(settings.dtype)
+
+
+def observe() -> dict:
+    """What TensorFlow reports, and Keras's version."""
+    observed = tensorflow_runtime.observe()
+    observed["versions"]["keras"] = keras.__version__
+    return observed
+
+
+class StepLosses(keras.callbacks.Callback):
+    """Each step's own loss: Keras reports the mean since the epoch began unless its metrics are reset."""
+
+    def on_train_begin(self, logs=None):
+        self.losses = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(logs["loss"])
+
+
+def dataset(problem, batches, steps):
+    """The next ``steps`` batches as a tf.data pipeline; a resident batch is one tensor, repeated."""
+    if problem.resident:
+        return tf.data.Dataset.from_tensors(next(batches)).repeat(steps)
+    signature = tuple(
+        tf.TensorSpec((None, *array.shape[1:]), dtype=problem.dtype) for array in problem.data.values()
+    )
+    return tf.data.Dataset.from_generator(lambda: itertools.islice(batches, steps), output_signature=signature)

@@ -1,0 +1,34 @@
+"""A two-layer ReLU network in Keras: describe a model, compile it, fit it."""
+
+import keras
+import numpy as np
+
+from frontends.keras.runtime import StepLosses, dataset
+from workbench.contract import Problem, Result, Training
+
+
+def summed_squared_error(y, prediction):
+    """Per sample; Keras takes the mean over the batch."""
+    return keras.ops.sum(keras.ops.square(prediction - y), axis=-1)
+
+
+def train(problem: Problem) -> Training:
+    inputs, hidden = problem.init["w1"].shape
+    outputs = problem.init["w2"].shape[1]
+    model = keras.Sequential([
+        keras.Input((inputs,)),
+        keras.layers.Dense(hidden, activation="relu", use_bias=False),
+        keras.layers.Dense(outputs, use_bias=False),
+    ])
+    model.set_weights([problem.init["w1"], problem.init["w2"]])
+    model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=summed_squared_error)
+    step_losses = StepLosses()
+    batches = problem.batches()
+    steps = yield
+
+    while steps:
+        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        steps = yield np.array(step_losses.losses)
+
+    w1, w2 = model.get_weights()
+    return Result(parameters={"w1": w1, "w2": w2}, predictions=model.predict(problem.queries, verbose=0))

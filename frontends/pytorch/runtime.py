@@ -1,0 +1,52 @@
+"""What the harness needs of PyTorch: the device, the threads, the precision, and how to wait."""
+
+import torch
+
+from workbench.contract import DeviceUnavailableError, Problem, Settings
+
+
+def device_of(problem: Problem) -> torch.device:
+    """The device a problem is to be computed on."""
+    return torch.device("cuda" if problem.device == "gpu" else "cpu")
+
+
+def in_mode(problem: Problem, model):
+    """A module or function as it is when eager, or compiled by torch.compile."""
+    return torch.compile(model) if problem.mode == "pytorch_compiled" else model
+
+
+def configure(settings: Settings) -> None:
+    """Set threads, precision and flush-to-zero, once per process."""
+    if settings.device == "gpu" and not torch.cuda.is_available():
+        build = "a CPU build" if torch.version.cuda is None else f"built for CUDA {torch.version.cuda}"
+        raise DeviceUnavailableError(f"torch {torch.__version__} ({build}) sees no GPU")
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+        torch.set_num_interop_threads(settings.threads)
+    if settings.matmul_precision is not None:
+        torch.set_float32_matmul_precision("highest" if settings.matmul_precision == "float32" else "high")
+        torch.backends.cudnn.allow_tf32 = settings.matmul_precision == "tf32"
+
+
+def wait() -> None:
+    """Until every kernel launched so far has run; on the CPU PyTorch returns when it has computed."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def observe() -> dict:
+    """Version, device, threads and precision as PyTorch itself reports them."""
+    on_gpu = torch.cuda.is_initialized()
+    exact = torch.get_float32_matmul_precision() == "highest"
+    return {
+        "versions": {"torch": torch.__version__},
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "threads": torch.get_num_threads(),
+        "matmul_precision": "float32" if exact else "tf32",
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def peak_device_bytes() -> int | None:
+    """The most memory PyTorch's allocator has held on the GPU."""
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_initialized() else None

@@ -1,0 +1,33 @@
+"""c = sum(x * y + z) in TensorFlow 1 style: tf.gradients adds the derivatives to the graph before anything runs."""
+
+import tensorflow.compat.v1 as tf
+
+from frontends.tf1.runtime import resident
+from workbench.contract import Problem, Result, Training
+
+
+def train(problem: Problem) -> Training:
+    graph = tf.Graph()
+    with graph.as_default(), tf.device(f"/{problem.device}:0"):
+        # variables, since constants would be folded away before the first step
+        x, y, z = (resident(name, problem.init[name]) for name in ("x", "y", "z"))
+
+        a = x * y
+        b = a + z
+        c = tf.reduce_sum(b)
+        gradients = tf.gradients(c, [x, y, z])
+        # run as operations: computed at each step, but left on the device; tf.group's inputs would be pruned
+        evaluate_gradients = [gradient.op for gradient in gradients]
+        initialize = tf.global_variables_initializer()
+
+    batches = problem.batches()
+    with tf.Session(graph=graph) as session:
+        session.run(initialize)
+        yield
+
+        for () in batches:
+            c_value, _ = session.run([c, evaluate_gradients])
+            yield c_value
+
+        dc_dx, dc_dy, dc_dz = session.run(gradients)
+    return Result(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})

@@ -1,0 +1,34 @@
+"""A two-layer ReLU network in TensorFlow 1 style: declare a graph, then feed it in a session."""
+
+import tensorflow.compat.v1 as tf
+
+from frontends.tf1.runtime import inputs_of
+from workbench.contract import Problem, Result, Training
+
+
+def train(problem: Problem) -> Training:
+    graph = tf.Graph()
+    with graph.as_default(), tf.device(f"/{problem.device}:0"):
+        x, y = inputs_of(problem)
+        w1 = tf.get_variable("w1", initializer=problem.init["w1"])
+        w2 = tf.get_variable("w2", initializer=problem.init["w2"])
+
+        prediction = tf.matmul(tf.nn.relu(tf.matmul(x, w1)), w2)
+        loss = tf.reduce_mean(tf.reduce_sum(tf.square(prediction - y), axis=1))
+        learning_rate = tf.constant(problem.learning_rate, problem.dtype)  # a Python float would become float32
+        update = tf.train.GradientDescentOptimizer(learning_rate).minimize(loss, var_list=[w1, w2])
+        initialize = tf.global_variables_initializer()
+
+    batches = problem.batches()
+    with tf.Session(graph=graph) as session:
+        session.run(initialize)
+        yield
+
+        for batch_x, batch_y in batches:
+            feed = {} if problem.resident else {x: batch_x, y: batch_y}
+            loss_value, _ = session.run([loss, update], feed_dict=feed)
+            yield loss_value
+
+        w1_value, w2_value = session.run([w1, w2])
+        predictions = session.run(prediction, feed_dict={x: problem.queries})
+    return Result(parameters={"w1": w1_value, "w2": w2_value}, predictions=predictions)

@@ -1,0 +1,36 @@
+"""Linear regression in TensorFlow 2: a tape records the forward pass and replays it backwards."""
+
+import tensorflow as tf
+
+from frontends.tf2.runtime import in_mode
+from workbench.contract import Problem, Result, Training
+
+
+def train(problem: Problem) -> Training:
+    with tf.device(problem.device):
+        w = tf.Variable(problem.init["w"])
+        b = tf.Variable(problem.init["b"])
+        batches = problem.batches(tf.convert_to_tensor)
+
+    def predict(x):
+        return x @ w + b
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(predict(x) - y))
+
+        dloss_dw, dloss_db = tape.gradient(loss, [w, b])
+        w.assign_sub(problem.learning_rate * dloss_dw)
+        b.assign_sub(problem.learning_rate * dloss_db)
+        return loss
+
+    step = in_mode(problem, step)
+    yield
+
+    for x, y in batches:
+        yield step(x, y)
+
+    return Result(
+        parameters={"w": w.numpy(), "b": b.numpy()},
+        predictions=predict(tf.convert_to_tensor(problem.queries)).numpy(),
+    )

@@ -1,0 +1,30 @@
+"""Framework comparison workbench: the same training task in five frameworks, measured with proof.
+
+>>> import workbench
+>>> session = workbench.run("linreg", frameworks="all")   # doctest: +SKIP
+>>> session.table, session.losses                          # doctest: +SKIP
+
+Importing this package imports no framework, and none of run's own machinery until it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.api import Run, load, results_of, run
+    from workbench.errors import WorkbenchError
+
+__all__ = ["Run", "WorkbenchError", "__version__", "load", "results_of", "run"]
+
+__version__ = "0.1.0"
+
+_HOMES = {name: "workbench.api" for name in ("Run", "load", "results_of", "run")}
+_HOMES["WorkbenchError"] = "workbench.errors"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'workbench' has no attribute {name!r}")

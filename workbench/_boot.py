@@ -1,0 +1,39 @@
+"""Where a worker process starts: ``python -P _boot.py JOB.json READ_FD WRITE_FD``.
+
+Before anything else is imported it goes to its CPUs, finds workbench by path (so that the worker's interpreter
+needs no workbench installed) and puts the content root first on the path (so that no folder of the user's and
+no package that is called ``tasks`` or ``frontends`` can shadow ours).
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Start the worker of one job."""
+    job = json.loads(Path(sys.argv[1]).read_text())
+    commands, answers = int(sys.argv[2]), int(sys.argv[3])
+    for descriptor in (commands, answers):
+        os.set_inheritable(descriptor, False)  # a grandchild must not hold the harness's pipe open
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
+
+    home = Path(job["package"])
+    spec = importlib.util.spec_from_file_location(
+        "workbench", home / "__init__.py", submodule_search_locations=[str(home)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["workbench"] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    sys.path.insert(0, job["content"])
+
+    from workbench.worker import serve
+
+    serve(job, commands, answers)
+
+
+main()

@@ -1,0 +1,246 @@
+"""What there is: tasks, presets, frontends, modes, and the matrix of pairs with its declared holes.
+
+Everything is derived from the tree, by reading: a task's docstring and literal ``PRESETS`` from its source, a
+frontend from its ``frontend.toml``. Nothing is imported or executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from workbench.content import content_root
+from workbench.errors import WorkbenchError, unknown
+
+REFERENCE = "numpy_manual"
+DISTRIBUTION = "framework-workbench"
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of a task; ``values`` are its literal settings, such as steps and learning_rate."""
+
+    name: str
+    about: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as its source describes it."""
+
+    name: str
+    spec: str
+    presets: Mapping[str, Preset]
+
+    @property
+    def title(self) -> str:
+        """The first line of the specification."""
+        return self.spec.strip().splitlines()[0].rstrip(".")
+
+    @property
+    def default_preset(self) -> str:
+        """The first preset of the source."""
+        return next(iter(self.presets))
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """One mode of one frontend folder, with its own id."""
+
+    id: str
+    title: str
+    folder: str
+    framework: str
+    families: tuple[str, ...]
+    packages: tuple[str, ...]
+    devices: tuple[str, ...]
+    extra: str | None
+    color: str | None
+    compiles: str | None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    holes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def install(self) -> str:
+        """The line that installs what this frontend needs."""
+        return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The content below one root folder."""
+
+    root: Path
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Tasks by name."""
+        files = sorted((self.root / "tasks").glob("*.py"))
+        return {file.stem: read_task(file) for file in files if not file.stem.startswith("_")}
+
+    @cached_property
+    def frontends(self) -> dict[str, Frontend]:
+        """Frontends by id, in the folders' alphabetical order."""
+        found: dict[str, Frontend] = {}
+        for file in sorted((self.root / "frontends").glob("*/frontend.toml")):
+            for frontend in read_frontends(file):
+                if frontend.id in found:
+                    raise WorkbenchError(f"{file}: mode {frontend.id!r} stands in two folders; rename one")
+                found[frontend.id] = frontend
+        return found
+
+    def hole(self, task: str, frontend: Frontend) -> str | None:
+        """Why a pair does not exist, or None when it does.
+
+        Raises:
+            WorkbenchError: when it neither exists nor is declared, or both.
+        """
+        exists = (self.root / "frontends" / frontend.folder / f"{task}.py").is_file()
+        reason = frontend.holes.get(task)
+        if exists and reason:
+            raise WorkbenchError(f"frontends/{frontend.folder}: {task} is declared a hole, yet {task}.py exists")
+        if not exists and not reason:
+            raise WorkbenchError(
+                f"frontends/{frontend.folder}: neither {task}.py nor a reason under [holes] in frontend.toml"
+            )
+        return reason
+
+    def task(self, name: str) -> Task:
+        """The task of that name, or an error that suggests one."""
+        if name not in self.tasks:
+            raise unknown("task", name, self.tasks)
+        return self.tasks[name]
+
+    def preset(self, task: Task, name: str | None) -> str:
+        """The name of an existing preset, the task's first when none is named."""
+        if name is None:
+            return task.default_preset
+        if name not in task.presets:
+            raise unknown(f"preset of {task.name}", name, task.presets)
+        return name
+
+    def select(self, patterns: Iterable[str]) -> list[Frontend]:
+        """Frontends chosen by ids, families, globs or ``all``, each once, in the catalog's order.
+
+        Raises:
+            WorkbenchError: for a pattern that matches nothing.
+        """
+        chosen: set[str] = set()
+        for pattern in patterns:
+            matching = {f.id for f in self.frontends.values() if _matches(pattern, f)}
+            if not matching:
+                families = {family for f in self.frontends.values() for family in f.families}
+                raise unknown("frontend", pattern, {"all", *self.frontends, *families})
+            chosen |= matching
+        return [frontend for frontend in self.frontends.values() if frontend.id in chosen]
+
+
+def _matches(pattern: str, frontend: Frontend) -> bool:
+    names = (frontend.id, frontend.folder, *frontend.families)
+    return pattern == "all" or any(fnmatch.fnmatchcase(name, pattern) for name in names)
+
+
+def read_task(file: Path) -> Task:
+    """A task's name, specification and presets, read from its source without running it."""
+    try:
+        module = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    except SyntaxError as error:
+        raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
+    literal = next((node.value for node in module.body if _assigns(node, "PRESETS")), None)
+    if literal is None:
+        raise WorkbenchError(f"{file}: no PRESETS = {{...}} at the top level")
+    try:
+        values = ast.literal_eval(literal)
+        presets = {name: Preset(name, preset["about"], preset) for name, preset in values.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise WorkbenchError(
+            f"{file}, line {literal.lineno}: PRESETS must be a literal dict of dicts, each with an 'about'"
+        ) from None
+    if not presets:
+        raise WorkbenchError(f"{file}, line {literal.lineno}: PRESETS is empty")
+    return Task(file.stem, ast.get_docstring(module) or "", presets)
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
+_KEYS: dict[str, type] = {
+    "title": str,
+    "families": list,
+    "packages": list,
+    "devices": list,
+    "modes": dict,
+    "extra": str,
+    "color": str,
+    "environment": dict,
+    "holes": dict,
+}
+_REQUIRED = ("title", "families", "packages", "devices", "modes")
+
+
+def read_frontends(file: Path) -> list[Frontend]:
+    """The modes of one frontend.toml.
+
+    Raises:
+        WorkbenchError: naming file, line or key when it is malformed.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WorkbenchError(f"{file}: {error}") from None
+    for key in _REQUIRED:
+        if key not in table:
+            raise WorkbenchError(f"{file}: key {key!r} is missing")
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise WorkbenchError(f"{file}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+        if not isinstance(value, _KEYS[key]):
+            raise WorkbenchError(f"{file}: key {key!r} must be a {_KEYS[key].__name__}")
+    return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
+
+
+def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
+    if not _NAME.match(name):
+        raise WorkbenchError(f"{file}: mode {name!r} must be lower-case letters, digits and underscores")
+    if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
+        raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
+    return Frontend(
+        id=name,
+        title=mode["title"],
+        folder=file.parent.name,
+        framework=table["title"],
+        families=tuple(table["families"]),
+        packages=tuple(table["packages"]),
+        devices=tuple(table["devices"]),
+        extra=table.get("extra"),
+        color=mode.get("color", table.get("color")),
+        compiles=mode.get("compiles"),
+        environment=_texts(file, table, mode, "environment"),
+        holes=_texts(file, table, mode, "holes"),
+    )
+
+
+def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
+    """A table of texts, the mode's entries over the folder's."""
+    entries = {**table.get(key, {}), **mode.get(key, {})}
+    for name, value in entries.items():
+        if not isinstance(value, str):
+            raise WorkbenchError(f"{file}: [{key}] {name} must be a text in quotes")
+    return entries
+
+
+def catalog() -> Catalog:
+    """The content that comes with this workbench."""
+    return Catalog(content_root())

@@ -1,0 +1,213 @@
+"""The command line. Each command imports what it needs, so that help answers at once.
+
+Exit codes: 0 all fine; 1 a contestant failed or computed something else; 2 asked for wrongly, nothing written;
+3 nothing failed, but something that was asked for is not installed or not possible here; 4 all measured and
+written, but a plot failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from workbench import __version__
+from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_USAGE, WorkbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.results import Run
+
+app = typer.Typer(
+    name="workbench",
+    help="See and trust how the same training task looks, behaves and performs in five frameworks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+Store = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads this at run time
+    typer.Option("--output", "-o", help="The folder of runs.  [default: results]"),
+]
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one line on stderr and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except WorkbenchError as error:
+        _say(f"workbench: {error}")
+        sys.exit(EXIT_USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("workbench: interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `workbench list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
+            _say(f"workbench: {error.format_message()} (`workbench --help`)")
+            sys.exit(EXIT_USAGE)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
+    frameworks: Annotated[
+        list[str],
+        typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
+    ] = ["all"],  # noqa: B006 - typer copies it
+    preset: Annotated[Optional[str], typer.Option("--preset", "-p", help="One of the task's presets.")] = None,  # noqa: UP045
+    device: Annotated[str, typer.Option(help="cpu, gpu, auto, or an index such as gpu:1.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads of every frontend, on as many CPUs.")] = 1,
+    steps: Annotated[Optional[int], typer.Option(help="Instead of the preset's number of steps.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.")] = 0,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    matmul_precision: Annotated[str, typer.Option(help="On a GPU: float32 or tf32.")] = "float32",
+    rounds: Annotated[int, typer.Option(help="How often each contestant is measured.")] = 10,
+    timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
+    output: Store = None,
+    as_json: Json = False,
+) -> int:
+    """Run one task in every chosen frontend: prove each, time each, write a run folder."""
+    from workbench import api
+    from workbench.progress import progress_for
+
+    plot_failure = ""
+    with progress_for(_console(stderr=True)) as progress:
+        try:
+            finished = api.run(
+                task,
+                frameworks,
+                preset=preset,
+                device=device,
+                threads=threads,
+                steps=steps,
+                seed=seed,
+                dtype=dtype,
+                matmul_precision=matmul_precision,
+                rounds=rounds,
+                timeout_s=timeout,
+                output=output,
+                progress=progress,
+            )
+        except api.PlotFailedError as failure:
+            finished, plot_failure = failure.run, str(failure)
+    _show(finished, as_json)
+    if plot_failure:
+        _say(f"workbench: the tables are written, but a plot failed: {plot_failure}")
+        return EXIT_PLOT
+    return exit_code(finished)
+
+
+@app.command(name="list")
+def list_(as_json: Json = False) -> None:
+    """List tasks, presets, frontends, and the matrix of pairs with its holes."""
+    from workbench import listing
+    from workbench.catalog import catalog
+
+    content = catalog()
+    if as_json:
+        _print_json(listing.as_json(content))
+    else:
+        _console().print(*listing.terminal(content), sep="\n")
+
+
+@app.command()
+def results(output: Store = None, as_json: Json = False) -> None:
+    """List the runs in a folder of runs, newest first."""
+    from workbench import api, listing
+    from workbench.results import default_store
+
+    runs = api.results_of(output)
+    if as_json:
+        _print_json({"runs": [listing.run_facts(found) for found in runs]})
+    elif runs:
+        _console().print(listing.runs_table(runs))
+    else:
+        _say(f"no runs in {output or default_store()}: `workbench run linreg` makes one")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")],
+    output: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Print a run's table again."""
+    from workbench import api
+
+    _show(api.load(name, output), as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, which devices there are, how many threads, and what to install."""
+    from workbench import listing
+    from workbench.catalog import catalog
+
+    found = listing.diagnosis(catalog())
+    if as_json:
+        _print_json(found)
+    else:
+        _console().print(*listing.diagnosis_terminal(found), sep="\n")
+
+
+def exit_code(finished: Run) -> int:
+    """What a run comes to, for scripts and CI."""
+    from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNAVAILABLE
+
+    outcomes = {contestant["outcome"] for contestant in finished.contestants}
+    if outcomes - {"ok", "unsupported", "unavailable"}:
+        return EXIT_CONTESTANT
+    return EXIT_UNAVAILABLE if "unavailable" in outcomes or "ok" not in outcomes else EXIT_OK
+
+
+def _show(finished: Run, as_json: bool) -> None:
+    if as_json:
+        _print_json(finished.summary())
+        return
+    from workbench import tables
+
+    _console().print(*tables.terminal(finished), sep="\n")
+    _console().print(f"{finished.path}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

@@ -1,0 +1,114 @@
+"""The environment of a worker, decided before its Python starts: threads, devices, allocators, caches.
+
+Setting any of these after an import does nothing, so this is the one place that sets them. Every variable that
+could tune a framework is first taken out, whatever the user's shell holds, then set alike for all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+
+_TUNING_PREFIXES = (
+    "AUTOGRAPH_",
+    "BLIS_",
+    "CUDA_",
+    "GOMP_",
+    "GOTO_",
+    "JAX_",
+    "KERAS_",
+    "KMP_",
+    "MKL_",
+    "NUMEXPR_",
+    "NVIDIA_TF32",
+    "OMP_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "TF_",
+    "TORCH",
+    "TRITON_",
+    "VECLIB_",
+    "XLA_",
+)
+_TUNING_NAMES = ("NPROC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC")
+_KEPT = ("CUDA_HOME", "CUDA_PATH")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NPROC",  # the size of XLA's thread pool on the CPU
+)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a session computes: the CPU, or the GPU of one index."""
+
+    kind: str
+    index: int = 0
+
+    @classmethod
+    def parse(cls, text: str, gpus: int) -> Device:
+        """A device from ``cpu``, ``gpu``, ``gpu:1``, ``cuda:1`` or ``auto`` on a machine with ``gpus`` GPUs.
+
+        Raises:
+            WorkbenchError: for anything else, and for an index that this machine has no GPU for.
+        """
+        if text == "auto":
+            return cls("gpu" if gpus else "cpu")
+        match = re.fullmatch(r"(cpu|gpu|cuda)(?::(\d+))?", text.lower())
+        if match is None or (match[1] == "cpu" and match[2]):
+            raise WorkbenchError(f"unknown device {text!r}: use cpu, gpu, auto, or an index such as gpu:1")
+        device = cls("cpu" if match[1] == "cpu" else "gpu", int(match[2] or 0))
+        if device.index >= max(gpus, 1):
+            raise WorkbenchError(f"no GPU {device.index}: this machine shows {gpus}; `workbench doctor` lists them")
+        return device
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "cpu" or not self.index else f"{self.kind}:{self.index}"
+
+
+def worker_environment(
+    device: Device, threads: int | None, caches: Path, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """All variables of a worker.
+
+    Args:
+        device: a worker sees this device and no other.
+        threads: per framework, or None to leave every framework as it comes.
+        caches: a fresh folder, so that compilers start cold and no user's settings are read.
+        extra: the frontend's own variables.
+    """
+    variables = {name: value for name, value in os.environ.items() if not _tunes(name)}
+    if threads is not None:
+        variables |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    if device.kind == "gpu":
+        variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        variables["CUDA_VISIBLE_DEVICES"] = str(device.index)
+        variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    else:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+        variables["JAX_PLATFORMS"] = "cpu"
+    variables |= {
+        "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
+        "TRITON_CACHE_DIR": str(caches / "triton"),
+        "KERAS_HOME": str(caches / "keras"),
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    return {**variables, **extra}
+
+
+def _tunes(name: str) -> bool:
+    return name not in _KEPT and (name in _TUNING_NAMES or name.startswith(_TUNING_PREFIXES))

@@ -1,0 +1,25 @@
+"""Errors a user can mend, and the exit codes of the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_CONTESTANT = 1  # a contestant that was asked for has no valid time
+EXIT_USAGE = 2  # nothing was run, nothing was written
+EXIT_UNAVAILABLE = 3  # nothing failed, but something asked for is not installed or not possible here
+EXIT_PLOT = 4  # everything was measured and written but for a plot
+EXIT_INTERRUPTED = 130
+
+
+class WorkbenchError(Exception):
+    """One clear line: what was wrong, what was expected, what to do."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> WorkbenchError:
+    """The error for a name that is not known, with the nearest known one as a suggestion."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+    return WorkbenchError(f"unknown {kind} {name!r}: {hint}")

@@ -1,0 +1,151 @@
+"""How values cross process borders: JSON lines over pipes, arrays in npz files. Never a pickle.
+
+A worker speaks over two pipes of its own. Each message is one line of JSON with the format's version; a
+command is ``{"v": 1, "do": ...}``, an answer ``{"v": 1, "did": ...}`` or ``{"v": 1, "failed": ...}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.contract import Array, Arrays, Problem
+
+VERSION = 1
+LINE_LIMIT = 1 << 20
+
+_GROUPS = ("init", "data")
+_SINGLE = ("rows", "queries")
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A message as one line."""
+    return json.dumps({"v": VERSION, **message}, allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The message of one line.
+
+    Raises:
+        ValueError: when the line is no message of this version; says what it is instead.
+    """
+    try:
+        message = json.loads(line, parse_constant=_no_constant)
+    except ValueError as error:
+        raise ValueError(f"not a message: {line[:80]!r} ({error})") from None
+    if not isinstance(message, dict) or message.get("v") != VERSION:
+        raise ValueError(f"not a message of version {VERSION}: {line[:80]!r}")
+    return message
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data`` to a pipe."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def save_problem(path: Path, problem: Problem) -> None:
+    """Write a problem as one npz: its arrays under ``group/name`` and its numbers as JSON text under ``about``."""
+    import numpy as np
+
+    about = {
+        item.name: getattr(problem, item.name)
+        for item in dataclasses.fields(problem)
+        if item.name not in (*_GROUPS, *_SINGLE)
+    }
+    arrays: dict[str, Array] = {"about": np.array(json.dumps(about))}
+    for group in _GROUPS:
+        arrays |= {f"{group}/{name}": array for name, array in getattr(problem, group).items()}
+    arrays |= {name: getattr(problem, name) for name in _SINGLE if getattr(problem, name) is not None}
+    save_arrays(path, arrays)
+
+
+def load_problem(path: Path, **changes: Any) -> Problem:
+    """Read a problem back; ``changes`` replace fields such as ``device``, ``mode`` and ``endless``."""
+    from workbench.contract import Problem
+
+    arrays = load_arrays(path)
+    fields: dict[str, Any] = json.loads(str(arrays.pop("about")))
+    for group in _GROUPS:
+        prefix = f"{group}/"
+        fields[group] = {
+            name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)
+        }
+    fields |= {name: arrays[name] for name in _SINGLE if name in arrays}
+    return Problem(**{**fields, **changes})
+
+
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Write arrays as npz, first under a temporary name so that no reader meets half a file."""
+    import numpy as np
+
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
+
+
+def load_arrays(path: Path) -> dict[str, Array]:
+    """All arrays of an npz.
+
+    Raises:
+        ValueError, OSError, zipfile.BadZipFile: when the file is missing, damaged or holds objects.
+    """
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def hash_of(arrays: Arrays) -> str:
+    """SHA-256 over names, types, shapes and bytes: the same for the same problem on every machine."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Everything a worker is told when it starts; written as JSON and read before anything is imported.
+
+    ``content`` is the folder that holds tasks/ and frontends/, ``package`` the folder of workbench itself,
+    ``folder`` the frontend's folder and ``mode`` its mode, ``cpus`` the CPUs to stay on (empty: anywhere).
+    ``threads`` and ``matmul_precision`` are None where the framework is left as it comes. ``slowdown`` is for
+    the self-test alone: the share of steps that is repeated without being counted.
+    """
+
+    content: str
+    package: str
+    task: str
+    preset: str
+    seed: int
+    dtype: str
+    steps: int | None
+    folder: str
+    mode: str
+    device: str
+    threads: int | None
+    matmul_precision: str | None
+    problem: str
+    proof: str
+    cpus: tuple[int, ...] = ()
+    slowdown: float = 0.0
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1))

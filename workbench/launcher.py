@@ -1,0 +1,200 @@
+"""Worker processes: started, spoken with, stopped, woken and ended; whatever goes wrong becomes an outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from workbench import exchange
+from workbench.catalog import DISTRIBUTION, Frontend
+from workbench.exchange import Job
+
+GRACE_S = 5.0
+
+
+class Outcome(StrEnum):
+    """How a contestant ended; exactly one each."""
+
+    OK = "ok"
+    INVALID = "invalid"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out-of-memory"
+    INTERRUPTED = "interrupted"
+
+
+class WorkerFailedError(Exception):
+    """A worker that will answer no more: the contestant's outcome, and the reason in one line."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class WorkerProcess:
+    """One worker process and the two pipes to it. Its stdout and stderr go to a log file."""
+
+    def __init__(
+        self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
+    ) -> None:
+        self.frontend = frontend
+        self._phase = "start"
+        self._buffer = b""
+        handle, name = tempfile.mkstemp(prefix="workbench-job-", suffix=".json")
+        os.close(handle)
+        self._job_file = Path(name)
+        job.write(self._job_file)
+        command_end, self._commands = os.pipe()
+        self._answers, answer_end = os.pipe()
+        boot = str(Path(job.package) / "_boot.py")
+        arguments = [interpreter or sys.executable, "-P", boot, name, str(command_end), str(answer_end)]
+        with log.open("ab") as output:
+            try:
+                self._process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=dict(environment),
+                    pass_fds=(command_end, answer_end),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._job_file.unlink(missing_ok=True)
+                self._close_pipes()
+                reason = f"{arguments[0]} does not start: {error.strerror}"
+                raise WorkerFailedError(Outcome.ERROR, reason) from None
+            finally:
+                os.close(command_end)
+                os.close(answer_end)
+        self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, which is also that of its process group."""
+        return self._process.pid
+
+    def ask(self, do: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer, without polling."""
+        self.send(do, **arguments)
+        return self.receive(timeout_s)
+
+    def send(self, do: str, **arguments: Any) -> None:
+        """Send a command; its answer is to be received before the next one is sent."""
+        self._phase = do
+        with contextlib.suppress(BrokenPipeError):  # then receive() finds out why
+            exchange.write_all(self._commands, exchange.encode({"do": do, **arguments}))
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """The answer to the command sent last.
+
+        Raises:
+            WorkerFailedError: when the worker fails, dies, answers nonsense or takes longer than ``timeout_s``.
+        """
+        line = self._line(time.monotonic() + timeout_s, timeout_s)
+        try:
+            message = exchange.decode(line)
+        except ValueError as error:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
+        if "failed" in message:
+            raise explain(message, self.frontend)
+        if message.get("did") != self._phase:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered {message.get('did')!r} to {self._phase!r}")
+        return message
+
+    def _line(self, deadline: float, timeout_s: float) -> bytes:
+        watched = [self._answers] if self._ended is None else [self._answers, self._ended]
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                reason = f"no answer within {timeout_s:g} s in {self._phase!r} (--timeout)"
+                raise WorkerFailedError(Outcome.TIMEOUT, reason)
+            if self._answers not in ready:  # ended, and nothing left to read
+                raise self._death()
+            chunk = os.read(self._answers, 65536)
+            if not chunk:
+                raise self._death()
+            self._buffer += chunk
+            if len(self._buffer) > exchange.LINE_LIMIT:
+                raise WorkerFailedError(Outcome.ERROR, "the worker's answer is longer than 1 MiB")
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    def _death(self) -> WorkerFailedError:
+        try:
+            code = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            return WorkerFailedError(Outcome.ERROR, f"the worker closed its channel in {self._phase!r}")
+        if code == -signal.SIGKILL:
+            reason = f"killed in {self._phase!r} (SIGKILL): most often the system, for lack of memory"
+            return WorkerFailedError(Outcome.OUT_OF_MEMORY, reason)
+        if code < 0:
+            reason = f"crashed in {self._phase!r} with {signal.Signals(-code).name}"
+            return WorkerFailedError(Outcome.ERROR, reason)
+        return WorkerFailedError(Outcome.ERROR, f"the process ended in {self._phase!r} with exit code {code}")
+
+    def stop(self) -> None:
+        """Stop the process, so that its spinning threads disturb nobody who is being measured."""
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let a stopped process go on."""
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End the process and everything in its group: first by asking, after a grace by force."""
+        with contextlib.suppress(OSError):
+            os.close(self._commands)
+        self.wake()
+        try:
+            self._process.wait(0 if self._phase not in ("finish", "make") else GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL)  # what it may have left in its group
+        self._process.wait()
+        self._job_file.unlink(missing_ok=True)
+        for descriptor in (self._answers, self._ended):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+
+    def _close_pipes(self) -> None:
+        for descriptor in (self._commands, self._answers):
+            os.close(descriptor)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+_MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")
+
+
+def explain(message: Mapping[str, Any], frontend: Frontend) -> WorkerFailedError:
+    """The outcome of a failure that the worker reported itself."""
+    phase, kind, text = (str(message.get(name, "")) for name in ("failed", "kind", "text"))
+    missing = str(message.get("missing") or "").split(".")[0]
+    if missing and missing in frontend.packages:
+        return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
+    if kind == "DeviceUnavailableError":
+        reason = f"{text}: pip install '{DISTRIBUTION}[gpu]' for a build that may"
+        return WorkerFailedError(Outcome.UNAVAILABLE, reason)
+    if kind == "MemoryError" or any(word in f"{kind} {text}".lower() for word in _MEMORY_WORDS):
+        return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or kind}")
+    if phase == "import":
+        remedy = frontend.install.replace("install", "install --force-reinstall")
+        return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}; try {remedy}")
+    return WorkerFailedError(Outcome.ERROR, f"{kind} in {phase!r}: {text}")

@@ -1,0 +1,306 @@
+"""Facts of this host: what a result was measured on, and which CPUs to measure on.
+
+Every reader takes the root of the file system, so that a test can hand it a made-up machine; what cannot be
+read is None, never an exception. Frameworks are never imported; psutil and NVML only when asked for.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+ROOT = Path("/")
+CPUS = "sys/devices/system/cpu"
+
+NvmlAnswer: TypeAlias = Any  # a number, a text, a handle or a structure, by function
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as its driver describes it; index is NVML's, which ignores CUDA_VISIBLE_DEVICES."""
+
+    index: int
+    name: str
+    uuid: str | None
+    memory_bytes: int | None
+    driver_version: str | None
+    cuda_driver_version: str | None
+
+
+def read_text(path: Path) -> str | None:
+    """The file's text without surrounding white space; None when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def read_int(path: Path) -> int | None:
+    """The whole number in the file; None when there is no such file or no number in it."""
+    try:
+        return int(read_text(path) or "")
+    except ValueError:
+        return None
+
+
+def open_nvml() -> ModuleType | None:
+    """NVIDIA's management library, initialised; None when package, library or driver is missing."""
+    try:
+        pynvml = import_module("pynvml")
+    except (ImportError, OSError):
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def ask(nvml: ModuleType, function: str, *arguments: object) -> NvmlAnswer | None:
+    """What one NVML function answers; None when this GPU, driver or library version does not know."""
+    try:
+        answer = getattr(nvml, function)(*arguments)
+    except (nvml.NVMLError, AttributeError):
+        return None
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+
+
+def gpus(nvml: ModuleType | None = None) -> list[Gpu]:
+    """The NVIDIA GPUs of this host in NVML's order; [] when there is no library, driver or GPU.
+
+    `nvml` is an initialised pynvml module or a stand-in; None looks for the real one.
+    """
+    nvml = nvml or open_nvml()
+    if nvml is None:
+        return []
+    handles = [
+        ask(nvml, "nvmlDeviceGetHandleByIndex", i) for i in range(ask(nvml, "nvmlDeviceGetCount") or 0)
+    ]
+    return [_gpu(nvml, index, handle) for index, handle in enumerate(handles) if handle is not None]
+
+
+def _gpu(nvml: ModuleType, index: int, handle: object) -> Gpu:
+    memory = ask(nvml, "nvmlDeviceGetMemoryInfo", handle)
+    cuda = ask(nvml, "nvmlSystemGetCudaDriverVersion")
+    return Gpu(
+        index=index,
+        name=ask(nvml, "nvmlDeviceGetName", handle) or "unknown GPU",
+        uuid=ask(nvml, "nvmlDeviceGetUUID", handle),
+        memory_bytes=int(memory.total) if memory else None,
+        driver_version=ask(nvml, "nvmlSystemGetDriverVersion"),
+        cuda_driver_version=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
+    )
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str | None]:
+    """Installed version of each distribution, read from metadata, nothing imported; None when missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions: dict[str, str | None] = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> dict[str, Any]:
+    """What this host is, ready for JSON: memory in bytes, frequencies in kHz, what cannot be read None.
+
+    `cpu_quota` is how many CPUs' worth of time the container may use (None: no limit).
+    """
+    cores = siblings(root)
+    usable = usable_cpus()
+    logical = len(cores) or os.cpu_count()
+    return {
+        "cpu_model": _cpu_model(root),
+        "physical_cpus": len(set(cores.values())) or _physical_cpus(),
+        "logical_cpus": logical,
+        "usable_cpus": None if usable is None else list(usable),
+        "smt_siblings": sorted(list(core) for core in set(cores.values()) if len(core) > 1),
+        "numa_nodes": _numa_nodes(root),
+        "cpu_quota": cpu_quota(root),
+        **_frequency(root, (usable or tuple(cores) or (0,))[0]),
+        "virtualised": _virtualised(root),
+        "memory_bytes": _memory_bytes(root),
+        "os": platform.system(),
+        "os_name": _os_name(root),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()).strip() or None,
+        "python_version": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "gpus": [asdict(gpu) for gpu in gpus(nvml)],
+    }
+
+
+def stable_key(facts: Mapping[str, Any]) -> str:
+    """Twelve hex digits that stay the same for the same machine, and differ when times cannot be compared.
+
+    Made of CPU model, CPU counts, memory in whole GiB, OS family and GPU names; a missing one is None.
+    """
+    stable = {name: facts.get(name) for name in ("cpu_model", "physical_cpus", "logical_cpus", "os")}
+    stable["memory_gib"] = round((facts.get("memory_bytes") or 0) / 2**30)
+    stable["gpus"] = sorted(gpu["name"] for gpu in facts.get("gpus") or ())
+    return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def usable_cpus() -> tuple[int, ...] | None:
+    """The CPUs this process may run on; None where the OS does not tell (macOS, Windows)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return tuple(sorted(affinity(0))) if affinity else None
+
+
+def measuring_cpus(threads: int, *, root: Path = ROOT) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The CPUs for the workers and the CPUs for the harness; call it before the harness pins itself.
+
+    Workers get physical cores of their own where there are enough, and stay away from CPU 0, which serves
+    interrupts. The harness gets what is left, away from the workers' cores if possible, or the same CPUs when
+    nothing is left. Both are empty (no pinning) where the OS has no CPU affinity.
+
+    Raises ValueError when threads is below 1 or above the number of usable CPUs.
+    """
+    if threads < 1:
+        raise ValueError(f"{threads} threads asked for: ask for at least 1")
+    usable = usable_cpus()
+    if usable is None:
+        return (), ()
+    if threads > len(usable):
+        cpus = "1 CPU" if len(usable) == 1 else f"{len(usable)} CPUs"
+        raise ValueError(
+            f"{threads} threads asked for, but this process may use {cpus}: "
+            f"ask for at most {len(usable)}, or give it more (taskset, container limits)"
+        )
+    known = siblings(root)
+    cores = {cpu: known.get(cpu, (cpu,)) for cpu in usable}
+    workers = sorted(_quietest_first(cores)[:threads])
+    others = [cpu for cpu in usable if cpu not in workers]
+    apart = [cpu for cpu in others if not set(cores[cpu]) & set(workers)]
+    return tuple(workers), tuple(apart or others or workers)
+
+
+def _quietest_first(cores: Mapping[int, tuple[int, ...]]) -> list[int]:
+    """One CPU of each core before any core's second; CPU 0, and its core, last among equals."""
+    taken: Counter[tuple[int, ...]] = Counter()
+    turns: list[tuple[int, int, int]] = []
+    for place, cpu in enumerate(sorted(cores, key=lambda cpu: (0 in cores[cpu], cpu == 0, cpu))):
+        turns.append((taken[cores[cpu]], place, cpu))
+        taken[cores[cpu]] += 1
+    return [cpu for _, _, cpu in sorted(turns)]
+
+
+def siblings(root: Path = ROOT) -> dict[int, tuple[int, ...]]:
+    """For each online CPU the CPUs that share its physical core, itself included; {} when not known."""
+    cores = {}
+    for path in root.glob(f"{CPUS}/cpu[0-9]*/topology/thread_siblings_list"):
+        core = _cpu_list(read_text(path))
+        if core:
+            cores[int(path.parts[-3].removeprefix("cpu"))] = core
+    return dict(sorted(cores.items()))
+
+
+def _cpu_list(text: str | None) -> tuple[int, ...]:
+    """The kernel's '0-2,5' as (0, 1, 2, 5); () when it says something else."""
+    cpus: list[int] = []
+    try:
+        for part in (text or "").split(","):
+            first, _, last = part.partition("-")
+            cpus.extend(range(int(first), int(last or first) + 1))
+    except ValueError:
+        return ()
+    return tuple(cpus)
+
+
+def cgroup_folders(root: Path = ROOT) -> list[Path]:
+    """The folders whose limits on CPU time hold for this process, innermost first; cgroup v2 and v1."""
+    folders: list[Path] = []
+    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, path = [*line.split(":", 2), "", "", ""][:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        inner = mount / path.lstrip("/")
+        folders += [inner, *(folder for folder in inner.parents if folder.is_relative_to(mount))]
+    return folders
+
+
+def cpu_quota(root: Path = ROOT) -> float | None:
+    """How many CPUs' worth of time this process's tightest cgroup allows; None when there is no limit."""
+    return min(filter(None, map(_quota, cgroup_folders(root))), default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    v1 = [read_text(folder / "cpu.cfs_quota_us") or "", read_text(folder / "cpu.cfs_period_us") or ""]
+    words = (read_text(folder / "cpu.max") or "").split() or v1
+    try:
+        limit, period = map(int, words)
+    except ValueError:  # 'max' or nothing there
+        return None
+    return limit / period if limit > 0 and period > 0 else None
+
+
+def _cpuinfo(root: Path) -> dict[str, str]:
+    """The first processor's lines of /proc/cpuinfo."""
+    first = (read_text(root / "proc/cpuinfo") or "").split("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _cpu_model(root: Path) -> str:
+    info = _cpuinfo(root)
+    if "CPU part" in info:  # ARM gives numbers only
+        part = f"implementer {info.get('CPU implementer')} part {info['CPU part']}"
+        return info.get("model name") or f"{platform.machine()} {part}"
+    return info.get("model name") or platform.processor() or platform.machine()
+
+
+def _physical_cpus() -> int | None:
+    """The number of physical cores where the kernel shows no topology files."""
+    import psutil
+
+    return psutil.cpu_count(logical=False)
+
+
+def _virtualised(root: Path) -> bool | None:
+    flags = _cpuinfo(root).get("flags")
+    return None if flags is None else "hypervisor" in flags.split()
+
+
+def _numa_nodes(root: Path) -> dict[str, list[int]]:
+    paths = sorted(root.glob("sys/devices/system/node/node[0-9]*/cpulist"))
+    return {path.parent.name.removeprefix("node"): list(_cpu_list(read_text(path))) for path in paths}
+
+
+def _frequency(root: Path, cpu: int) -> dict[str, Any]:
+    folder = root / CPUS / f"cpu{cpu}" / "cpufreq"
+    return {
+        "governor": read_text(folder / "scaling_governor"),
+        "frequency_khz": read_int(folder / "scaling_cur_freq"),
+        "max_frequency_khz": read_int(folder / "cpuinfo_max_freq"),
+    }
+
+
+def _memory_bytes(root: Path) -> int | None:
+    for line in (read_text(root / "proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    import psutil
+
+    try:
+        return int(psutil.virtual_memory().total)
+    except (OSError, RuntimeError):  # containers may hide what it needs
+        return None
+
+
+def _os_name(root: Path) -> str:
+    for line in (read_text(root / "etc/os-release") or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip("\"'")
+    return platform.platform(terse=True)

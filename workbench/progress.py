@@ -1,0 +1,92 @@
+"""How a session is getting on: a live display on a terminal, plain lines otherwise. On stderr, always."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+
+class PlainProgress:
+    """One line per contestant and phase that a reader of a log wants to see."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def phase(self, contestant: str, phase: str) -> None:
+        """Print a line."""
+        self._print(f"{contestant}: {phase}")
+
+    def round(self, launch: int, done: int, total: int) -> None:
+        """Print a line at the first and the last round."""
+        if done in (0, total):
+            self._print(f"launch {launch + 1}: {done} of {total} rounds")
+
+    def _print(self, text: str) -> None:
+        elapsed = time.monotonic() - self._started
+        self._console.print(f"{elapsed:6.1f} s  {text}", markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class LiveProgress:
+    """All contestants with their phase, redrawn in place, and a bar over the rounds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phases: dict[str, str] = {}
+        self._rounds = ""
+        self._started = time.monotonic()
+        self._live: Live
+
+    def phase(self, contestant: str, phase: str) -> None:
+        """Redraw."""
+        self._phases[contestant] = phase
+        self._live.update(self._picture(), refresh=True)
+
+    def round(self, launch: int, done: int, total: int) -> None:
+        """Redraw."""
+        width = 24
+        filled = width * done // max(total, 1)
+        self._rounds = f"launch {launch + 1}  {'━' * filled}{'╌' * (width - filled)}  round {done} of {total}"
+        self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> Text:
+        from rich.text import Text
+
+        styles = {"ok": "green", "ready": "green", "unsupported": "yellow", "unavailable": "yellow"}
+        busy = {"importing", "proving", "calibrating", "measuring"}
+        picture = Text()
+        for contestant, phase in self._phases.items():
+            style = "cyan" if phase in busy else styles.get(phase, "red")
+            picture.append(f"  {contestant:<20}").append(f"{phase}\n", style=style)
+        elapsed = time.monotonic() - self._started
+        return picture.append(f"  {self._rounds or 'bringing up'}   {elapsed:.0f} s", style="dim")
+
+    def __enter__(self) -> Self:
+        from rich.live import Live
+
+        # redrawn on events alone: a display that ticks would disturb what is being measured
+        self._live = Live(self._picture(), console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+
+def progress_for(console: Console) -> LiveProgress | PlainProgress:
+    """What suits the console."""
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)

@@ -1,0 +1,214 @@
+"""Runs on disk: one folder each, written under a temporary name, renamed when complete, never changed again.
+
+A run folder holds::
+
+    run.json               machine, versions, settings, problem, how it was called
+    problem.npz            the problem, as every worker got it
+    reference.npz          losses and result of numpy_manual in float64
+    contestants/<id>/      samples.json (outcome, checks, launches), proof.npz, log.txt
+    summary.json .csv .md  the table; losses.csv: a row per step, a column per frontend
+    loss.png .svg          curves and their deviation from the reference
+    time.png .svg          steady step and first step
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.contract import Array
+
+# History of the format. 1: the first.
+FORMAT = 1
+_PARTIAL = ".partial-"
+
+
+class Run:
+    """One finished run: what was measured, as plain values and as pandas frames.
+
+    Attributes:
+        path: the run's folder.
+        info: machine, versions, settings and problem, as in run.json.
+        contestants: what each contestant did, as in samples.json.
+    """
+
+    def __init__(self, path: Path, info: Mapping[str, Any], contestants: Sequence[Mapping[str, Any]]) -> None:
+        self.path = path
+        self.info = info
+        self.contestants = contestants
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def title(self) -> str:
+        """Task, preset and device in one line."""
+        settings = self.info["settings"]
+        return f"{settings['task']} · {settings['preset']} · {settings['device']}"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per contestant: outcome, proof, phases, steady step, memory."""
+        from workbench import summary
+
+        return summary.table(self.contestants)
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """A row per step, a column per frontend that was proven, and the reference's."""
+        import pandas as pd
+
+        columns = {"reference": self._arrays("reference.npz")["losses"]}
+        for contestant in self.contestants:
+            if contestant["proof"] is not None:
+                arrays = self._arrays(f"contestants/{contestant['frontend']}/proof.npz")
+                columns[contestant["frontend"]] = arrays["losses"]
+        series = {name: pd.Series(values) for name, values in columns.items()}
+        return pd.DataFrame(series).rename_axis("step")
+
+    def result(self, frontend: str) -> dict[str, Array]:
+        """A contestant's parameters, predictions and gradients, by name; "reference" gives the reference's."""
+        known = ["reference", *(c["frontend"] for c in self.contestants if c["proof"] is not None)]
+        if frontend not in known:
+            raise WorkbenchError(f"run {self.id} has no result of {frontend!r}; it has {', '.join(known)}")
+        file = "reference.npz" if frontend == "reference" else f"contestants/{frontend}/proof.npz"
+        arrays = self._arrays(file)
+        return {
+            name.removeprefix("result/"): array for name, array in arrays.items() if name.startswith("result/")
+        }
+
+    @property
+    def colors(self) -> dict[str, str | None]:
+        """Each frontend's colour."""
+        return {contestant["frontend"]: contestant["color"] for contestant in self.contestants}
+
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds."""
+        from workbench import summary
+
+        return {"format": FORMAT, "run": self.id, **self.info, "contestants": summary.rows(self.contestants)}
+
+    def _arrays(self, name: str) -> dict[str, Array]:
+        from workbench import exchange
+
+        try:
+            return exchange.load_arrays(self.path / name)
+        except Exception as error:
+            raise WorkbenchError(f"run {self.id} is damaged: {name}: {type(error).__name__}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        from workbench import tables
+
+        return tables.html(self)
+
+
+def new_folder(store: Path, task: str, preset: str) -> Path:
+    """A new, empty folder for a run in progress; its name needs no counter, so two runs never meet.
+
+    Raises:
+        WorkbenchError: when the folder cannot be made.
+    """
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    folder = store / f"{_PARTIAL}{now}-{task}-{preset}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise WorkbenchError(
+            f"cannot write results to {store}: {error.strerror}; choose another folder with --output"
+        ) from None
+    return folder
+
+
+def complete(folder: Path) -> Path:
+    """Give a run in progress its final name."""
+    final = folder.with_name(folder.name.removeprefix(_PARTIAL))
+    return folder.rename(final)
+
+
+def discard(folder: Path) -> None:
+    """Remove a run in progress."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name, flushed to disk, then renamed."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, allow_nan=False, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load(path: str | Path, store: Path | None = None) -> Run:
+    """A run by its folder, or by its id (or the beginning of one) in a store.
+
+    Raises:
+        WorkbenchError: when there is none, when it is damaged, or when a newer workbench wrote it.
+    """
+    folder = _find(Path(path), store)
+    info = _read_json(folder, folder / "run.json")
+    found = info.get("format")
+    if not isinstance(found, int) or found > FORMAT:
+        raise WorkbenchError(
+            f"run {folder.name} has format {found}, this workbench reads up to {FORMAT}: use a newer workbench"
+        )
+    samples = [_read_json(folder, folder / "contestants" / name / "samples.json") for name in info["contestants"]]
+    return Run(folder, {name: value for name, value in info.items() if name != "contestants"}, samples)
+
+
+def _find(path: Path, store: Path | None) -> Path:
+    if (path / "run.json").is_file():
+        return path
+    if store is not None and path.name == str(path):
+        if path.name == "latest" and (runs := folders(store)):
+            return runs[0]
+        matching = [folder for folder in folders(store) if folder.name.startswith(path.name)]
+        if len(matching) > 1:
+            raise WorkbenchError(f"{path.name!r} is the beginning of {len(matching)} runs; give more of the name")
+        if matching:
+            return matching[0]
+    where = f" in {store}" if store else ""
+    raise WorkbenchError(f"no run {str(path)!r}{where}: `workbench results` lists the runs")
+
+
+def _read_json(folder: Path, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        name = path.relative_to(folder)
+        raise WorkbenchError(f"run {folder.name} is damaged: {name}: {error}") from None
+    if not isinstance(value, dict):
+        raise WorkbenchError(f"run {folder.name} is damaged: {path.name} holds no object")
+    return value
+
+
+def folders(store: Path) -> list[Path]:
+    """The folders of all finished runs of a store, newest first."""
+    try:
+        found = [path for path in store.iterdir() if (path / "run.json").is_file()]
+    except OSError:
+        return []
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda p: p.name, reverse=True)
+
+
+def default_store() -> Path:
+    """Where runs go unless told otherwise: ./results."""
+    return Path("results")

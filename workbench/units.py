@@ -1,0 +1,42 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Seconds with three significant digits and a unit, for example "12.3 µs"; "–" for None and NaN."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    scale, unit = next(((scale, unit) for scale, unit in _SECONDS if abs(seconds) >= 0.9995 * scale), _SECONDS[-1])
+    return f"{three_digits(seconds / scale)} {unit}"
+
+
+def format_bytes(count: float | None) -> str:
+    """Bytes in binary units with three significant digits, for example "1.21 GiB"."""
+    if count is None or not math.isfinite(count):
+        return "–"
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1000:
+            return f"{three_digits(value)} {unit}"
+        value /= 1024
+    return f"{three_digits(value)} TiB"
+
+
+def format_ratio(ratio: float | None) -> str:
+    """A ratio as a multiple, for example "1.05×"."""
+    if ratio is None or not math.isfinite(ratio):
+        return "–"
+    return f"{three_digits(ratio)}×"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, never in scientific notation."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.2e}")))))
+    return f"{float(f'{value:.2e}'):,.{decimals}f}".replace(",", "")
