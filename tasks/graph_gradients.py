@@ -31,7 +31,12 @@ from workbench.contract import Problem
 
 PRESETS = {
     "small": {"about": "3 x 4, where all the time is dispatch", "steps": 100, "rows": 3, "columns": 4},
-    "large": {"about": "3000 x 4000, where all the time is memory", "steps": 10, "rows": 3000, "columns": 4000},
+    "large": {
+        "about": "3000 x 4000, where all the time is memory",
+        "steps": 10,
+        "rows": 3000,
+        "columns": 4000,
+    },
 }
 
 

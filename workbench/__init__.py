@@ -20,7 +20,7 @@ __all__ = ["Run", "WorkbenchError", "__version__", "load", "results_of", "run"]
 
 __version__ = "0.1.0"
 
-_HOMES = {name: "workbench.api" for name in ("Run", "load", "results_of", "run")}
+_HOMES = dict.fromkeys(("Run", "load", "results_of", "run"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
 
 

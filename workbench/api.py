@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import workbench
 from workbench import machine, results, tables
@@ -18,6 +17,9 @@ from workbench.exchange import hash_of, load_arrays, load_problem
 from workbench.launcher import WorkerFailedError
 from workbench.results import FORMAT, Run
 from workbench.session import Contestant, Progress, Session, Settings, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Run", "load", "results_of", "run"]
 
@@ -47,6 +49,7 @@ def run(
     rounds: int = 10,
     timeout_s: float = 300.0,
     output: str | Path | None = None,
+    content: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Run one task in every chosen frontend, prove and time each, and write a run folder.
@@ -64,18 +67,19 @@ def run(
         rounds: how often each contestant is measured, one block each time, in shuffled order.
         timeout_s: how long one phase of one contestant may take, in seconds.
         output: the folder that receives the run's folder; ./results when None.
+        content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
         progress: who is told how it gets on.
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly; nothing is written then.
         PlotFailedError: when all is measured and written but for a plot.
     """
-    content = catalog()
+    found = catalog(content)
     patterns = [frameworks] if isinstance(frameworks, str) else list(frameworks)
-    chosen = content.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()])
+    chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()])
     if not chosen:
         raise WorkbenchError("no frontend chosen: --frameworks takes ids, families, globs or all")
-    chosen_task = content.task(task)
+    chosen_task = found.task(task)
     _check("--steps", steps, at_least=1)
     _check("--rounds", rounds, at_least=1)
     _check("--seed", seed, at_least=0)
@@ -84,7 +88,7 @@ def run(
     _choose("--matmul-precision", matmul_precision, PRECISIONS)
     settings = Settings(
         task=task,
-        preset=content.preset(chosen_task, preset),
+        preset=found.preset(chosen_task, preset),
         seed=seed,
         steps=steps,
         dtype=dtype,
@@ -96,12 +100,10 @@ def run(
         cpus=_cpus(threads),
     )
     store = Path(output) if output is not None else results.default_store()
-    return _run(content, chosen, settings, store, progress or Silence())
+    return _run(found, chosen, settings, store, progress or Silence())
 
 
-def _run(
-    content: Catalog, chosen: Sequence[Frontend], settings: Settings, store: Path, progress: Progress
-) -> Run:
+def _run(content: Catalog, chosen: Sequence[Frontend], settings: Settings, store: Path, progress: Progress) -> Run:
     started = datetime.datetime.now(datetime.UTC)
     folder = results.new_folder(store, settings.task, settings.preset)
     try:

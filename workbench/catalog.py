@@ -10,14 +10,16 @@ import ast
 import fnmatch
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.content import content_root
 from workbench.errors import WorkbenchError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 REFERENCE = "numpy_manual"
 DISTRIBUTION = "framework-workbench"
@@ -155,7 +157,7 @@ def read_task(file: Path) -> Task:
         module = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     except SyntaxError as error:
         raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
-    literal = next((node.value for node in module.body if _assigns(node, "PRESETS")), None)
+    literal = next((value for node in module.body if (value := _assigned(node, "PRESETS"))), None)
     if literal is None:
         raise WorkbenchError(f"{file}: no PRESETS = {{...}} at the top level")
     try:
@@ -170,10 +172,11 @@ def read_task(file: Path) -> Task:
     return Task(file.stem, ast.get_docstring(module) or "", presets)
 
 
-def _assigns(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.Assign) and any(
-        isinstance(target, ast.Name) and target.id == name for target in node.targets
-    )
+def _assigned(node: ast.stmt, name: str) -> ast.expr | None:
+    """What a statement assigns to a name, if it does."""
+    if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+        return node.value
+    return None
 
 
 _KEYS: dict[str, type] = {
@@ -241,6 +244,16 @@ def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: s
     return entries
 
 
-def catalog() -> Catalog:
-    """The content that comes with this workbench."""
-    return Catalog(content_root())
+def catalog(root: str | Path | None = None) -> Catalog:
+    """The content below ``root``, or the content that comes with this workbench.
+
+    Raises:
+        WorkbenchError: when ``root`` is no folder with tasks/ and frontends/.
+    """
+    if root is None:
+        return Catalog(content_root())
+    folder = Path(root).resolve()
+    for part in ("tasks", "frontends"):
+        if not (folder / part / "__init__.py").is_file():
+            raise WorkbenchError(f"--content {root}: no {part}/__init__.py there; it needs tasks/ and frontends/")
+    return Catalog(folder)

@@ -33,6 +33,10 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+Content = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads this at run time
+    typer.Option("--content", help="A folder with tasks/ and frontends/ of your own."),
+]
 Store = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
     typer.Option("--output", "-o", help="The folder of runs.  [default: results]"),
@@ -82,7 +86,7 @@ def run(
         list[str],
         typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
     ] = ["all"],  # noqa: B006 - typer copies it
-    preset: Annotated[Optional[str], typer.Option("--preset", "-p", help="One of the task's presets.")] = None,  # noqa: UP045
+    preset: Annotated[str | None, typer.Option("--preset", "-p", help="One of the task's presets.")] = None,
     device: Annotated[str, typer.Option(help="cpu, gpu, auto, or an index such as gpu:1.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads of every frontend, on as many CPUs.")] = 1,
     steps: Annotated[Optional[int], typer.Option(help="Instead of the preset's number of steps.")] = None,  # noqa: UP045
@@ -92,6 +96,7 @@ def run(
     rounds: Annotated[int, typer.Option(help="How often each contestant is measured.")] = 10,
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
     output: Store = None,
+    content: Content = None,
     as_json: Json = False,
 ) -> int:
     """Run one task in every chosen frontend: prove each, time each, write a run folder."""
@@ -114,6 +119,7 @@ def run(
                 rounds=rounds,
                 timeout_s=timeout,
                 output=output,
+                content=content,
                 progress=progress,
             )
         except api.PlotFailedError as failure:
@@ -126,16 +132,16 @@ def run(
 
 
 @app.command(name="list")
-def list_(as_json: Json = False) -> None:
+def list_(content: Content = None, as_json: Json = False) -> None:
     """List tasks, presets, frontends, and the matrix of pairs with its holes."""
     from workbench import listing
     from workbench.catalog import catalog
 
-    content = catalog()
+    found = catalog(content)
     if as_json:
-        _print_json(listing.as_json(content))
+        _print_json(listing.as_json(found))
     else:
-        _console().print(*listing.terminal(content), sep="\n")
+        _console().print(*listing.terminal(found), sep="\n")
 
 
 @app.command()
@@ -155,7 +161,9 @@ def results(output: Store = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")],
+    name: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")
+    ],
     output: Store = None,
     as_json: Json = False,
 ) -> None:

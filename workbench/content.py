@@ -25,7 +25,5 @@ def content_root() -> Path:
     root = carried if carried.is_dir() else package.parent
     missing = [f"{folder}/" for folder in FOLDERS if not (root / folder).is_dir()]
     if missing:
-        raise WorkbenchError(
-            f"no {' and no '.join(missing)} in {root}: reinstall the workbench, or use a whole clone"
-        )
+        raise WorkbenchError(f"no {' and no '.join(missing)} in {root}: reinstall the workbench, or use a whole clone")
     return root

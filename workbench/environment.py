@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _TUNING_PREFIXES = (
     "AUTOGRAPH_",
@@ -78,9 +81,7 @@ class Device:
         return self.kind if self.kind == "cpu" or not self.index else f"{self.kind}:{self.index}"
 
 
-def worker_environment(
-    device: Device, threads: int | None, caches: Path, extra: Mapping[str, str]
-) -> dict[str, str]:
+def worker_environment(device: Device, threads: int | None, caches: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """All variables of a worker.
 
     Args:

@@ -10,10 +10,11 @@ import dataclasses
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.contract import Array, Arrays, Problem
 
 VERSION = 1
@@ -78,9 +79,7 @@ def load_problem(path: Path, **changes: Any) -> Problem:
     fields: dict[str, Any] = json.loads(str(arrays.pop("about")))
     for group in _GROUPS:
         prefix = f"{group}/"
-        fields[group] = {
-            name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)
-        }
+        fields[group] = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
     fields |= {name: arrays[name] for name in _SINGLE if name in arrays}
     return Problem(**{**fields, **changes})
 
@@ -91,7 +90,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
 
     temporary = path.with_name(f".{path.name}.partial")
     with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **arrays)
     temporary.replace(path)
 
 

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import exchange
 from workbench.catalog import DISTRIBUTION, Frontend
-from workbench.exchange import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workbench.exchange import Job
 
 GRACE_S = 5.0
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench import machine
-from workbench.catalog import Catalog, Frontend
 from workbench.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import RenderableType
     from rich.table import Table
 
+    from workbench.catalog import Catalog, Frontend
     from workbench.results import Run
 
 
@@ -115,13 +116,15 @@ def diagnosis(content: Catalog) -> dict[str, Any]:
     for entry in _folders(content):
         frontend = next(f for f in content.frontends.values() if f.folder == entry["frontend"])
         missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
-        frontends.append({
-            "frontend": entry["frontend"],
-            "modes": [mode["id"] for mode in entry["modes"]],
-            "installed": not missing,
-            "versions": _versions(frontend),
-            "install": frontend.install if missing else None,
-        })
+        frontends.append(
+            {
+                "frontend": entry["frontend"],
+                "modes": [mode["id"] for mode in entry["modes"]],
+                "installed": not missing,
+                "versions": _versions(frontend),
+                "install": frontend.install if missing else None,
+            }
+        )
     facts = machine.facts()
     return {"machine": facts, "machine_key": machine.stable_key(facts), "frontends": frontends}
 

@@ -80,9 +80,7 @@ def gpus(nvml: ModuleType | None = None) -> list[Gpu]:
     nvml = nvml or open_nvml()
     if nvml is None:
         return []
-    handles = [
-        ask(nvml, "nvmlDeviceGetHandleByIndex", i) for i in range(ask(nvml, "nvmlDeviceGetCount") or 0)
-    ]
+    handles = [ask(nvml, "nvmlDeviceGetHandleByIndex", i) for i in range(ask(nvml, "nvmlDeviceGetCount") or 0)]
     return [_gpu(nvml, index, handle) for index, handle in enumerate(handles) if handle is not None]
 
 

@@ -115,9 +115,7 @@ class Sampler:
     No CPUs means the whole machine. `gpu` is NVML's index. Nothing here ever raises for what cannot be read.
     """
 
-    def __init__(
-        self, cpus: Sequence[int], *, root: Path = ROOT, nvml: ModuleType | None = None, gpu: int = 0
-    ) -> None:
+    def __init__(self, cpus: Sequence[int], *, root: Path = ROOT, nvml: ModuleType | None = None, gpu: int = 0) -> None:
         self._cpus = tuple(cpus)
         self._root = root
         self._nvml = nvml
@@ -165,9 +163,7 @@ class Sampler:
 
     def _thermal_events(self) -> int | None:
         names = ("core_throttle_count", "package_throttle_count")
-        counts = [
-            read_int(self._folder(cpu) / "thermal_throttle" / name) for cpu in self._cpus for name in names
-        ]
+        counts = [read_int(self._folder(cpu) / "thermal_throttle" / name) for cpu in self._cpus for name in names]
         return _sum(counts)
 
     def _gpu_state(self) -> GpuState | None:

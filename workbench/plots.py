@@ -619,9 +619,7 @@ def _draw_single(axes: Axes, curves: Sequence[_Curve]) -> None:
 Line = tuple[Floats, Floats]
 
 
-def _own_stretches(
-    axes: Axes, curve: _Curve, edges: Floats, place: int, count: int
-) -> tuple[Line, Line, Line]:
+def _own_stretches(axes: Axes, curve: _Curve, edges: Floats, place: int, count: int) -> tuple[Line, Line, Line]:
     """(the whole line, its own stretches with NaN between, the markers amid them)."""
     steps, values = _thin(curve.steps, curve.levels)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -853,10 +851,7 @@ def _rows(summary: pd.DataFrame) -> list[_Row]:
     ids = [_clean(name) for name in frame["frontend"]]
     styles = _styles(dict(zip(ids, frame["color"], strict=True)))
     records = frame.to_dict("records")
-    longer = [
-        _clean(row["contestant"]) or _clean(row["title"]) or name
-        for name, row in zip(ids, records, strict=True)
-    ]
+    longer = [_clean(row["contestant"]) or _clean(row["title"]) or name for name, row in zip(ids, records, strict=True)]
     labels = [long if ids.count(name) > 1 else name for name, long in zip(ids, longer, strict=True)]
     rows = []
     for name, label, row in zip(ids, _short(labels, 150), records, strict=True):
@@ -943,9 +938,7 @@ def _dots(axes: Axes, rows: Sequence[_Row], column: str, heading: str) -> None:
     _scale_seconds(axes, values, [span or (value, value) for span, value in zip(spans, values, strict=True)])
     for (place, row), value, span in zip(timed, values, spans, strict=True):
         if span:
-            axes.plot(
-                span, [place, place], color=row.style.color, linewidth=2.2, alpha=0.55, label="_interval"
-            )
+            axes.plot(span, [place, place], color=row.style.color, linewidth=2.2, alpha=0.55, label="_interval")
         axes.plot([value], [place], **row.style.marking, zorder=3, label=row.label)
         right = max(value, span[1]) if span else value
         axes.annotate(

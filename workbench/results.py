@@ -18,7 +18,6 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
     from workbench.contract import Array
@@ -87,9 +88,7 @@ class Run:
             raise WorkbenchError(f"run {self.id} has no result of {frontend!r}; it has {', '.join(known)}")
         file = "reference.npz" if frontend == "reference" else f"contestants/{frontend}/proof.npz"
         arrays = self._arrays(file)
-        return {
-            name.removeprefix("result/"): array for name, array in arrays.items() if name.startswith("result/")
-        }
+        return {name.removeprefix("result/"): array for name, array in arrays.items() if name.startswith("result/")}
 
     @property
     def colors(self) -> dict[str, str | None]:

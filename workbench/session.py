@@ -11,10 +11,9 @@ import contextlib
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench import exchange
 from workbench.catalog import REFERENCE, Catalog, Frontend
@@ -23,6 +22,9 @@ from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
 from workbench.verify import Proof, tolerance, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,12 @@ class Session:
     """
 
     def __init__(
-        self, catalog: Catalog, frontends: Sequence[Frontend], settings: Settings, folder: Path, progress: Progress
+        self,
+        catalog: Catalog,
+        frontends: Sequence[Frontend],
+        settings: Settings,
+        folder: Path,
+        progress: Progress,
     ) -> None:
         self.catalog = catalog
         self.settings = settings

@@ -405,9 +405,7 @@ def _few_launches(ratios: Floats, needed: int, bar: float, alpha: float) -> Comp
     launches = len(ratios)
     more = max(_forecast(ratios, bar, alpha) or 0, needed - launches)
     count = "one launch tells" if launches == 1 else f"{launches} launches tell"
-    reason = (
-        f"{count} nothing about noise at this level (at least {needed} are needed); the interval is the range"
-    )
+    reason = f"{count} nothing about noise at this level (at least {needed} are needed); the interval is the range"
     return Comparison(
         Verdict.inconclusive,
         ratio=_exp(hodges_lehmann(ratios)),
@@ -444,9 +442,7 @@ def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Compari
     reason = _reason(verdict, (estimate, low, high), bar, f"p = {p:.2g}, {len(ratios)} launches")
     if verdict is Verdict.inconclusive:
         reason += f"; {_percent(math.log1p(detectable))} could have been shown, and {_outlook(more)}"
-    return Comparison(
-        verdict, _exp(estimate), _exp(low), _exp(high), p, len(ratios), detectable, more, reason
-    )
+    return Comparison(verdict, _exp(estimate), _exp(low), _exp(high), p, len(ratios), detectable, more, reason)
 
 
 def _forecast(ratios: Floats, bar: float, alpha: float) -> int | None:
@@ -525,9 +521,7 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> MedianInterv
         outside += math.comb(n, k) / 2**n
         k += 1
     edge = max(k - 1, 0)
-    return MedianInterval(
-        float(np.median(ordered)), float(ordered[edge]), float(ordered[n - 1 - edge]), k > 0
-    )
+    return MedianInterval(float(np.median(ordered)), float(ordered[edge]), float(ordered[n - 1 - edge]), k > 0)
 
 
 def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> list[int | None]:
@@ -596,11 +590,7 @@ def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA
     waiting, ranked = [int(i) for i in usable[order]], 0
     while waiting:
         best = times[:, waiting[0]]
-        slower = [
-            i
-            for i in waiting
-            if compare(best, times[:, i], delta=delta, alpha=alpha).verdict is Verdict.slower
-        ]
+        slower = [i for i in waiting if compare(best, times[:, i], delta=delta, alpha=alpha).verdict is Verdict.slower]
         for i in set(waiting).difference(slower):
             ranks[i] = ranked + 1
         ranked += len(waiting) - len(slower)
@@ -848,9 +838,7 @@ def _standard_errors(design: Floats, residuals: Floats) -> Floats:
 
 def _pooled(launches: Sequence[ArrayLike]) -> Floats:
     """All samples of a list of launches (each an array of samples) in one array."""
-    return _times(
-        np.concatenate([np.ravel(np.asarray(launch, dtype=np.float64)) for launch in launches]), "samples"
-    )
+    return _times(np.concatenate([np.ravel(np.asarray(launch, dtype=np.float64)) for launch in launches]), "samples")
 
 
 def _direction(base: float, head: float) -> Verdict:
@@ -870,9 +858,7 @@ def pyperf_rule(base: Sequence[ArrayLike], head: Sequence[ArrayLike]) -> Verdict
     return _direction(float(old.mean()), float(new.mean())) if significant else Verdict.same
 
 
-def pytest_benchmark_rule(
-    base: Sequence[ArrayLike], head: Sequence[ArrayLike], threshold: float = 0.05
-) -> Verdict:
+def pytest_benchmark_rule(base: Sequence[ArrayLike], head: Sequence[ArrayLike], threshold: float = 0.05) -> Verdict:
     """Rule of pytest-benchmark: ``compare-fail=mean:5%`` (its PercentageRegressionCheck), both ways."""
     old, new = float(_pooled(base).mean()), float(_pooled(head).mean())
     changed = max(old / new, new / old) > 1 + threshold

@@ -64,8 +64,10 @@ def notes(run: Run) -> list[str]:
     cpus = ", ".join(str(cpu) for cpu in settings["cpus"]) or "any"
     plural = "s" if settings["threads"] != 1 else ""
     lines = [
-        f"{problem['steps']} steps, {settings['dtype']}, {settings['threads']} thread{plural} on CPU {cpus}; "
-        f"every loss and the result within {run.info['tolerance']:.1e} of float64 NumPy.",
+        (
+            f"{problem['steps']} steps, {settings['dtype']}, {settings['threads']} thread{plural} on CPU {cpus}; "
+            f"every loss and the result within {run.info['tolerance']:.1e} of float64 NumPy."
+        ),
     ]
     if timed:
         launches = max(entry["launches"] for entry in timed)
@@ -85,9 +87,9 @@ def terminal(run: Run) -> list[RenderableType]:
         parts.append(_rich_table(timed))
     for entry in others:
         style = "yellow" if entry["outcome"] in ("unsupported", "unavailable") else "red"
-        parts.append(Text.from_markup(
-            f"[{style}]{entry['frontend']}  {entry['outcome']}[/]  {escape(clean(entry['reason']))}"
-        ))
+        parts.append(
+            Text.from_markup(f"[{style}]{entry['frontend']}  {entry['outcome']}[/]  {escape(clean(entry['reason']))}")
+        )
         if style == "red":
             parts.append(Text(f"    log: {run.path / entry['log']}", style="dim"))
     parts += [Text(note, style="dim") for note in notes(run)]
@@ -122,9 +124,7 @@ def html(run: Run) -> str:
     timed, others = split(run)
     quote = html_escape.escape
     head = "".join(f"<th>{quote(heading)}</th>" for heading in HEADINGS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{quote(cell)}</td>" for cell in cells(entry)) + "</tr>" for entry in timed
-    )
+    body = "".join("<tr>" + "".join(f"<td>{quote(cell)}</td>" for cell in cells(entry)) + "</tr>" for entry in timed)
     rest = "".join(
         f"<li><code>{quote(e['frontend'])}</code> <b>{quote(e['outcome'])}</b>: {quote(clean(e['reason']))}</li>"
         for e in others

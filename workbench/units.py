@@ -16,15 +16,14 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def format_bytes(count: float | None) -> str:
-    """Bytes in binary units with three significant digits, for example "1.21 GiB"."""
+    """Bytes in binary units, for example "32 MiB" or "1.2 GiB"."""
     if count is None or not math.isfinite(count):
         return "–"
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1000:
-            return f"{three_digits(value)} {unit}"
-        value /= 1024
-    return f"{three_digits(value)} TiB"
+    value, units = float(count), ["TiB", "GiB", "MiB", "KiB", "B"]
+    unit = units.pop()
+    while units and abs(value) >= 1000:
+        value, unit = value / 1024, units.pop()
+    return f"{value:.1f} {unit}" if 0 < abs(value) < 9.95 and unit != "B" else f"{value:.0f} {unit}"
 
 
 def format_ratio(ratio: float | None) -> str:

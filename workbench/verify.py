@@ -9,12 +9,15 @@ allows for constants, for other orders of summation and for what the conditionin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.contract import Array, Arrays
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
 
@@ -90,7 +93,8 @@ def verify(proof: Arrays, reference: Arrays, steps: int, dtype: str, allowed: fl
     """Compare a contestant's proof with the reference's.
 
     Args:
-        proof, reference: "losses" of shape (steps,) and the result's arrays under "result/...".
+        proof: the contestant's "losses" of shape (steps,) and its result's arrays under "result/...".
+        reference: likewise, in float64.
         steps: how many losses there must be.
         dtype: what the result's arrays must have been computed in.
         allowed: the tolerance.
@@ -122,9 +126,7 @@ def _check_losses(losses: Array, reference: Array, steps: int, allowed: float) -
     return checks
 
 
-def _check_part(
-    name: str, off: Array, losses: Array, reference: Array, allowed: float, meaning: str
-) -> Check:
+def _check_part(name: str, off: Array, losses: Array, reference: Array, allowed: float, meaning: str) -> Check:
     worst = float(np.max(off))
     wrong = np.flatnonzero(off > allowed)
     if not wrong.size:
@@ -156,9 +158,7 @@ def _check_result(proof: Arrays, expected: Mapping[str, Array], allowed: float) 
     return checks
 
 
-def _check_arrays(
-    check: str, names: list[str], proof: Arrays, expected: Mapping[str, Array], allowed: float
-) -> Check:
+def _check_arrays(check: str, names: list[str], proof: Arrays, expected: Mapping[str, Array], allowed: float) -> Check:
     worst = 0.0
     for name in names:
         label, wanted = name.removeprefix("result/"), expected[name]

@@ -22,14 +22,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from workbench import exchange
 from workbench.exchange import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workbench.contract import Array, Result, Settings, Training
 
 READY_BLOCK_S = 0.02
@@ -99,7 +100,7 @@ class Worker:
         """Import NumPy, the framework and the content, then configure the framework."""
         started = time.perf_counter()
         home = f"frontends.{self.job.folder}"
-        self.runtime = importlib.import_module(f"{home}.runtime")  # type: ignore[assignment]
+        self.runtime = cast("Runtime", importlib.import_module(f"{home}.runtime"))
         self.content = importlib.import_module(f"{home}.{self.job.task}")
 
         from workbench.contract import Settings

@@ -3,7 +3,6 @@
 import itertools
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from frontends.tf1 import runtime as tensorflow_runtime
@@ -43,7 +42,5 @@ def dataset(problem, batches, steps):
     """The next ``steps`` batches as a tf.data pipeline; a resident batch is one tensor, repeated."""
     if problem.resident:
         return tf.data.Dataset.from_tensors(next(batches)).repeat(steps)
-    signature = tuple(
-        tf.TensorSpec((None, *array.shape[1:]), dtype=problem.dtype) for array in problem.data.values()
-    )
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), dtype=problem.dtype) for array in problem.data.values())
     return tf.data.Dataset.from_generator(lambda: itertools.islice(batches, steps), output_signature=signature)

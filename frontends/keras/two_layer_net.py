@@ -15,11 +15,13 @@ def summed_squared_error(y, prediction):
 def train(problem: Problem) -> Training:
     inputs, hidden = problem.init["w1"].shape
     outputs = problem.init["w2"].shape[1]
-    model = keras.Sequential([
-        keras.Input((inputs,)),
-        keras.layers.Dense(hidden, activation="relu", use_bias=False),
-        keras.layers.Dense(outputs, use_bias=False),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            keras.layers.Dense(hidden, activation="relu", use_bias=False),
+            keras.layers.Dense(outputs, use_bias=False),
+        ]
+    )
     model.set_weights([problem.init["w1"], problem.init["w2"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=summed_squared_error)
     step_losses = StepLosses()

@@ -8,9 +8,7 @@ from workbench.contract import Problem, Result, Training
 
 def train(problem: Problem) -> Training:
     device = device_of(problem)
-    x, y, z = (
-        torch.from_numpy(problem.init[name]).to(device).requires_grad_() for name in ("x", "y", "z")
-    )
+    x, y, z = (torch.from_numpy(problem.init[name]).to(device).requires_grad_() for name in ("x", "y", "z"))
     batches = problem.batches()
 
     def graph(x, y, z):

@@ -60,9 +60,7 @@ class Environment:
     def install(self, *what: str | Path) -> Environment:
         """Install without dependencies, without an index and with the build backend that is here."""
         pip = [sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check"]
-        run_command(
-            *pip, "install", "--no-index", "--no-deps", "--no-build-isolation", *what, cwd=self.folder
-        )
+        run_command(*pip, "install", "--no-index", "--no-deps", "--no-build-isolation", *what, cwd=self.folder)
         return self
 
 

@@ -28,9 +28,7 @@ def files(folder: Path) -> set[str]:
 def complaints(wheel: Path, source: Path) -> list[str]:
     """What is wrong with a wheel, in words."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    content = {
-        f"workbench/_content/{name}" for folder in ("tasks", "frontends") for name in files(source / folder)
-    }
+    content = {f"workbench/_content/{name}" for folder in ("tasks", "frontends") for name in files(source / folder)}
     top = {name.split("/")[0] for name in names}
     strangers = {name for name in top if name != "workbench" and not name.endswith(".dist-info")}
     wanted = content | files(source / "workbench")

@@ -103,9 +103,7 @@ def added(environment):
 def reached(run, environment, clone, tmp_path):
     """The names at the top of the clone that `import` finds there from an unrelated folder."""
     names = {
-        path.stem
-        for path in clone.iterdir()
-        if path.suffix == ".py" or (path.is_dir() and path.stem.isidentifier())
+        path.stem for path in clone.iterdir() if path.suffix == ".py" or (path.is_dir() and path.stem.isidentifier())
     }
     assert {"workbench", "tasks", "frontends", "tests", "cli", "hatch_build"} <= names
     done = run(environment.python, "-c", REACH, clone.resolve(), *sorted(names), cwd=tmp_path)

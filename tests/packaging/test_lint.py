@@ -26,7 +26,5 @@ def test_a_fault_is_noticed(run, root, tmp_path, check):
     planted = tmp_path / "planted.py"
     planted.write_text(fault)
     config = "--config-file" if words == ["mypy"] else "--config"
-    done = run(
-        sys.executable, "-m", *words, config, root / "pyproject.toml", planted, cwd=tmp_path, check=False
-    )
+    done = run(sys.executable, "-m", *words, config, root / "pyproject.toml", planted, cwd=tmp_path, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -196,9 +196,7 @@ def test_a_damaged_cpu_list_is_not_known(tmp_path):
 
 
 def test_gpus_as_the_driver_describes_them():
-    assert machine.gpus(fake_nvml()) == [
-        machine.Gpu(0, "NVIDIA H200", "GPU-1234", 150 * 2**30, "580.65.06", "13.1")
-    ]
+    assert machine.gpus(fake_nvml()) == [machine.Gpu(0, "NVIDIA H200", "GPU-1234", 150 * 2**30, "580.65.06", "13.1")]
 
 
 def test_a_gpu_that_refuses_to_answer_is_still_listed():
@@ -217,8 +215,7 @@ def test_a_lost_gpu_is_left_out_and_the_others_keep_their_index():
         return refuse() if index == 0 else "handle"
 
     assert [
-        gpu.index
-        for gpu in machine.gpus(fake_nvml(nvmlDeviceGetCount=lambda: 2, nvmlDeviceGetHandleByIndex=handle))
+        gpu.index for gpu in machine.gpus(fake_nvml(nvmlDeviceGetCount=lambda: 2, nvmlDeviceGetHandleByIndex=handle))
     ] == [1]
 
 

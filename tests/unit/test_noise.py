@@ -71,9 +71,7 @@ def test_the_reasons_have_the_real_library_s_bits():
 def host(tmp_path):
     cpu = "sys/devices/system/cpu/cpu{}/"
     rapl = "sys/class/powercap/intel-rapl:"
-    pressure = (
-        "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={}"
-    )
+    pressure = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={}"
     return write(
         tmp_path,
         {
@@ -218,9 +216,7 @@ def test_a_suspended_machine_is_seen_by_its_clocks():
 
 
 def test_everything_that_throttles_is_named_once_and_harmless_reasons_are_not():
-    before = replace(
-        START, thermal_events=1, quota_throttled_us=5, gpu=GpuState(reasons=("idle", "power cap"))
-    )
+    before = replace(START, thermal_events=1, quota_throttled_us=5, gpu=GpuState(reasons=("idle", "power cap")))
     every = tuple(name for bit, name in noise.GPU_REASONS.items() if bit & ALL_BITS)
     after = replace(END, thermal_events=2, quota_throttled_us=6, gpu=GpuState(reasons=every))
     throttled = noise.between(before, after).throttled

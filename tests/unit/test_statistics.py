@@ -238,9 +238,7 @@ NOISES = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "Cauchy": lambda rng, shape: rng.standard_cauchy(shape),
     "skewed": lambda rng, shape: np.log(rng.pareto(1.5, shape) + 1) - np.log(rng.pareto(1.5, shape) + 1),
-    "stray launches": lambda rng, shape: (
-        rng.standard_normal(shape) * np.where(rng.random(shape) < 0.1, 30, 1)
-    ),
+    "stray launches": lambda rng, shape: rng.standard_normal(shape) * np.where(rng.random(shape) < 0.1, 30, 1),
 }
 
 
@@ -533,9 +531,7 @@ def test_short_and_equal_series_are_flat(n):
 
 
 def test_five_hundred_blocks_and_broken_ones():
-    assert warmup_class(blocks(np.repeat([2.0, 1.0], [100, 400]), 0.05, 0)).steady_from == pytest.approx(
-        100, abs=1
-    )
+    assert warmup_class(blocks(np.repeat([2.0, 1.0], [100, 400]), 0.05, 0)).steady_from == pytest.approx(100, abs=1)
     for wrong in ([1.0, 0.0, 1.0], [1.0, math.nan]):
         with pytest.raises(ValueError, match="block times"):
             warmup_class(wrong)
