@@ -3,13 +3,18 @@
 Before anything else is imported it goes to its CPUs, finds workbench by path (so that the worker's interpreter
 needs no workbench installed) and puts the content root first on the path (so that no folder of the user's and
 no package that is called ``tasks`` or ``frontends`` can shadow ours).
+It dies with the harness, even stopped: a worker that outlives a killed harness would keep its memory for ever.
 """
 
+import ctypes
 import importlib.util
 import json
 import os
+import signal
 import sys
 from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -18,6 +23,8 @@ def main() -> None:
     commands, answers = int(sys.argv[2]), int(sys.argv[3])
     for descriptor in (commands, answers):
         os.set_inheritable(descriptor, False)  # a grandchild must not hold the harness's pipe open
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if job["cpus"]:
         os.sched_setaffinity(0, job["cpus"])
 

@@ -36,12 +36,22 @@ class Preset:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """What a size sweep varies: one key of one preset, over values of growing work."""
+
+    preset: str
+    key: str
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A task as its source describes it."""
 
     name: str
     spec: str
     presets: Mapping[str, Preset]
+    sweep: Sweep | None = None
 
     @property
     def title(self) -> str:
@@ -169,7 +179,24 @@ def read_task(file: Path) -> Task:
         ) from None
     if not presets:
         raise WorkbenchError(f"{file}, line {literal.lineno}: PRESETS is empty")
-    return Task(file.stem, ast.get_docstring(module) or "", presets)
+    return Task(file.stem, ast.get_docstring(module) or "", presets, _sweep(file, module, presets))
+
+
+def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Sweep | None:
+    literal = next((value for node in module.body if (value := _assigned(node, "SWEEP"))), None)
+    if literal is None:
+        return None
+    try:
+        value = ast.literal_eval(literal)
+        sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
+        known = presets[sweep.preset].values
+    except (ValueError, TypeError, KeyError, AttributeError):
+        known, sweep = {}, Sweep("", "", ())
+    if sweep.key not in known or len(sweep.values) < 3:
+        raise WorkbenchError(
+            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of it and >= 3 values"
+        )
+    return sweep
 
 
 def _assigned(node: ast.stmt, name: str) -> ast.expr | None:

@@ -88,12 +88,37 @@ def run(
     ] = ["all"],  # noqa: B006 - typer copies it
     preset: Annotated[str | None, typer.Option("--preset", "-p", help="One of the task's presets.")] = None,
     device: Annotated[str, typer.Option(help="cpu, gpu, auto, or an index such as gpu:1.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads of every frontend, on as many CPUs.")] = 1,
+    profile: Annotated[str, typer.Option(help="equal: threads, CPUs, precision alike; stock: as it comes.")] = "equal",
+    threads: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="CPU threads of every frontend, on as many CPUs.  [default: 1]"),
+    ] = None,
     steps: Annotated[Optional[int], typer.Option(help="Instead of the preset's number of steps.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.")] = 0,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     matmul_precision: Annotated[str, typer.Option(help="On a GPU: float32 or tf32.")] = "float32",
-    rounds: Annotated[int, typer.Option(help="How often each contestant is measured.")] = 10,
+    launches: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Fresh processes per contestant.  [default: 2]"),
+    ] = None,
+    budget: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Go on with launches as long as this has room, such as 60s or 5m."),
+    ] = None,
+    precision: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Go on until every step is known to within this, such as 2%."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="How often each contestant is measured per launch.")] = 10,
+    sweep: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="size: measure over the task's sizes, too: overhead against throughput."),
+    ] = None,
+    max_alive: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="How many workers may be alive at once.  [default: what memory holds]"),
+    ] = None,
+    warm_cache: Annotated[bool, typer.Option("--warm-cache", help="Keep compilers' caches between runs.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
     output: Store = None,
     content: Content = None,
@@ -102,6 +127,7 @@ def run(
     """Run one task in every chosen frontend: prove each, time each, write a run folder."""
     from workbench import api
     from workbench.progress import progress_for
+    from workbench.units import parse_seconds, parse_share
 
     plot_failure = ""
     with progress_for(_console(stderr=True)) as progress:
@@ -111,12 +137,19 @@ def run(
                 frameworks,
                 preset=preset,
                 device=device,
+                profile=profile,
                 threads=threads,
                 steps=steps,
                 seed=seed,
                 dtype=dtype,
                 matmul_precision=matmul_precision,
+                launches=launches,
+                budget_s=None if budget is None else parse_seconds(budget),
+                precision=None if precision is None else parse_share(precision),
                 rounds=rounds,
+                sweep=sweep,
+                max_alive=max_alive,
+                warm_cache=warm_cache,
                 timeout_s=timeout,
                 output=output,
                 content=content,
@@ -190,6 +223,8 @@ def exit_code(finished: Run) -> int:
     """What a run comes to, for scripts and CI."""
     from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNAVAILABLE
 
+    if finished.info["interrupted"]:
+        return EXIT_INTERRUPTED
     outcomes = {contestant["outcome"] for contestant in finished.contestants}
     if outcomes - {"ok", "unsupported", "unavailable"}:
         return EXIT_CONTESTANT

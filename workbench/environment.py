@@ -81,13 +81,16 @@ class Device:
         return self.kind if self.kind == "cpu" or not self.index else f"{self.kind}:{self.index}"
 
 
-def worker_environment(device: Device, threads: int | None, caches: Path, extra: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(
+    device: Device, threads: int | None, caches: Path, extra: Mapping[str, str], *, warm: bool = False
+) -> dict[str, str]:
     """All variables of a worker.
 
     Args:
         device: a worker sees this device and no other.
         threads: per framework, or None to leave every framework as it comes.
-        caches: a fresh folder, so that compilers start cold and no user's settings are read.
+        caches: where compilers keep what they made; a fresh folder makes them start cold.
+        warm: let XLA keep what it compiled there, too.
         extra: the frontend's own variables.
     """
     variables = {name: value for name, value in os.environ.items() if not _tunes(name)}
@@ -108,6 +111,9 @@ def worker_environment(device: Device, threads: int | None, caches: Path, extra:
         "PYTHONFAULTHANDLER": "1",
         "PYTHONHASHSEED": "0",
     }
+    if warm:
+        variables["JAX_COMPILATION_CACHE_DIR"] = str(caches / "jax")
+        variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     return {**variables, **extra}
 
 

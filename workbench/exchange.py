@@ -123,7 +123,8 @@ class Job:
     """Everything a worker is told when it starts; written as JSON and read before anything is imported.
 
     ``content`` is the folder that holds tasks/ and frontends/, ``package`` the folder of workbench itself,
-    ``folder`` the frontend's folder and ``mode`` its mode, ``cpus`` the CPUs to stay on (empty: anywhere).
+    ``folder`` the frontend's folder and ``mode`` its mode, ``cpus`` the CPUs to stay on (empty: anywhere),
+    ``changes`` replace sizes of the preset, as a sweep does.
     ``threads`` and ``matmul_precision`` are None where the framework is left as it comes. ``slowdown`` is for
     the self-test alone: the share of steps that is repeated without being counted.
     """
@@ -143,6 +144,7 @@ class Job:
     problem: str
     proof: str
     cpus: tuple[int, ...] = ()
+    changes: dict[str, int] = dataclasses.field(default_factory=dict)
     slowdown: float = 0.0
 
     def write(self, path: Path) -> None:

@@ -139,6 +139,13 @@ def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> dict[str, Any
     }
 
 
+def available_bytes() -> int:
+    """Memory that new processes may take, in bytes."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def stable_key(facts: Mapping[str, Any]) -> str:
     """Twelve hex digits that stay the same for the same machine, and differ when times cannot be compared.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # History of the format. 1: the first.
 FORMAT = 1
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
 
 
 class Run:
@@ -66,7 +66,21 @@ class Run:
         """A row per contestant: outcome, proof, phases, steady step, memory."""
         from workbench import summary
 
-        return summary.table(self.contestants)
+        return summary.table(self.info, self.contestants)
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The table's rows as plain values."""
+        from workbench import summary
+
+        return summary.rows(self.info, self.contestants)
+
+    @cached_property
+    def sweep(self) -> pd.DataFrame:
+        """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
+        from workbench import summary
+
+        return summary.sweep_points(self.contestants)
 
     @cached_property
     def losses(self) -> pd.DataFrame:
@@ -97,9 +111,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds."""
-        from workbench import summary
-
-        return {"format": FORMAT, "run": self.id, **self.info, "contestants": summary.rows(self.contestants)}
+        return {"format": FORMAT, "run": self.id, **self.info, "contestants": self.rows}
 
     def _arrays(self, name: str) -> dict[str, Array]:
         from workbench import exchange
@@ -125,7 +137,7 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
         WorkbenchError: when the folder cannot be made.
     """
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = store / f"{_PARTIAL}{now}-{task}-{preset}-{secrets.token_hex(3)}"
+    folder = store / f"{PARTIAL}{now}-{task}-{preset}-{secrets.token_hex(3)}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -137,7 +149,7 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
 
 def complete(folder: Path) -> Path:
     """Give a run in progress its final name."""
-    final = folder.with_name(folder.name.removeprefix(_PARTIAL))
+    final = folder.with_name(folder.name.removeprefix(PARTIAL))
     return folder.rename(final)
 
 

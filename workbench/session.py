@@ -1,97 +1,69 @@
 """A session: contestants and one problem, proven, then measured in turn.
 
-Each contestant gets a fresh worker process per launch. A launch brings its workers up one by one, proves each
-against the reference, and stops it; then it goes round after round in shuffled order: wake a worker, warm it,
-time one block, stop it. Whatever befalls a worker costs its own contestant alone.
+Each contestant gets a fresh worker process per launch, and all workers of a launch are alive together. The first
+launch brings them up one after the other with the machine to themselves, because there import, set-up and first
+step are timed; later launches bring up as many at once as there are CPUs. Then come rounds: in shuffled order each
+worker is woken, warmed, timed over one block, and stopped again, so that nobody's threads disturb anybody. A canary
+(a small constant piece of work) and the machine's own counters tell which rounds were disturbed. The harness sits
+on other CPUs, where there are any, and blocks while it waits. Whatever befalls a worker costs its contestant alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
+import queue
 import random
+import re
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from workbench import exchange
+from workbench import exchange, machine, noise
 from workbench.catalog import REFERENCE, Catalog, Frontend
 from workbench.content import package_root
+from workbench.contestant import Contestant, LaunchRecord, RoundRecord, Settings, SweepPoint
+from workbench.contract import Arrays
 from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
+from workbench.stopping import another_launch
+from workbench.summary import launch_step
 from workbench.verify import Proof, tolerance, verify
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+WARM_SHARE = 10  # a block is preceded by a tenth of its steps, untimed
+MATRIX_SIZE = 768
+UNFINISHED_SHARE = 0.1  # of a block, that may be left after the wait
+UNFINISHED_S = 0.002
+BUSY_SHARE = 0.5  # of a CPU, after the wait
+SWEEP_STEPS = 5
+SWEEP_ROUNDS = 7
+SWEEP_PROBLEM, SWEEP_REFERENCE = "sweep-problem.npz", "sweep-reference.npz"
+WORKER_BYTES = 1 << 30  # what a worker is reckoned to need, to bound how many are alive
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a session is asked for; all of it is kept in the run's results."""
+class Target:
+    """What a proof is held against: the reference's arrays, how many steps, the tolerance; and a step's work."""
 
-    task: str
-    preset: str
-    seed: int = 0
-    steps: int | None = None
-    dtype: str = "float32"
-    device: Device = field(default_factory=lambda: Device("cpu"))
-    threads: int | None = 1
-    matmul_precision: str | None = "float32"
-    launches: int = 1
-    rounds: int = 10
-    timeout_s: float = 300.0
-    cpus: tuple[int, ...] = ()
-
-
-@dataclass
-class LaunchRecord:
-    """What one launch of one contestant measured. Times in seconds; ``blocks`` are seconds per step."""
-
-    launch: int
-    import_s: float
-    setup_s: float
-    first_step_s: float
-    block_steps: int = 0
-    wait_s: float = 0.0
-    blocks: list[float] = field(default_factory=list)
-    cpu_per_wall: float | None = None
-    import_bytes: int | None = None
-    peak_bytes: int | None = None
-    peak_device_bytes: int | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    observed: dict[str, Any] = field(default_factory=dict)
-    pool_threads: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Contestant:
-    """A frontend in this session, how it ended, its proof and its launches."""
-
-    id: str
-    frontend: Frontend
-    outcome: Outcome = Outcome.OK
-    reason: str = ""
-    proof: Proof | None = None
-    launches: list[LaunchRecord] = field(default_factory=list)
-
-    @property
-    def running(self) -> bool:
-        """Whether nothing has gone wrong so far."""
-        return self.outcome is Outcome.OK
-
-    def fail(self, failure: WorkerFailedError) -> None:
-        """Note how it ended; the first failure counts."""
-        if self.running:
-            self.outcome, self.reason = failure.outcome, failure.reason
+    reference: Arrays
+    steps: int
+    allowed: float
+    flops: float
+    bytes: float
 
 
 class Progress(Protocol):
     """Who wants to know how a session is getting on."""
 
     def phase(self, contestant: str, phase: str) -> None:
-        """A contestant enters a phase: importing, proving, calibrating, measuring, or an outcome."""
+        """A contestant enters a phase: importing, proving, calibrating, or an outcome."""
 
     def round(self, launch: int, done: int, total: int) -> None:
         """So many rounds of a launch are done."""
@@ -116,7 +88,7 @@ class Session:
     def __init__(
         self,
         catalog: Catalog,
-        frontends: Sequence[Frontend],
+        contestants: Sequence[Contestant],
         settings: Settings,
         folder: Path,
         progress: Progress,
@@ -125,25 +97,37 @@ class Session:
         self.settings = settings
         self.folder = folder
         self.progress = progress
-        self.contestants = [Contestant(frontend.id, frontend) for frontend in frontends]
-        self.allowed = 0.0
-        self.steps = 0
+        self.contestants = list(contestants)
+        self.rounds: list[RoundRecord] = []
+        self._covariates: list[noise.Covariates] = []
+        self.interrupted = False
         self._caches = Path(tempfile.mkdtemp(prefix="workbench-caches-"))
         self._order = random.Random(settings.seed)
+        self._threads = settings.threads or len(settings.cpus) or 1
+        nvml = machine.open_nvml() if settings.device.kind == "gpu" else None
+        self._sampler = noise.Sampler(settings.cpus, nvml=nvml, gpu=settings.device.index)
 
     def run(self) -> None:
         """Make the problem, prove and measure every contestant.
 
+        Ctrl-C ends the measuring; what was measured so far is kept.
+
         Raises:
             WorkerFailedError: when the problem or the reference cannot be made.
         """
-        try:
-            self._make_reference()
-            self._declare_holes()
-            for launch in range(self.settings.launches):
-                self._launch(launch)
-        finally:
-            shutil.rmtree(self._caches, ignore_errors=True)
+        started = time.monotonic()
+        with contextlib.ExitStack() as session:
+            session.callback(shutil.rmtree, self._caches, ignore_errors=True)
+            session.enter_context(_on_cpus(self.settings.harness_cpus))
+            try:
+                self._make_problem(session)
+                self._declare_holes()
+                self._launch_until_enough(started)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                for contestant in self.contestants:
+                    if not any(launch.blocks for launch in contestant.launches):
+                        contestant.fail(WorkerFailedError(Outcome.INTERRUPTED, "interrupted before it was measured"))
 
     def place(self, contestant: Contestant) -> Path:
         """The contestant's own folder inside the run."""
@@ -151,110 +135,314 @@ class Session:
         place.mkdir(parents=True, exist_ok=True)
         return place
 
+    # ---------------------------------------------------------------- the problem and its reference
+
     def _declare_holes(self) -> None:
         for contestant in self.contestants:
             frontend = contestant.frontend
+            device = contestant.device or self.settings.device
             if reason := self.catalog.hole(self.settings.task, frontend):
                 contestant.fail(WorkerFailedError(Outcome.UNSUPPORTED, reason))
-            elif self.settings.device.kind not in frontend.devices:
+            elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
                 contestant.fail(WorkerFailedError(Outcome.UNSUPPORTED, reason))
             if not contestant.running:
                 self.progress.phase(contestant.id, contestant.outcome)
 
-    def _make_reference(self) -> None:
+    def _make_problem(self, session: contextlib.ExitStack) -> None:
+        """Make the problem and the reference; the reference's process stays on as the canary."""
         self.progress.phase("reference", "proving")
+        (self.folder / "reference").mkdir(parents=True, exist_ok=True)
+        self._canary = self._reference_worker("problem.npz", "reference.npz")
+        session.callback(self._canary.close)
+        self._prove_reference(self._canary)
+        self._target = self._target_of("problem.npz", "reference.npz")
+        self._canary.stop()
+        self.progress.phase("reference", "ready")
+
+    def _reference_worker(self, problem: str, proof: str, **changes: Any) -> WorkerProcess:
         frontend = self.catalog.frontends[REFERENCE]
-        place = self.folder / "reference"
-        place.mkdir(parents=True, exist_ok=True)
-        proof = self.folder / "reference.npz"
-        make = self._job(frontend, proof, dtype=self.settings.dtype, device="cpu")
-        prove = self._job(frontend, proof, dtype="float64", device="cpu")
-        for job, commands in ((make, ["make"]), (prove, ["import", "prove"])):
-            worker = self._start(job, frontend, place / "log.txt")
-            try:
-                for command in commands:
-                    worker.ask(command, self.settings.timeout_s)
-            finally:
-                worker.close()
-        problem = exchange.load_problem(self.folder / "problem.npz")
+        reference = Contestant("reference", frontend, self.catalog.root, package_root())
+        job = dataclasses.replace(
+            self._job(reference),
+            device="cpu",
+            problem=str(self.folder / problem),
+            proof=str(self.folder / proof),
+            **changes,
+        )
+        environment = worker_environment(Device("cpu"), self._threads, self._caches, frontend.environment)
+        return WorkerProcess(job, frontend, environment, self.folder / "reference" / "log.txt")
+
+    def _prove_reference(self, worker: WorkerProcess) -> None:
+        worker.ask("make", self.settings.timeout_s)
+        worker.ask("import", self.settings.timeout_s)
+        worker.ask("prove", self.settings.timeout_s, dtype="float64")
+
+    def _target_of(self, problem_file: str, reference_file: str) -> Target:
+        problem = exchange.load_problem(self.folder / problem_file)
         updates = problem.steps if problem.learning_rate else 1
-        self.steps = problem.steps
-        self.allowed = tolerance(self.settings.dtype, problem.terms, updates)
-        self._reference = exchange.load_arrays(proof)
+        allowed = tolerance(self.settings.dtype, problem.terms, updates)
+        reference = exchange.load_arrays(self.folder / reference_file)
+        return Target(reference, problem.steps, allowed, problem.flops, problem.bytes)
 
-    def _launch(self, launch: int) -> None:
-        with contextlib.ExitStack() as workers:
-            alive: dict[str, WorkerProcess] = {}
-            for contestant in self.contestants:
-                with self._costing_only(contestant):
-                    if contestant.running:
-                        alive[contestant.id] = self._bring_up(contestant, launch, workers)
-            self._measure(alive, launch)
-            for contestant in self.contestants:
-                with self._costing_only(contestant):
-                    if contestant.running:
-                        self._finish(contestant, alive[contestant.id])
+    # ---------------------------------------------------------------- launches
 
-    def _bring_up(self, contestant: Contestant, launch: int, workers: contextlib.ExitStack) -> WorkerProcess:
-        """Start, import, prove and calibrate a contestant's worker; leave it stopped."""
-        place, timeout = self.place(contestant), self.settings.timeout_s
-        job = self._job(contestant.frontend, place / "proof.npz")
-        worker = self._start(job, contestant.frontend, place / "log.txt")
-        workers.callback(worker.close)
+    def _launch_until_enough(self, started: float) -> None:
+        number, last = 0, 0.0
+        while any(contestant.running for contestant in self.contestants) and another_launch(
+            done=number,
+            launches=self.settings.launches,
+            budget_s=self.settings.budget_s,
+            precision=self.settings.precision,
+            elapsed_s=time.monotonic() - started,
+            last_launch_s=last,
+            step_times=[self._step_times(contestant) for contestant in self.contestants if contestant.running],
+        ):
+            began = time.monotonic()
+            for group in self._groups():
+                with self._alive(group, number) as workers:
+                    self._measure(group, workers, number)
+                    self._observe(group, workers)
+                    if number == 0:
+                        self._sweep(group, workers)
+                    self._finish(group, workers)
+            number, last = number + 1, time.monotonic() - began
+
+    def _step_times(self, contestant: Contestant) -> list[float]:
+        return [launch_step(dataclasses.asdict(launch)) for launch in contestant.launches if launch.blocks]
+
+    def _groups(self) -> list[list[Contestant]]:
+        """Contestants that are alive together: all of them, if the memory allows."""
+        running = [contestant for contestant in self.contestants if contestant.running]
+        most = self.settings.max_alive or max(1, machine.available_bytes() // WORKER_BYTES)
+        return [running[start : start + most] for start in range(0, len(running), most)]
+
+    @contextlib.contextmanager
+    def _alive(self, group: Sequence[Contestant], number: int) -> Iterator[dict[str, WorkerProcess]]:
+        """Workers of a group, brought up and stopped; ended on leaving."""
+        with contextlib.ExitStack() as stack:
+            workers: dict[str, WorkerProcess] = {}
+            for contestant in group:
+                with self._costing_only(contestant):
+                    workers[contestant.id] = self._start(contestant)
+                    stack.callback(workers[contestant.id].close)
+            self._bring_up_all(group, workers, number)
+            yield workers
+
+    def _bring_up_all(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess], number: int) -> None:
+        """The first launch one by one on the measuring CPUs; later ones side by side, on all CPUs."""
+        measuring = self.settings.cpus
+        places = [measuring]
+        if number > 0 and measuring:
+            places += _slices(self.settings.harness_cpus, len(measuring), measuring)
+        free: queue.SimpleQueue[tuple[int, ...]] = queue.SimpleQueue()
+        for cpus in places:
+            free.put(cpus)
+
+        def bring_up(contestant: Contestant) -> None:
+            cpus = free.get()
+            with self._costing_only(contestant):
+                if contestant.running:
+                    self._bring_up(contestant, workers[contestant.id], number, cpus)
+            free.put(cpus)
+
+        if len(places) == 1:
+            for contestant in group:
+                bring_up(contestant)
+            return
+        with ThreadPoolExecutor(len(places)) as pool:  # each thread blocks on its worker's pipe
+            list(pool.map(bring_up, group))
+
+    def _bring_up(self, contestant: Contestant, worker: WorkerProcess, number: int, cpus: tuple[int, ...]) -> None:
+        """Import, prove and prepare; leave the worker stopped on the measuring CPUs."""
+        began, timeout = time.monotonic(), self.settings.timeout_s
+        if cpus != self.settings.cpus:
+            worker.ask("move", timeout, cpus=list(cpus))
         self.progress.phase(contestant.id, "importing")
         imported = worker.ask("import", timeout)
         self.progress.phase(contestant.id, "proving")
         proved = worker.ask("prove", timeout)
-        contestant.proof = self._verify(place / "proof.npz")
+        contestant.proof = self._verify(self.place(contestant) / "proof.npz", self._target)
         if not contestant.proof.passed:
             raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
         self.progress.phase(contestant.id, "calibrating")
-        prepared = worker.ask("prepare", timeout)
+        record = LaunchRecord(
+            launch=number,
+            timed=number == 0,
+            import_s=_seconds(imported, "import_s"),
+            setup_s=_seconds(proved, "setup_s"),
+            first_step_s=_seconds(proved, "first_step_s"),
+            import_bytes=imported["rss_bytes"],
+            versions=imported["versions"],
+        )
+        earlier = contestant.launches[0].block_steps if contestant.launches else None
+        self._prepare(worker, record, earlier)
+        if cpus != self.settings.cpus:
+            worker.ask("move", timeout, cpus=list(self.settings.cpus))
         worker.stop()
+        record.bring_up_s = time.monotonic() - began
+        contestant.launches.append(record)
         self.progress.phase(contestant.id, "ready")
-        contestant.launches.append(
-            LaunchRecord(
+
+    def _prepare(self, worker: WorkerProcess, record: LaunchRecord, block_steps: int | None) -> None:
+        """Set up the clocked training; the block's length is found once and kept for all launches."""
+        prepared = worker.ask("prepare", self.settings.timeout_s, block_steps=block_steps)
+        record.block_steps = int(prepared["block_steps"])
+        record.wait_s = _seconds(prepared, "wait_s")
+        record.trace = [float(seconds) for seconds in prepared["trace"]]
+        _audit(prepared, self._threads)
+
+    # ---------------------------------------------------------------- rounds
+
+    def _measure(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess], number: int) -> None:
+        """All rounds of a launch, then as many again as were disturbed, but at most half as many."""
+        planned = self.settings.rounds
+        for done in range(planned):
+            self.progress.round(number, done, planned)
+            self._round(group, workers, number, done, repeat=False)
+        dirty = sum(bool(record.flags) for record in self._flagged() if record.launch == number)
+        repeats = min(dirty, planned // 2)
+        for done in range(planned, planned + repeats):
+            self.progress.round(number, done, planned + repeats)
+            self._round(group, workers, number, done, repeat=True)
+        self._flagged()
+        self.progress.round(number, planned + repeats, planned + repeats)
+
+    def _round(
+        self,
+        group: Sequence[Contestant],
+        workers: Mapping[str, WorkerProcess],
+        launch: int,
+        number: int,
+        *,
+        repeat: bool,
+    ) -> None:
+        before = self._sampler.snapshot()
+        self._canary.wake()
+        answer = self._canary.ask("canary", self.settings.timeout_s, product=MATRIX_SIZE)
+        self._canary.stop()
+        for contestant in self._shuffled(group):
+            with self._costing_only(contestant):
+                self._block(contestant, workers[contestant.id], number)
+        covariates = noise.between(before, self._sampler.snapshot())
+        self.rounds.append(
+            RoundRecord(
                 launch=launch,
-                import_s=_positive(imported, "import_s"),
-                setup_s=_positive(proved, "setup_s"),
-                first_step_s=_positive(proved, "first_step_s"),
-                block_steps=int(prepared["block_steps"]),
-                wait_s=_positive(prepared, "wait_s"),
-                import_bytes=imported["rss_bytes"],
-                versions=imported["versions"],
+                round=number,
+                repeat=repeat,
+                canary_s=_seconds(answer, "canary_s"),
+                matrix_flops=answer["flops"],
+                covariates=dataclasses.asdict(covariates),
             )
         )
-        return worker
+        self._covariates.append(covariates)
 
-    def _measure(self, alive: Mapping[str, WorkerProcess], launch: int) -> None:
-        for done in range(self.settings.rounds):
-            self.progress.round(launch, done, self.settings.rounds)
-            order = [contestant for contestant in self.contestants if contestant.running]
-            self._order.shuffle(order)
-            for contestant in order:
-                with self._costing_only(contestant):
-                    self._block(contestant, alive[contestant.id])
-        self.progress.round(launch, self.settings.rounds, self.settings.rounds)
+    def _flagged(self) -> list[RoundRecord]:
+        """All rounds, flagged by covariates alone; nothing here looks at a contestant's time."""
+        if self.rounds:
+            canaries = sorted(record.canary_s for record in self.rounds)
+            median = canaries[len(canaries) // 2]
+            for record, covariates in zip(self.rounds, self._covariates, strict=True):
+                record.flags = noise.flag(covariates, record.canary_s * 1e9, median * 1e9)
+        return self.rounds
 
-    def _block(self, contestant: Contestant, worker: WorkerProcess) -> None:
+    def _block(self, contestant: Contestant, worker: WorkerProcess, number: int) -> None:
         record = contestant.launches[-1]
-        worker.wake()
-        warm = max(1, record.block_steps // 10)
-        answer = worker.ask("block", self.settings.timeout_s, steps=record.block_steps, warm=warm)
-        worker.stop()
-        seconds = _positive(answer, "seconds")
+        before = self._sampler.snapshot() if self._energy_readable() else None
+        seconds, cpu_s = self._timed_block(worker, record.block_steps)
+        if before is not None:
+            spent = noise.between(before, self._sampler.snapshot())
+            joules = spent.gpu_joules if self.settings.device.kind == "gpu" else spent.cpu_joules
+            record.energy_j.append(None if joules is None else joules / record.block_steps)
         record.blocks.append(seconds / record.block_steps)
-        share = float(answer["cpu_s"]) / seconds
-        record.cpu_per_wall = max(share, record.cpu_per_wall or 0.0)
+        record.rounds.append(number)
+        record.cpu_per_wall = max(cpu_s / seconds, record.cpu_per_wall or 0.0)
 
-    def _finish(self, contestant: Contestant, worker: WorkerProcess) -> None:
-        record = contestant.launches[-1]
+    def _timed_block(self, worker: WorkerProcess, steps: int) -> tuple[float, float]:
+        """Wake a worker, warm it, time one block and stop it; seconds, and CPU seconds of the whole process."""
         worker.wake()
-        answer = worker.ask("finish", self.settings.timeout_s)
-        for name in ("observed", "pool_threads", "peak_bytes", "peak_device_bytes"):
-            setattr(record, name, answer[name])
-        self.progress.phase(contestant.id, "ok")
+        answer = worker.ask("block", self.settings.timeout_s, steps=steps, warm=max(1, steps // WARM_SHARE))
+        worker.stop()
+        seconds = _seconds(answer, "seconds")
+        if seconds == 0:
+            raise WorkerFailedError(Outcome.ERROR, "the worker answered that a block took no time")
+        return seconds, float(answer["cpu_s"])
+
+    def _energy_readable(self) -> bool:
+        snapshot = self._sampler.snapshot()
+        on_gpu = self.settings.device.kind == "gpu"
+        return bool(snapshot.gpu and snapshot.gpu.energy_mj) if on_gpu else bool(snapshot.cpu_energy_uj)
+
+    def _observe(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess]) -> None:
+        for contestant in group:
+            with self._costing_only(contestant):
+                if contestant.running:
+                    workers[contestant.id].wake()
+                    answer = workers[contestant.id].ask("observe", self.settings.timeout_s)
+                    workers[contestant.id].stop()
+                    for name in ("observed", "pool_threads", "peak_bytes", "peak_device_bytes"):
+                        setattr(contestant.launches[-1], name, answer[name])
+
+    def _finish(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess]) -> None:
+        for contestant in group:
+            with self._costing_only(contestant):
+                if contestant.running:
+                    workers[contestant.id].wake()
+                    workers[contestant.id].ask("finish", self.settings.timeout_s)
+                    self.progress.phase(contestant.id, "ok")
+
+    # ---------------------------------------------------------------- a sweep over sizes
+
+    def _sweep(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess]) -> None:
+        """Every contestant at every size of the task's SWEEP: proven, then measured in turn."""
+        plan = self.catalog.task(self.settings.task).sweep
+        if plan is None or self.settings.sweep is None:
+            return
+        for value in plan.values:
+            changes = {"preset": plan.preset, "changes": {plan.key: value}, "steps": SWEEP_STEPS}
+            maker = self._reference_worker(SWEEP_PROBLEM, SWEEP_REFERENCE, **changes)
+            try:
+                self._prove_reference(maker)
+            finally:
+                maker.close()
+            target = self._target_of(SWEEP_PROBLEM, SWEEP_REFERENCE)
+            block_steps = {}
+            for contestant in group:
+                with self._costing_only(contestant):
+                    if contestant.running:
+                        self.progress.phase(contestant.id, f"{plan.key} = {value}")
+                        block_steps[contestant.id] = self._take_size(workers[contestant.id], target)
+                        contestant.sweep.append(SweepPoint(value, target.flops, target.bytes))
+            for done in range(SWEEP_ROUNDS):
+                self.progress.round(0, done, SWEEP_ROUNDS)
+                for contestant in self._shuffled(group):
+                    with self._costing_only(contestant):
+                        steps = block_steps[contestant.id]
+                        seconds, _ = self._timed_block(workers[contestant.id], steps)
+                        contestant.sweep[-1].blocks.append(seconds / steps)
+        for name in (SWEEP_PROBLEM, SWEEP_REFERENCE):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _take_size(self, worker: WorkerProcess, target: Target) -> int:
+        """Let a live worker take another problem: prove it, prepare it; its steps per block."""
+        timeout, proof_file = self.settings.timeout_s, self.folder / "sweep-proof.npz"
+        worker.wake()
+        worker.ask("use", timeout, problem=str(self.folder / SWEEP_PROBLEM), proof=str(proof_file))
+        worker.ask("prove", timeout)
+        proof = self._verify(proof_file, target)
+        proof_file.unlink()
+        if not proof.passed:
+            raise WorkerFailedError(Outcome.INVALID, f"in the sweep: {proof.reason}")
+        steps = int(worker.ask("prepare", timeout)["block_steps"])
+        worker.stop()
+        return steps
+
+    # ---------------------------------------------------------------- helpers
+
+    @property
+    def allowed(self) -> float:
+        """The tolerance of the proof."""
+        return self._target.allowed
 
     @contextlib.contextmanager
     def _costing_only(self, contestant: Contestant) -> Iterator[None]:
@@ -265,7 +453,7 @@ class Session:
             contestant.fail(failure)
             self.progress.phase(contestant.id, contestant.outcome)
 
-    def _verify(self, path: Path) -> Proof:
+    def _verify(self, path: Path, target: Target) -> Proof:
         try:
             proof = exchange.load_arrays(path)
         except Exception as error:  # noqa: BLE001 - a damaged file can fail in many ways; all mean the same
@@ -273,36 +461,102 @@ class Session:
             raise WorkerFailedError(Outcome.ERROR, reason) from None
         if "losses" not in proof:
             raise WorkerFailedError(Outcome.ERROR, "the worker's proof holds no losses")
-        return verify(proof, self._reference, self.steps, self.settings.dtype, self.allowed)
+        return verify(proof, target.reference, target.steps, self.settings.dtype, target.allowed)
 
-    def _job(self, frontend: Frontend, proof: Path, dtype: str | None = None, device: str | None = None) -> Job:
+    def _shuffled(self, group: Sequence[Contestant]) -> list[Contestant]:
+        order = [contestant for contestant in group if contestant.running]
+        self._order.shuffle(order)
+        return order
+
+    def _job(self, contestant: Contestant) -> Job:
         settings = self.settings
+        proof = self.folder / "reference.npz"
+        if contestant.id != "reference":
+            proof = self.place(contestant) / "proof.npz"
         return Job(
-            content=str(self.catalog.root),
-            package=str(package_root()),
+            content=str(contestant.content),
+            package=str(contestant.package),
             task=settings.task,
             preset=settings.preset,
             seed=settings.seed,
-            dtype=dtype or settings.dtype,
+            dtype=settings.dtype,
             steps=settings.steps,
-            folder=frontend.folder,
-            mode=frontend.id,
-            device=device or settings.device.kind,
-            threads=settings.threads,
+            folder=contestant.frontend.folder,
+            mode=contestant.frontend.id,
+            device=(contestant.device or settings.device).kind,
+            threads=contestant.threads or settings.threads,
             matmul_precision=settings.matmul_precision,
             problem=str(self.folder / "problem.npz"),
             proof=str(proof),
             cpus=settings.cpus,
+            slowdown=contestant.slowdown,
         )
 
-    def _start(self, job: Job, frontend: Frontend, log: Path) -> WorkerProcess:
-        caches = Path(tempfile.mkdtemp(dir=self._caches))
-        device = self.settings.device if job.device != "cpu" else Device("cpu")
-        environment = worker_environment(device, self.settings.threads, caches, frontend.environment)
-        return WorkerProcess(job, frontend, environment, log)
+    def _start(self, contestant: Contestant) -> WorkerProcess:
+        job, frontend = self._job(contestant), contestant.frontend
+        device = contestant.device or self.settings.device
+        environment = worker_environment(
+            device,
+            job.threads,
+            self._cache_folder(contestant),
+            {**frontend.environment, **contestant.environment},
+            warm=self.settings.warm_cache,
+        )
+        log = self.place(contestant) / "log.txt"
+        return WorkerProcess(job, frontend, environment, log, contestant.interpreter)
+
+    def _cache_folder(self, contestant: Contestant) -> Path:
+        """Where its compilers keep what they made: empty at the first launch, unless warm caches are asked for."""
+        if not self.settings.warm_cache:
+            return self._caches / contestant.id
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        version = re.sub(r"\W+", "-", contestant.interpreter)[-40:]
+        return Path(home) / "framework-workbench" / version / contestant.id
 
 
-def _positive(answer: Mapping[str, Any], name: str) -> float:
+def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Contestant]:
+    """One contestant per frontend, under the frontend's own id."""
+    package = package_root()
+    return [Contestant(frontend.id, frontend, catalog.root, package) for frontend in frontends]
+
+
+@contextlib.contextmanager
+def _on_cpus(cpus: tuple[int, ...]) -> Iterator[None]:
+    """Keep this process on some CPUs; where the system cannot, or none are given, anywhere."""
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _slices(cpus: Sequence[int], size: int, taken: Sequence[int]) -> list[tuple[int, ...]]:
+    """CPUs that are not taken, in groups of ``size``."""
+    free = [cpu for cpu in cpus if cpu not in taken]
+    return [tuple(free[start : start + size]) for start in range(0, len(free) - size + 1, size)]
+
+
+def _audit(prepared: Mapping[str, Any], threads: int) -> None:
+    """Nothing may be left to do after the wait, or the clock was read too early.
+
+    Raises:
+        WorkerFailedError: *invalid*, when fetching the last loss still took long, or the process still computed.
+    """
+    block, fetch = (_seconds(prepared, f"audit_{name}") for name in ("block_s", "fetch_s"))
+    if fetch > max(UNFINISHED_SHARE * block, UNFINISHED_S):
+        share = fetch / (fetch + block)
+        reason = f"check_synchronised: {share:.0%} of a block was still to do after the wait: times would be too short"
+        raise WorkerFailedError(Outcome.INVALID, reason)
+    if threads == 1 and float(prepared["audit_busy"]) > BUSY_SHARE:  # more threads may spin for a while
+        reason = "check_synchronised: the process still computes after the wait: times would be too short"
+        raise WorkerFailedError(Outcome.INVALID, reason)
+
+
+def _seconds(answer: Mapping[str, Any], name: str) -> float:
     """A time from a worker's answer.
 
     Raises:

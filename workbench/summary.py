@@ -1,6 +1,6 @@
 """From what was recorded to what is shown: one row per contestant, as plain values and as pandas frames.
 
-Pure functions on a run's recorded values: no subprocess, no content.
+Pure functions on a run's recorded values: no subprocess, no content. Times are in seconds, memory in bytes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.statistics import median_interval
+from workbench.statistics import (
+    WarmupClass,
+    break_even,
+    break_even_range,
+    fit_overhead,
+    median_interval,
+    paired_ranks,
+    shared_ranks,
+    warmup_class,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,44 +26,69 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 PHASES = ("import_s", "setup_s", "first_step_s")
-COLUMNS = (
-    "frontend",
-    "title",
-    "color",
-    "outcome",
-    "reason",
-    "log",
+FEWEST_FOR_INTERVAL = 6  # below, a 95 % interval of a median over launches does not exist
+FEWEST_FOR_RANKS = 7  # below, no exact test at 2 % exists
+TEXTS = ("frontend", "title", "color", "outcome", "reason", "log", "verdict", "warmup", "interval", "device")
+NUMBERS = (
     "max_relative_error",
     "tolerance",
-    "verdict",
     *PHASES,
     "step_s",
     "step_s_low",
     "step_s_high",
     "relative_step",
+    "rank",
+    "total_s",
+    "break_even",
+    "break_even_low",
+    "break_even_high",
+    "steady_from",
+    "gflops",
+    "gbytes",
+    "matrix_share",
+    "energy_j",
     "peak_bytes",
+    "import_bytes",
     "peak_device_bytes",
     "threads",
     "cpu_per_wall",
-    "device",
-    "matmul_precision",
     "launches",
     "blocks",
+    "dirty_blocks",
     "block_steps",
-    "versions",
 )
+OTHERS = ("matmul_precision", "flush_to_zero", "deterministic", "warnings", "versions", "break_even_against")
+COLUMNS = (*TEXTS, *NUMBERS, *OTHERS)
 
 
-def rows(contestants: Sequence[Record]) -> list[dict[str, Any]]:
-    """One row per contestant, in the order given; values that were not measured are None."""
-    found = [row(contestant) for contestant in contestants]
-    fastest = min((entry["step_s"] for entry in found if entry["step_s"]), default=None)
-    for entry in found:
-        entry["relative_step"] = entry["step_s"] / fastest if entry["step_s"] and fastest else None
+def rows(info: Record, contestants: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row per contestant, in the order given; what was not measured is None.
+
+    Args:
+        info: a run's settings, problem and rounds.
+        contestants: what each contestant did.
+    """
+    dirty = dirty_rounds(info)
+    found = [row(info, contestant, dirty) for contestant in contestants]
+    timed = [entry for entry in found if entry["step_s"]]
+    fastest = min((entry["step_s"] for entry in timed), default=None)
+    by_id = {entry["frontend"]: entry for entry in timed}
+    for entry, rank in zip(timed, ranks(timed, contestants, dirty), strict=True):
+        entry["rank"] = rank
+        entry["relative_step"] = entry["step_s"] / fastest
+    for contestant in contestants:
+        eager, compiled = by_id.get(contestant["compiles"]), by_id.get(contestant["frontend"])
+        if eager and compiled:
+            compiled |= _break_even(eager, compiled)
     return found
 
 
-def row(contestant: Record) -> dict[str, Any]:
+def dirty_rounds(info: Record) -> set[tuple[int, int]]:
+    """The (launch, round) pairs in which the machine was disturbed, as its own counters say."""
+    return {(entry["launch"], entry["round"]) for entry in info["rounds"] if entry["flags"]}
+
+
+def row(info: Record, contestant: Record, dirty: set[tuple[int, int]]) -> dict[str, Any]:
     """What one contestant comes to. A contestant that is not ok shows no speed."""
     proof = contestant["proof"] or {}
     entry: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -62,41 +96,75 @@ def row(contestant: Record) -> dict[str, Any]:
     entry["max_relative_error"] = proof.get("max_relative_error")
     entry["tolerance"] = proof.get("tolerance")
     entry["verdict"] = "agrees" if proof.get("passed") else "differs" if proof else "not compared"
-    launches = contestant["launches"]
-    entry["versions"] = launches[-1]["versions"] if launches else {}
-    if contestant["outcome"] == "ok":
-        entry |= _times(launches) | _observed(launches)
+    entry["versions"] = contestant["launches"][-1]["versions"] if contestant["launches"] else {}
+    entry["warnings"] = []
+    measured = [launch for launch in contestant["launches"] if launch["blocks"]]
+    if contestant["outcome"] == "ok" and measured:
+        entry |= _times(measured, dirty)
+        entry |= _observed(measured)
+        entry |= _work(info, entry)
+        entry["warnings"] = _ignored_requests(info["settings"], entry)
+        entry["total_s"] = sum(entry[phase] for phase in PHASES) + (info["problem"]["steps"] - 1) * entry["step_s"]
     return entry
 
 
-def _times(launches: Sequence[Record]) -> dict[str, Any]:
-    """Phases: medians over launches. Steady step: the median over launches of each launch's median block.
+def launch_step(launch: Record, dirty: set[tuple[int, int]] = frozenset()) -> float:  # type: ignore[assignment]
+    """Seconds per step of one launch: the median of its blocks, of the clean ones if half of them are clean."""
+    return statistics.median(clean_blocks(launch, dirty))
 
-    The interval is over launches; with one launch it is over the blocks of that launch and says less.
+
+def clean_blocks(launch: Record, dirty: set[tuple[int, int]]) -> list[float]:
+    """Blocks of undisturbed rounds; all blocks where fewer than half are undisturbed."""
+    pairs = list(zip(launch["rounds"], launch["blocks"], strict=True))
+    clean = [seconds for number, seconds in pairs if (launch["launch"], number) not in dirty]
+    return clean if 2 * len(clean) >= len(pairs) else [seconds for _, seconds in pairs]
+
+
+def _times(launches: Sequence[Record], dirty: set[tuple[int, int]]) -> dict[str, Any]:
+    """Phases as timed in the first launch; the steady step as the median over launches of each one's median.
+
+    From six launches on the interval is the 95 % interval of that median, the launch being the unit. With fewer
+    no such interval exists: then it spans the intervals that the blocks of each launch support.
     """
-    steps = [statistics.median(launch["blocks"]) for launch in launches]
-    interval = median_interval(steps if len(steps) > 1 else launches[0]["blocks"])
+    steps = [launch_step(launch, dirty) for launch in launches]
+    if len(steps) >= FEWEST_FOR_INTERVAL:
+        over = median_interval(steps)
+        low, high, interval = over.low, over.high, f"95 % over {len(steps)} launches"
+    else:
+        each = [median_interval(clean_blocks(launch, dirty)) for launch in launches]
+        low, high = min(part.low for part in each), max(part.high for part in each)
+        interval = f"range of the blocks of {len(steps)} launch{'es' if len(steps) > 1 else ''}"
+    timed = [launch for launch in launches if launch["timed"]]
+    warm = warmup_class(launches[0]["trace"])
+    blocks = [(launch["launch"], number) for launch in launches for number in launch["rounds"]]
     return {
-        **{phase: statistics.median(launch[phase] for launch in launches) for phase in PHASES},
+        **{phase: statistics.median(launch[phase] for launch in timed) for phase in PHASES},
         "step_s": statistics.median(steps),
-        "step_s_low": interval.low,
-        "step_s_high": interval.high,
+        "step_s_low": low,
+        "step_s_high": high,
+        "interval": interval,
+        "warmup": str(warm.kind),
+        "steady_from": None if warm.kind is WarmupClass.unsteady else warm.steady_from,
         "launches": len(launches),
-        "blocks": sum(len(launch["blocks"]) for launch in launches),
+        "blocks": len(blocks),
+        "dirty_blocks": sum(block in dirty for block in blocks),
         "block_steps": launches[0]["block_steps"],
     }
 
 
 def _observed(launches: Sequence[Record]) -> dict[str, Any]:
-    last = launches[-1]
-    observed = last["observed"]
+    observed = next((launch["observed"] for launch in reversed(launches) if launch["observed"]), {})
+    joules = [energy for launch in launches for energy in launch["energy_j"] if energy is not None]
+    shares = [launch["cpu_per_wall"] for launch in launches if launch["cpu_per_wall"] is not None]
+    cpu_per_wall = statistics.median(shares) if shares else None
     return {
         "peak_bytes": _largest(launches, "peak_bytes"),
+        "import_bytes": _largest(launches, "import_bytes"),
         "peak_device_bytes": _largest(launches, "peak_device_bytes"),
-        "cpu_per_wall": last["cpu_per_wall"],
-        "threads": observed["threads"] or max(1, round(last["cpu_per_wall"] or 1)),
-        "device": observed["device"],
-        "matmul_precision": observed["matmul_precision"],
+        "energy_j": statistics.median(joules) if joules else None,
+        "cpu_per_wall": cpu_per_wall,
+        "threads": observed.get("threads") or max(1, round(cpu_per_wall or 1)),
+        **{name: observed.get(name) for name in ("device", "matmul_precision", "flush_to_zero", "deterministic")},
     }
 
 
@@ -104,12 +172,89 @@ def _largest(launches: Sequence[Record], name: str) -> int | None:
     return max((launch[name] for launch in launches if launch[name] is not None), default=None)
 
 
-def table(contestants: Sequence[Record]) -> pd.DataFrame:
+def _work(info: Record, entry: Record) -> dict[str, Any]:
+    """Rates from the task's own count of work, and the share of this machine's matrix product in this session."""
+    flops, moved = info["problem"]["flops"] / entry["step_s"], info["problem"]["bytes"] / entry["step_s"]
+    on_cpu = not info["settings"]["device"].startswith("gpu")
+    products = [found["matrix_flops"] for found in info["rounds"] if found["matrix_flops"]]
+    share = flops / statistics.median(products) if products and on_cpu else None
+    return {"gflops": flops / 1e9, "gbytes": moved / 1e9, "matrix_share": share}
+
+
+def _ignored_requests(settings: Record, entry: Record) -> list[str]:
+    """Requests that were observed to be ignored, in words."""
+    found = []
+    threads, cpus = settings["threads"], entry["cpu_per_wall"]
+    if threads is not None and entry["threads"] != threads:
+        found.append(f"asked for {threads} threads, observed {entry['threads']:g}")
+    if threads is not None and cpus is not None and cpus > 1.2 * threads:
+        found.append(f"asked for {threads} CPUs, kept {cpus:.1f} busy")
+    wanted, precision = settings["matmul_precision"], entry["matmul_precision"]
+    if wanted is not None and precision not in (wanted, None):
+        found.append(f"asked for {wanted} products, observed {precision}")
+    return found
+
+
+def ranks(timed: Sequence[Record], contestants: Sequence[Record], dirty: set[tuple[int, int]]) -> list[int | None]:
+    """Ranks of the timed rows; contestants that the data cannot tell apart share one.
+
+    With enough launches pairs of launches are tested (Wilcoxon); with fewer, overlapping intervals share a rank.
+    """
+    launches = [_launches_of(entry, contestants) for entry in timed]
+    counts = {len(steps) for steps in launches}
+    if len(counts) == 1 and min(counts) >= FEWEST_FOR_RANKS:
+        return paired_ranks([[launch_step(launch, dirty) for launch in found] for found in zip(*launches, strict=True)])
+    columns = ([entry[name] for entry in timed] for name in ("step_s", "step_s_low", "step_s_high"))
+    return shared_ranks(*columns) if timed else []
+
+
+def _launches_of(entry: Record, contestants: Sequence[Record]) -> list[Record]:
+    found = next(contestant for contestant in contestants if contestant["frontend"] == entry["frontend"])
+    return [launch for launch in found["launches"] if launch["blocks"]]
+
+
+def _break_even(eager: Record, compiled: Record) -> dict[str, Any]:
+    """After how many steps the compiled style has overtaken the eager one; None where it never does."""
+    starts = [sum(entry[phase] for phase in PHASES) - entry["step_s"] for entry in (eager, compiled)]
+    bounds = [(entry["step_s_low"], entry["step_s_high"]) for entry in (eager, compiled)]
+    earliest, latest = break_even_range(starts[0], bounds[0], starts[1], bounds[1])
+    return {
+        "break_even": break_even(starts[0], eager["step_s"], starts[1], compiled["step_s"]),
+        "break_even_low": earliest,
+        "break_even_high": latest,
+        "break_even_against": eager["frontend"],
+    }
+
+
+def table(info: Record, contestants: Sequence[Record]) -> pd.DataFrame:
     """All rows as a frame, numbers as floats with NaN where nothing was measured."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows(contestants), columns=list(COLUMNS))
-    numeric = [name for name in COLUMNS if name.endswith(("_s", "_low", "_high", "_bytes", "_error", "_step"))]
-    numeric += ["tolerance", "cpu_per_wall", "threads", "launches", "blocks", "block_steps"]
-    frame[numeric] = frame[numeric].apply(pd.to_numeric)
+    frame = pd.DataFrame(rows(info, contestants), columns=list(COLUMNS))
+    frame[list(NUMBERS)] = frame[list(NUMBERS)].apply(pd.to_numeric)
     return frame
+
+
+def sweep_points(contestants: Sequence[Record]) -> pd.DataFrame:
+    """The sweep's measurements: frontend, size, work (FLOP per step), and the step with its interval."""
+    import pandas as pd
+
+    points = []
+    for contestant in contestants:
+        for point in contestant["sweep"]:
+            if contestant["outcome"] == "ok" and point["blocks"]:
+                step = median_interval(point["blocks"])
+                points.append((contestant["frontend"], point["value"], point["flops"], *step[:3]))
+    return pd.DataFrame(points, columns=["frontend", "size", "work", "step_s", "step_s_low", "step_s_high"])
+
+
+def sweep_fits(points: pd.DataFrame) -> pd.DataFrame:
+    """Per frontend the fit t = overhead + work * seconds per unit, with its 95 % intervals."""
+    import pandas as pd
+
+    fits = {
+        frontend: fit_overhead(of_one["work"], of_one["step_s"])._asdict()
+        for frontend, of_one in points.groupby("frontend", sort=False)
+        if len(of_one) >= 3
+    }
+    return pd.DataFrame.from_dict(fits, orient="index").rename_axis("frontend").reset_index()

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench import summary
 from workbench.units import format_bytes, format_ratio, format_seconds
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ HEADINGS = ("frontend", "off by", "import", "set-up", "first step", "step", "ran
 
 def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows that may show a speed, fastest first, and the others."""
-    entries = summary.rows(run.contestants)
+    entries = run.rows
     timed = [entry for entry in entries if entry["outcome"] == "ok"]
     others = [entry for entry in entries if entry["outcome"] != "ok"]
     return sorted(timed, key=lambda entry: entry["step_s"]), others

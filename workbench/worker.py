@@ -6,15 +6,22 @@ One worker runs one contestant in one launch. It answers commands one by one::
     import   import the framework and the content: timed
     prove    train exactly the task's steps; write losses and result to the job's proof file.
              Its set-up and its first step are the first in this process, so they are the cold ones: timed
-    prepare  set up the training that is clocked, and calibrate how many steps a block lasts
+    prepare  set up the training that is clocked, trace how it warms up, calibrate how many steps a block
+             lasts, and audit that nothing is left to do after the wait
     block    run warming steps, then a block of steps: timed
-    finish   what was observed: threads, precision, memory; then the process ends
+    use      go on with another problem file: for a sweep over sizes
+    move     go to other CPUs with all threads
+    canary   a small constant piece of work and a matrix product: what the machine gives right now
+    observe  what was observed: threads, precision, memory
+    finish   the process ends
 
 The module itself imports no NumPy, so that importing NumPy is part of what ``import`` times for all.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import gc
 import importlib
 import itertools
@@ -31,11 +38,15 @@ from workbench.exchange import Job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.contract import Array, Result, Settings, Training
+    from workbench.contract import Array, Problem, Result, Settings, Training
 
-READY_BLOCK_S = 0.02
+BLOCK_S = 0.02
 WAITS_PER_BLOCK = 1000
-LONGEST_BLOCK_S = 1.0
+LONGEST_BLOCK_S = 0.5
+TRACE_S = 0.3
+TRACE_PIECES = 200
+TRACE_PIECE_S = 0.001
+AUDIT_IDLE_S = 0.01
 
 
 class Runtime(Protocol):
@@ -78,7 +89,7 @@ class Worker:
         self.job = job
         self.runtime: Runtime
         self.content: Any
-        self.training: Training
+        self.training: Any = None
         self.per_call = False  # a style that answers with several losses per call
 
     def do(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +101,7 @@ class Worker:
     def do_make(self) -> dict[str, Any]:
         """Make the problem and write it."""
         task = importlib.import_module(f"tasks.{self.job.task}")
-        problem = task.make(self.job.preset, self.job.seed).astype(self.job.dtype)
+        problem = task.make(self.job.preset, self.job.seed, **self.job.changes).astype(self.job.dtype)
         if self.job.steps is not None:
             problem = problem.with_steps(self.job.steps)
         exchange.save_problem(Path(self.job.problem), problem)
@@ -110,9 +121,9 @@ class Worker:
         elapsed = time.perf_counter() - started
         return {"import_s": elapsed, "rss_bytes": resident_bytes(), "versions": self._versions()}
 
-    def do_prove(self) -> dict[str, Any]:
-        """Train exactly the task's steps."""
-        problem = self._problem(endless=False)
+    def do_prove(self, dtype: str | None = None) -> dict[str, Any]:
+        """Train exactly the task's steps; the reference does so in another type than its job's."""
+        problem = self._problem(endless=False).astype(dtype or self.job.dtype)
         started = time.perf_counter()
         training = self.content.train(problem)
         next(training)
@@ -131,23 +142,71 @@ class Worker:
         self._save_proof([*first, *rest], result)
         return {"setup_s": ready - started, "first_step_s": stepped - ready}
 
-    def do_prepare(self, block_s: float = READY_BLOCK_S) -> dict[str, Any]:
-        """Set up the endless training and find a number of steps that makes a block long enough."""
+    def do_prepare(self, block_steps: int | None = None) -> dict[str, Any]:
+        """Set up the endless training, trace its first steps, size its blocks and audit its wait."""
         problem = self._problem(endless=True)
         self.training = self.content.train(problem)
         next(self.training)
         value = self.training.send(1)
         self.per_call = is_sequence(value)
         self.runtime.wait()
+        trace = self._trace()
         waiting = min(timed(self.runtime.wait) for _ in range(5))
-        target = min(max(block_s, WAITS_PER_BLOCK * waiting), LONGEST_BLOCK_S)
+        steps = block_steps or self._block_steps(waiting, problem.steps)
+        self._run(steps)
+        return {
+            "block_steps": steps,
+            "wait_s": waiting,
+            "per_call": self.per_call,
+            "trace": trace,
+            **self._audit(steps),
+        }
 
+    def _trace(self) -> list[float]:
+        """Seconds per step from the second step on, in pieces of TRACE_PIECE_S or of a step."""
+        piece = 1
+        pieces: list[float] = []
+        deadline = time.perf_counter() + TRACE_S
+        while time.perf_counter() < deadline and len(pieces) < TRACE_PIECES:
+            seconds = self._run(piece)
+            pieces.append(seconds / piece)
+            if seconds < TRACE_PIECE_S / 2 and not self.per_call:
+                piece *= 2
+        return pieces
+
+    def _block_steps(self, waiting: float, task_steps: int) -> int:
+        """How many steps make a block: 20 ms, and 1000 times the cost of waiting.
+
+        A style that runs many steps per call has a cost per call too, so it is timed over the calls that the
+        task asks for: as many steps as the task has, unless they last too long.
+        """
+        target = min(max(BLOCK_S, WAITS_PER_BLOCK * waiting), LONGEST_BLOCK_S)
         steps = 1
         while (elapsed := self._run(steps)) < target and steps < 1 << 24:
             steps = max(2 * steps, min(int(1.2 * steps * target / elapsed), 8 * steps))
-        if self.per_call:  # a call has a cost of its own: time the calls that the task asks for
-            steps = max(steps, min(problem.steps, int(LONGEST_BLOCK_S * steps / elapsed)))
-        return {"block_steps": steps, "wait_s": waiting, "per_call": self.per_call}
+        if self.per_call:
+            steps = max(steps, min(task_steps, int(LONGEST_BLOCK_S * steps / self._run(steps))))
+        return steps
+
+    def _audit(self, steps: int) -> dict[str, float]:
+        """After a block and its wait: how long the last loss still takes, and what the process still computes."""
+        started = time.perf_counter()
+        last = None
+        left = steps
+        while left > 0:
+            last = self.training.send(left)
+            left -= len(last) if self.per_call else 1
+        self.runtime.wait()
+        waited = time.perf_counter()
+        losses_of(last)
+        fetched = time.perf_counter()
+        cpu = time.process_time()
+        time.sleep(AUDIT_IDLE_S)
+        return {
+            "audit_block_s": waited - started,
+            "audit_fetch_s": fetched - waited,
+            "audit_busy": (time.process_time() - cpu) / AUDIT_IDLE_S,
+        }
 
     def do_block(self, steps: int, warm: int) -> dict[str, Any]:
         """Warm for some steps, then time a block of steps and the wait at its end."""
@@ -158,15 +217,39 @@ class Worker:
         seconds = self._run(steps + extra)
         return {"seconds": seconds, "cpu_s": time.process_time() - cpu}
 
-    def do_finish(self) -> dict[str, Any]:
+    def do_use(self, problem: str, proof: str) -> dict[str, Any]:
+        """Leave the training that is clocked and take another problem."""
+        if self.training is not None:
+            self.training.close()
+        self.job = dataclasses.replace(self.job, problem=problem, proof=proof)
+        return {}
+
+    def do_move(self, cpus: list[int]) -> dict[str, Any]:
+        """Go to other CPUs: every thread, since each has a mask of its own."""
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), cpus)
+        return {}
+
+    def do_canary(self, product: int = 0) -> dict[str, Any]:
+        """Time a constant piece of work and, if asked for, a matrix product of that size."""
+        from workbench import noise
+
+        canary = noise.canary_ns(3) / 1e9
+        return {"canary_s": canary, "flops": matrix_product_flops(product, self.job.dtype) if product else None}
+
+    def do_observe(self) -> dict[str, Any]:
         """What was observed of this process."""
-        observed = self.runtime.observe()
         return {
-            "observed": observed,
+            "observed": self.runtime.observe(),
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
         }
+
+    def do_finish(self) -> dict[str, Any]:
+        """Nothing more to do."""
+        return {}
 
     def _run(self, steps: int) -> float:
         """Run steps, wait for all they produced; seconds from before the first to after the wait."""
@@ -185,13 +268,13 @@ class Worker:
         wait()
         return time.perf_counter() - started
 
-    def _problem(self, *, endless: bool) -> Any:
+    def _problem(self, *, endless: bool) -> Problem:
         return exchange.load_problem(
             Path(self.job.problem),
             device=self.job.device,
             mode=self.job.mode,
             endless=endless,
-        ).astype(self.job.dtype)
+        )
 
     def _versions(self) -> dict[str, str]:
         versions: dict[str, str] = self.runtime.observe()["versions"]
@@ -200,6 +283,8 @@ class Worker:
     def _save_proof(self, values: list[Any], result: Result) -> None:
         import numpy as np
 
+        if not hasattr(result, "arrays"):
+            raise TypeError(f"train() returned {type(result).__name__}, expected a workbench.contract.Result")
         losses = [loss for value in values for loss in losses_of(value)]
         arrays: dict[str, Array] = {f"result/{name}": array for name, array in result.arrays().items()}
         exchange.save_arrays(Path(self.job.proof), {"losses": np.array(losses, dtype=np.float64), **arrays})
@@ -242,7 +327,16 @@ def losses_of(value: Any) -> list[float]:
     return [float(value)]
 
 
-def timed(action: Callable[[], None]) -> float:
+def matrix_product_flops(size: int, dtype: str) -> float:
+    """Floating-point operations per second of NumPy's product of two square matrices; the best of three."""
+    import numpy as np
+
+    a = np.ones((size, size), dtype)
+    a @ a
+    return 2 * size**3 / min(timed(lambda: a @ a) for _ in range(3))
+
+
+def timed(action: Callable[[], object]) -> float:
     """Seconds one call takes."""
     started = time.perf_counter()
     action()

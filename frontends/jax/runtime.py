@@ -29,6 +29,7 @@ def observe() -> dict:
         "versions": {"jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": jax.devices()[0].device_kind,
         "threads": pool_threads(),
+        "flush_to_zero": bool((jax.numpy.full(1000, 1e-38, "float32") * 0.1 == 0).all()),
         "matmul_precision": jax.config.jax_default_matmul_precision or "default",
     }
 

@@ -43,6 +43,7 @@ def observe() -> dict:
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
         "matmul_precision": "float32" if exact else "tf32",
+        "flush_to_zero": bool((torch.full((1000,), 1e-38) * 0.1 == 0).all()),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 

@@ -1,0 +1,218 @@
+"""Every pair of task and frontend, run once per quick preset, then looked at by named checks.
+
+A new task or frontend is found in the tree and checked here without a line of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench import api
+from workbench.catalog import Frontend, catalog
+from workbench.results import Run
+
+STEPS = 40
+CATALOG = catalog()
+QUICK_PRESETS = {"linreg": ("points", "diabetes"), "two_layer_net": ("classic", "batches")}
+FLOAT64_CASES = (("linreg", "points"),)
+COLD_COMPILERS = {"pytorch_compiled"}  # half a minute each: on one preset per task
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One session: a task at a preset in a type, and the frontends that take part."""
+
+    task: str
+    preset: str
+    dtype: str
+    frontends: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.task}-{self.preset}-{self.dtype}"
+
+
+def quick_presets(task: str) -> tuple[str, ...]:
+    return QUICK_PRESETS.get(task, (CATALOG.tasks[task].default_preset,))
+
+
+def cases() -> list[Case]:
+    every = tuple(CATALOG.frontends)
+    warm = tuple(name for name in every if name not in COLD_COMPILERS)
+    found = [
+        Case(task, preset, "float32", every if preset == quick_presets(task)[-1] else warm)
+        for task in CATALOG.tasks
+        for preset in quick_presets(task)
+    ]
+    return found + [Case(task, preset, "float64", warm) for task, preset in FLOAT64_CASES]
+
+
+CASES = cases()
+PAIRS = [(case, CATALOG.frontends[name]) for case in CASES for name in case.frontends]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One frontend in one finished session."""
+
+    case: Case
+    frontend: Frontend
+    run: Run
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return next(row for row in self.run.summary()["contestants"] if row["frontend"] == self.frontend.id)
+
+    @property
+    def losses(self) -> list[float]:
+        return self.run.losses[self.frontend.id].dropna().tolist()
+
+
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory, quick) -> Callable[[Case], Run]:
+    """Each case's session, run when the first check asks for it."""
+    done: dict[Case, Run] = {}
+
+    def run(case: Case) -> Run:
+        if case not in done:
+            store: Path = tmp_path_factory.mktemp(case.task)
+            settings = {"preset": case.preset, "dtype": case.dtype, "steps": STEPS, "output": store}
+            done[case] = api.run(case.task, case.frontends, **settings, **quick)
+        return done[case]
+
+    return run
+
+
+def missing_packages(frontend: Frontend) -> list[str]:
+    return [package for package in frontend.packages if importlib.util.find_spec(package) is None]
+
+
+def check_ends_ok(pair: Pair) -> None:
+    assert (pair.row["outcome"], pair.row["reason"]) == ("ok", "")
+
+
+def check_agrees_with_the_reference(pair: Pair) -> None:
+    assert pair.row["verdict"] == "agrees"
+    assert pair.row["max_relative_error"] <= pair.row["tolerance"]
+
+
+def check_agrees_with_a_margin(pair: Pair) -> None:
+    assert pair.row["max_relative_error"] <= pair.row["tolerance"] / 3
+
+
+def check_a_loss_per_step(pair: Pair) -> None:
+    assert pair.run.info["problem"]["steps"] == STEPS
+    assert len(pair.losses) == STEPS
+
+
+def check_losses_are_finite(pair: Pair) -> None:
+    assert all(math.isfinite(loss) for loss in pair.losses)
+
+
+def check_losses_fall_where_something_is_learned(pair: Pair) -> None:
+    if pair.run.info["problem"]["learning_rate"]:
+        assert pair.losses[-1] < pair.losses[0]
+    else:
+        assert len(set(pair.losses)) == 1
+
+
+def check_every_phase_takes_time(pair: Pair) -> None:
+    phases = {name: pair.row[name] for name in ("import_s", "setup_s", "first_step_s", "step_s")}
+    assert all(math.isfinite(seconds) and seconds > 0 for seconds in phases.values()), phases
+
+
+def check_the_range_holds_the_step(pair: Pair) -> None:
+    assert pair.row["step_s_low"] <= pair.row["step_s"] <= pair.row["step_s_high"]
+
+
+def check_versions_are_recorded(pair: Pair) -> None:
+    versions = pair.row["versions"]
+    assert {"python", *pair.frontend.packages} <= set(versions)
+    assert all(re.match(r"\d+\.\d+", version) for version in versions.values()), versions
+
+
+def check_one_thread(pair: Pair) -> None:
+    assert pair.row["threads"] == 1
+
+
+def check_no_more_cpu_than_one_thread_has(pair: Pair) -> None:
+    assert 0 < pair.row["cpu_per_wall"] <= 1.2
+
+
+def check_memory_is_plausible(pair: Pair) -> None:
+    assert 16 * MIB < pair.row["peak_bytes"] < 4096 * MIB
+    assert pair.row["peak_device_bytes"] is None
+
+
+def check_precision_is_as_asked_for(pair: Pair) -> None:
+    assert pair.row["matmul_precision"] == "float32"
+
+
+def check_the_result_is_named_shaped_and_typed_as_the_reference(pair: Pair) -> None:
+    found, expected = pair.run.result(pair.frontend.id), pair.run.result("reference")
+    assert {name: array.shape for name, array in found.items()} == {
+        name: array.shape for name, array in expected.items()
+    }
+    assert {array.dtype.name for array in found.values()} == {pair.case.dtype}
+
+
+CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(("case", "frontend"), PAIRS, ids=lambda part: getattr(part, "id", None) or str(part))
+def test_pair(case, frontend, check, run_of):
+    reason = CATALOG.hole(case.task, frontend)
+    if reason is None and (missing := missing_packages(frontend)):
+        pytest.skip(f"{', '.join(missing)} not installed")
+    pair = Pair(case, frontend, run_of(case))
+    if reason is None:
+        check(pair)
+    else:
+        assert (pair.row["outcome"], pair.row["reason"], pair.row["step_s"]) == ("unsupported", reason, None)
+
+
+@pytest.mark.parametrize("frontend", CATALOG.frontends.values(), ids=lambda frontend: frontend.id)
+@pytest.mark.parametrize("task", CATALOG.tasks)
+def test_every_pair_exists_or_is_a_hole_with_its_reason(task, frontend):
+    reason = CATALOG.hole(task, frontend)
+    exists = (CATALOG.root / "frontends" / frontend.folder / f"{task}.py").is_file()
+    assert exists == (reason is None)
+    assert reason is None or len(reason.split()) >= 5, "a hole tells its reason"
+
+
+def test_every_task_and_frontend_of_the_tree_takes_part():
+    assert {(case.task, frontend.id) for case, frontend in PAIRS} == {
+        (task, frontend) for task in CATALOG.tasks for frontend in CATALOG.frontends
+    }
+
+
+def test_every_quick_preset_exists():
+    assert all(case.preset in CATALOG.tasks[case.task].presets for case in CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_all_frontends_of_a_session_got_the_same_problem(case, run_of):
+    run = run_of(case)
+    settings = run.info["settings"]
+    assert (settings["task"], settings["preset"], settings["dtype"]) == (case.task, case.preset, case.dtype)
+    assert [row["frontend"] for row in run.summary()["contestants"]] == list(case.frontends)
+    assert len(run.info["problem"]["hash"]) == 64
+
+
+@pytest.mark.parametrize("task", CATALOG.tasks)
+def test_the_seed_decides_the_problem(task, tmp_path, quick, run_of):
+    case = next(case for case in CASES if case.task == task)
+    first = run_of(case).info["problem"]["hash"]
+    settings = {"preset": case.preset, "steps": STEPS, "output": tmp_path, **quick}
+    again, other = (api.run(task, "numpy", seed=seed, **settings).info["problem"]["hash"] for seed in (0, 1))
+    assert first == again != other

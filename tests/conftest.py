@@ -1,0 +1,146 @@
+"""What all tests share: quick settings, the command line as a user calls it, and content with something planted."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench import api
+from workbench.content import content_root
+from workbench.results import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES_ONLY = shutil.ignore_patterns("__pycache__")
+NOT_A_USERS = ("PYTEST_", "PYTHON", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TERMINAL_WIDTH", "_TYPER")
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class ContentFolder:
+    """The real tasks and the real NumPy frontend, copied, with room for what is planted beside them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(content_root() / "tasks", root / "tasks", ignore=SOURCES_ONLY)
+        shutil.copytree(content_root() / "frontends" / "numpy", root / "frontends" / "numpy", ignore=SOURCES_ONLY)
+        shutil.copy(content_root() / "frontends" / "__init__.py", root / "frontends")
+
+    @property
+    def numpy(self) -> Path:
+        """The folder of the NumPy frontend."""
+        return self.root / "frontends" / "numpy"
+
+    def changed(self, *replacements: tuple[str, str], file: str = "linreg.py", times: int = 1) -> str:
+        """A source of the NumPy frontend, each replacement made exactly ``times`` times."""
+        source = (self.numpy / file).read_text(encoding="utf-8")
+        for old, new in replacements:
+            assert source.count(old) == times, f"{old!r} stands {source.count(old)} times in numpy's {file}"
+            source = source.replace(old, new)
+        return source
+
+    def plant(
+        self,
+        name: str,
+        source: str,
+        *,
+        runtime: str | None = None,
+        packages: tuple[str, ...] = ("numpy",),
+        devices: tuple[str, ...] = ("cpu",),
+    ) -> str:
+        """A frontend of one mode for linreg, in a folder of its own; its id."""
+        folder = self.root / "frontends" / name
+        folder.mkdir()
+        others = sorted(file.stem for file in (self.root / "tasks").glob("[a-z]*.py") if file.stem != "linreg")
+        lines = [
+            f'title = "Planted {name}"',
+            'families = ["planted"]',
+            f"packages = {list(packages)}",
+            f"devices = {list(devices)}",
+            'extra = "planted"',
+            f'[modes.{name}]\ntitle = "Planted: {name}"',
+            "[holes]",
+            *(f'{task} = "planted for linreg alone"' for task in others),
+        ]
+        files = {
+            "__init__.py": "",
+            "runtime.py": runtime or self.changed(file="runtime.py"),
+            "linreg.py": source,
+            "frontend.toml": "\n".join(lines) + "\n",
+        }
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        return name
+
+
+@pytest.fixture(scope="session")
+def new_content(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], ContentFolder]:
+    """Makes content folders."""
+    return lambda: ContentFolder(tmp_path_factory.mktemp("content"))
+
+
+@pytest.fixture
+def content(new_content: Callable[[], ContentFolder]) -> ContentFolder:
+    """A content folder of the test's own."""
+    return new_content()
+
+
+@pytest.fixture(scope="session")
+def quick() -> Mapping[str, Any]:
+    """Settings of workbench.run that measure as little as it can."""
+    wanted = {"rounds": 1, "launches": 1}
+    return {name: value for name, value in wanted.items() if name in inspect.signature(api.run).parameters}
+
+
+@pytest.fixture(scope="session")
+def quick_options(quick: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same for the command line."""
+    return tuple(f"--{name}={value}" for name, value in quick.items())
+
+
+@pytest.fixture(scope="session")
+def numpy_run(tmp_path_factory: pytest.TempPathFactory, quick: Mapping[str, Any]) -> Run:
+    """One small finished run; to be copied by who wants to change it."""
+    return api.run("linreg", "numpy", steps=5, output=tmp_path_factory.mktemp("store"), **quick)
+
+
+def users_environment(**changes: str) -> dict[str, str]:
+    """The environment without what a test run has put into it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_A_USERS)} | changes
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """How the command line starts from a clone."""
+    return [sys.executable, str(ROOT / "cli.py")]
+
+
+@pytest.fixture(scope="session")
+def shell_environment() -> dict[str, str]:
+    """The environment of a user's shell."""
+    return users_environment()
+
+
+@pytest.fixture(scope="session")
+def cli(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """Runs the command line in an empty folder."""
+
+    def run(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *(str(word) for word in words)],
+            cwd=cwd or tmp_path_factory.mktemp("cwd"),
+            env=users_environment(**environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run

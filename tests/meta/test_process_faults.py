@@ -1,0 +1,180 @@
+"""Planted frontends whose process fails: each costs its own row, with a reason in one line; all others are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+TIMEOUT_S = 4
+ANSWERS = "int(sys.argv[3])"  # the pipe on which a worker answers
+IMPORTS = "import os, signal, subprocess, sys, threading, time\n"
+BLOCK = "os.read(os.pipe()[0], 1)"
+NOISE = "sys.stdout.buffer.write(b'\\xff\\xfe\\x1b[31m\\x00' + 5_000_000 * b'x'); sys.stdout.flush()"
+GRANDCHILD = "subprocess.Popen(['sleep', '300'], close_fds=False)"
+KEPT_PIPE = f"os.set_inheritable({ANSWERS}, True); {GRANDCHILD}"
+
+# What runs when train() starts, the outcome it must come to, and what the reason must say.
+FAULTS = {
+    "raises": ("raise RuntimeError('planted\\nin two lines')", "error", "RuntimeError in 'prove': planted in two lines"),
+    "exits": ("sys.exit(3)", "error", "'prove'"),
+    "interrupts_itself": ("raise KeyboardInterrupt", "error", "'prove'"),
+    "segfaults": ("os.kill(os.getpid(), signal.SIGSEGV)", "error", "SIGSEGV"),
+    "aborts": ("os.abort()", "error", "SIGABRT"),
+    "leaves_quietly": ("os._exit(0)", "error", "exit code 0"),
+    "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out-of-memory", "SIGKILL"),
+    "memory_error": ("raise MemoryError", "out-of-memory", "memory"),
+    "numpy_runs_out_of_memory": ("np.ones(1 << 58)", "out-of-memory", "1.00 EiB"),
+    "cuda_runs_out_of_memory": ("raise RuntimeError('CUDA out of memory.')", "out-of-memory", "CUDA"),
+    "hangs": (BLOCK, "timeout", f"{TIMEOUT_S} s in 'prove'"),
+    "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
+    "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "nonsense"),
+    "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 1, '); os._exit(0)", "error", "exit code 0"),
+    "answers_nan": (f"os.write({ANSWERS}, b'{{\"v\": 1, \"did\": NaN}}\\n'); {BLOCK}", "error", "NaN"),
+    "answers_another_version": (f"os.write({ANSWERS}, b'{{\"v\": 99}}\\n'); {BLOCK}", "error", "version"),
+    "answers_out_of_turn": (f"os.write({ANSWERS}, b'{{\"v\": 1, \"did\": \"block\"}}\\n'); {BLOCK}", "error", "'block'"),
+    "answers_too_much": (f"[os.write({ANSWERS}, bytes(65536)) for _ in range(40)]; {BLOCK}", "error", "1 MiB"),
+    "closes_its_channel": (f"os.close({ANSWERS}); {BLOCK}", "error", "closed its channel"),
+    "dies_with_a_grandchild_on_its_pipe": (f"{KEPT_PIPE}; os._exit(0)", "error", "exit code 0"),
+    "clock_runs_backwards": ("time.perf_counter = lambda: -time.monotonic()", "error", "seconds"),
+}
+# What a frontend may do and still be right.
+HARMLESS = {
+    "prints_garbage": NOISE,
+    "prints_garbage_on_stderr": NOISE.replace("stdout", "stderr"),
+    "closes_stdout": "sys.stdout.close()",
+    "closes_what_it_prints_to": "os.close(1); os.close(2)",
+    "changes_folder": "os.chdir('/')",
+    "closes_stdin": "sys.stdin.close()",
+    "leaves_a_grandchild": KEPT_PIPE,
+    "hangs_at_exit": "threading.Thread(target=os.read, args=(os.pipe()[0], 1)).start()",
+}
+START = '    w = problem.init["w"].copy()\n'
+MODULE = "import numpy as np\n"
+
+
+@pytest.fixture(scope="module")
+def content(new_content):
+    content = new_content()
+    codes = {name: code for name, (code, _, _) in FAULTS.items()} | HARMLESS
+    for name, code in codes.items():
+        source = content.changed((MODULE, IMPORTS + MODULE), (START, f"    {code}\n{START}"))
+        content.plant(name, source)
+    content.plant("raises_on_import", content.changed((MODULE, f"{MODULE}raise ValueError('planted')\n")))
+    content.plant("breaks_on_import", content.changed((MODULE, f"{MODULE}raise ImportError('libplanted.so')\n")))
+    content.plant("syntax_error", content.changed((MODULE, f"{MODULE}this is no Python\n")))
+    content.plant("exits_on_import", content.changed((MODULE, f"import os\n\n{MODULE}os._exit(7)\n")))
+    missing = "no_such_package_xyz"
+    content.plant("missing", content.changed((MODULE, f"{MODULE}import {missing}.core\n")), packages=(missing,))
+    return content
+
+
+IMPORT_FAULTS = {
+    "raises_on_import": ("error", "ValueError: planted"),
+    "breaks_on_import": ("error", "libplanted.so; try pip install --force-reinstall 'framework-workbench[planted]'"),
+    "syntax_error": ("error", "SyntaxError"),
+    "exits_on_import": ("error", "exit code 7"),
+    "missing": ("unavailable", "no_such_package_xyz is not installed: pip install 'framework-workbench[planted]'"),
+}
+EXPECTED = {name: (outcome, said) for name, (_, outcome, said) in FAULTS.items()} | IMPORT_FAULTS
+
+
+@pytest.fixture(scope="module")
+def faulty(content, session):
+    return session(content, "--steps=20", f"--timeout={TIMEOUT_S}")
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_fault_ends_in_its_outcome_with_a_reason(faulty, name):
+    outcome, said = EXPECTED[name]
+    row = faulty.rows[name]
+    assert (row["outcome"], row["step_s"]) == (outcome, None)
+    assert said in row["reason"]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_reason_is_one_line_and_the_log_exists(faulty, name):
+    row = faulty.rows[name]
+    assert len(row["reason"].splitlines()) == 1
+    assert (faulty.run.path / row["log"]).is_file()
+
+
+@pytest.mark.parametrize("name", ["numpy_manual", *HARMLESS])
+def test_all_others_are_complete(faulty, name):
+    row = faulty.rows[name]
+    assert (row["outcome"], row["reason"], row["verdict"]) == ("ok", "", "agrees")
+    assert min(row[time] for time in ("import_s", "setup_s", "first_step_s", "step_s", "peak_bytes")) > 0
+
+
+def test_every_contestant_has_exactly_one_row(faulty):
+    assert set(faulty.rows) == {"numpy_manual", *EXPECTED, *HARMLESS}
+    assert faulty.run.table["frontend"].is_unique
+
+
+def test_a_traceback_stands_in_the_log(faulty):
+    assert b"Traceback" in faulty.log("raises")
+    assert b"Fatal Python error: Segmentation fault" in faulty.log("segfaults")
+
+
+def test_what_a_frontend_prints_goes_to_its_log_alone(faulty):
+    for name in ("prints_garbage", "prints_garbage_on_stderr"):
+        assert b"\xff\xfe\x1b[31m\x00xxx" in faulty.log(name)
+    assert "xxx" not in faulty.stdout + faulty.stderr
+    assert "\x1b" not in faulty.stdout + faulty.stderr
+
+
+def test_the_exit_code_tells(faulty):
+    assert faulty.exit_code == 1
+
+
+def test_nothing_is_left_behind(faulty):
+    assert list(faulty.temporary.iterdir()) == []
+    assert [path.name.startswith(".") for path in faulty.store.iterdir()] == [False]
+    assert list(faulty.run.path.rglob("*.partial")) == []
+
+
+def test_no_process_is_left_behind(faulty, content):
+    """Neither a worker nor a grandchild: each would have the run's environment."""
+    mark = f"TMPDIR={faulty.temporary}"
+    left = []
+    for process in psutil.process_iter():
+        try:
+            inherited = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace").split("\0")
+            if mark in inherited and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.cmdline())
+        except (OSError, psutil.Error):
+            continue
+    assert left == []
+
+
+NO_GPU = "def configure(settings: Settings) -> None:\n"
+RAISES_NO_GPU = f"{NO_GPU}    raise DeviceUnavailableError('planted sees no GPU')\n\n\ndef unused(settings) -> None:\n"
+
+
+def test_a_device_that_is_not_there_is_no_failure(new_content, session):
+    content = new_content()
+    imports = ("import Settings", "import DeviceUnavailableError, Settings")
+    runtime = content.changed(imports, (NO_GPU, RAISES_NO_GPU), file="runtime.py")
+    content.plant("without_gpu", content.changed(), runtime=runtime, devices=("cpu", "gpu"))
+    done = session(content, "--steps=5", "--device=gpu")
+    numpy, planted = done.rows["numpy_manual"], done.rows["without_gpu"]
+    assert (numpy["outcome"], numpy["reason"]) == ("unsupported", "NumPy computes on cpu only")
+    assert planted["outcome"] == "unavailable"
+    assert "planted sees no GPU" in planted["reason"]
+    assert "pip install" in planted["reason"]
+    assert done.exit_code == 3
+
+
+def test_a_task_that_cannot_make_its_problem_is_one_sentence_and_nothing_is_written(new_content, session):
+    content = new_content()
+    task = content.root / "tasks" / "linreg.py"
+    task.write_text(task.read_text().replace("    sizes = PRESETS[preset]\n", "    raise OSError('planted')\n", 1))
+    done = session(content, "--steps=5")
+    assert done.exit_code == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("workbench: ")
+    assert "planted" in last
+    assert done.stdout == ""
+    assert os.listdir(done.store) == []  # noqa: PTH208
