@@ -10,11 +10,29 @@ import ctypes
 import importlib.util
 import json
 import os
+import platform
 import signal
 import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+FLUSH_TO_ZERO, DENORMALS_ARE_ZERO = 0x8000, 0x0040
+
+
+def flush_denormals() -> None:
+    """Treat denormal numbers as zero in this thread and, since they inherit it, in all threads it starts.
+
+    TensorFlow and XLA do so on the CPU, NumPy and PyTorch do not, and a converged training can be 40 times
+    slower for it. On x86-64 with glibc, fenv_t ends with the MXCSR register; elsewhere nothing is changed.
+    What comes of it is observed in every framework, not assumed.
+    """
+    if platform.machine() != "x86_64" or sys.platform != "linux":
+        return
+    environment = (ctypes.c_uint32 * 8)()
+    mathematics = ctypes.CDLL("libm.so.6")
+    mathematics.fegetenv(environment)
+    environment[7] |= FLUSH_TO_ZERO | DENORMALS_ARE_ZERO
+    mathematics.fesetenv(environment)
 
 
 def main() -> None:
@@ -25,6 +43,8 @@ def main() -> None:
         os.set_inheritable(descriptor, False)  # a grandchild must not hold the harness's pipe open
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if job["flush_to_zero"]:
+        flush_denormals()
     if job["cpus"]:
         os.sched_setaffinity(0, job["cpus"])
 

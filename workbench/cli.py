@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, threads and memory in a second table.")]
 Content = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
     typer.Option("--content", help="A folder with tasks/ and frontends/ of your own."),
@@ -122,6 +123,7 @@ def run(
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
     output: Store = None,
     content: Content = None,
+    details: Details = False,
     as_json: Json = False,
 ) -> int:
     """Run one task in every chosen frontend: prove each, time each, write a run folder."""
@@ -157,7 +159,7 @@ def run(
             )
         except api.PlotFailedError as failure:
             finished, plot_failure = failure.run, str(failure)
-    _show(finished, as_json)
+    _show(finished, as_json, details)
     if plot_failure:
         _say(f"workbench: the tables are written, but a plot failed: {plot_failure}")
         return EXIT_PLOT
@@ -198,12 +200,13 @@ def show(
         str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")
     ],
     output: Store = None,
+    details: Details = False,
     as_json: Json = False,
 ) -> None:
     """Print a run's table again."""
     from workbench import api
 
-    _show(api.load(name, output), as_json)
+    _show(api.load(name, output), as_json, details)
 
 
 @app.command()
@@ -231,13 +234,13 @@ def exit_code(finished: Run) -> int:
     return EXIT_UNAVAILABLE if "unavailable" in outcomes or "ok" not in outcomes else EXIT_OK
 
 
-def _show(finished: Run, as_json: bool) -> None:
+def _show(finished: Run, as_json: bool, details: bool) -> None:
     if as_json:
         _print_json(finished.summary())
         return
     from workbench import tables
 
-    _console().print(*tables.terminal(finished), sep="\n")
+    _console().print(*tables.terminal(finished, more=details), sep="\n")
     _console().print(f"{finished.path}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -123,10 +123,10 @@ class Job:
     """Everything a worker is told when it starts; written as JSON and read before anything is imported.
 
     ``content`` is the folder that holds tasks/ and frontends/, ``package`` the folder of workbench itself,
-    ``folder`` the frontend's folder and ``mode`` its mode, ``cpus`` the CPUs to stay on (empty: anywhere),
-    ``changes`` replace sizes of the preset, as a sweep does.
-    ``threads`` and ``matmul_precision`` are None where the framework is left as it comes. ``slowdown`` is for
-    the self-test alone: the share of steps that is repeated without being counted.
+    ``folder`` the frontend's folder and ``mode`` its mode. ``threads`` and ``matmul_precision`` are None where the
+    framework is left as it comes. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
+    are the CPUs to stay on (empty: anywhere), ``changes`` replace sizes of the preset, as a sweep does.
+    ``slowdown`` is for the self-test alone: the share of steps that is repeated without being counted.
     """
 
     content: str
@@ -143,6 +143,7 @@ class Job:
     matmul_precision: str | None
     problem: str
     proof: str
+    flush_to_zero: bool = False
     cpus: tuple[int, ...] = ()
     changes: dict[str, int] = dataclasses.field(default_factory=dict)
     slowdown: float = 0.0

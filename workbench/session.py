@@ -490,6 +490,7 @@ class Session:
             proof=str(proof),
             cpus=settings.cpus,
             slowdown=contestant.slowdown,
+            flush_to_zero=settings.profile == "equal" and contestant.id != "reference",
         )
 
     def _start(self, contestant: Contestant) -> WorkerProcess:

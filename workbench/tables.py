@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html as html_escape
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench import noise
 from workbench.units import format_bytes, format_ratio, format_seconds
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-HEADINGS = ("frontend", "off by", "import", "set-up", "first step", "step", "range", "× best", "memory")
+HEADINGS = ("#", "frontend", "off by", "import", "set-up", "first", "step", "within", "× best", "memory")
+KNOBS = {
+    "threads": "threads",
+    "matmul_precision": "matmul precision",
+    "flush_to_zero": "flush-to-zero",
+    "deterministic": "deterministic algorithms",
+    "device": "devices",
+}
+DETAILS = ("frontend", "total", "GFLOP/s", "of GEMM", "warm-up", "threads", "CPUs", "+memory")
 
 
 def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -31,6 +40,7 @@ def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 def cells(entry: Row) -> tuple[str, ...]:
     """A timed row as texts, in the order of HEADINGS."""
     return (
+        "–" if entry["rank"] is None else str(entry["rank"]),
         entry["frontend"],
         format_error(entry["max_relative_error"]),
         format_seconds(entry["import_s"]),
@@ -50,40 +60,87 @@ def format_error(error: float | None) -> str:
     return "exact" if error == 0 else f"{error:.1e}"
 
 
+def details(entry: Row) -> tuple[str, ...]:
+    """A timed row's further figures as texts, in the order of DETAILS."""
+    share, steady = entry["matrix_share"], entry["steady_from"]
+    return (
+        entry["frontend"],
+        format_seconds(entry["total_s"]),
+        f"{entry['gflops']:.3g}",
+        "–" if share is None else f"{share:.1%}",
+        entry["warmup"] + (f" ({steady})" if steady else ""),
+        f"{entry['threads']:g}",
+        "–" if entry["cpu_per_wall"] is None else f"{entry['cpu_per_wall']:.2f}",
+        format_bytes(entry["peak_bytes"] - entry["import_bytes"] if entry["import_bytes"] else None),
+    )
+
+
 def format_range(step: float, low: float, high: float) -> str:
-    """An interval as percentages of the step, for example "-1 +3 %"."""
-    below, above = 100 * (low / step - 1), 100 * (high / step - 1)
-    return f"{below:+.0f} {above:+.0f} %"
+    """How far the interval reaches from the step, for example "±3 %"."""
+    share = max(high / step - 1, 1 - low / step)
+    return f"±{100 * share:.{1 if share < 0.01 else 0}f} %"
 
 
 def notes(run: Run) -> list[str]:
     """What a reader must know beside the table."""
     timed, _ = split(run)
     settings, problem = run.info["settings"], run.info["problem"]
-    cpus = ", ".join(str(cpu) for cpu in settings["cpus"]) or "any"
-    plural = "s" if settings["threads"] != 1 else ""
+    where = f"on CPU {', '.join(str(cpu) for cpu in settings['cpus'])}" if settings["cpus"] else "unpinned"
+    threads = "each framework's own threads" if settings["threads"] is None else f"{settings['threads']} thread(s)"
+    agreed = f"Every loss and the result lie within {run.info['tolerance']:.1e} of float64 NumPy."
     lines = [
-        (
-            f"{problem['steps']} steps, {settings['dtype']}, {settings['threads']} thread{plural} on CPU {cpus}; "
-            f"every loss and the result within {run.info['tolerance']:.1e} of float64 NumPy."
-        ),
+        f"{problem['steps']} steps, {settings['dtype']}, {settings['profile']} profile: {threads} {where}. {agreed}"
     ]
     if timed:
-        launches = max(entry["launches"] for entry in timed)
-        kind = f"{launches} launches" if launches > 1 else "blocks of one launch"
-        lines.append(f"step: median, with the range that {kind} support; times are this machine's, today.")
+        kinds = ", ".join(dict.fromkeys(entry["interval"] for entry in timed))
+        lines.append(f"step: median; within: {kinds}. Rows that share a rank (#) cannot be told apart.")
+    lines += _break_even_notes(timed)
+    lines += [f"{entry['frontend']}: {warning}" for entry in timed for warning in entry["warnings"]]
+    lines += ledger(timed)
+    noisy = noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]])
+    return [*lines, noisy] if noisy else lines
+
+
+def _break_even_notes(timed: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for entry in timed:
+        if eager := entry["break_even_against"]:
+            after, latest = entry["break_even"], entry["break_even_high"]
+            when = "never" if after is None else f"after {after:,} steps"
+            sure = "" if after is None or latest else ", or never, for all that is known"
+            lines.append(f"{entry['frontend']} overtakes {eager}: {when}{sure}.")
     return lines
 
 
-def terminal(run: Run) -> list[RenderableType]:
-    """The table and what belongs to it, for an 80-column terminal and wider ones."""
+def ledger(timed: list[dict[str, Any]]) -> list[str]:
+    """Every knob that was observed to differ between the contestants."""
+    lines = []
+    for knob, words in KNOBS.items():
+        values: dict[str, list[str]] = {}
+        for entry in timed:
+            if entry[knob] is not None:
+                values.setdefault(_word(entry[knob]), []).append(entry["frontend"])
+        if len(values) > 1:
+            parts = "; ".join(f"{value}: {', '.join(names)}" for value, names in values.items())
+            lines.append(f"{words} differ{'' if words.endswith('s') else 's'}: {parts}.")
+    return lines
+
+
+def _word(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
+    """The table and what belongs to it, for an 80-column terminal and wider ones; ``more`` adds a second table."""
     from rich.markup import escape
     from rich.text import Text
 
     timed, others = split(run)
     parts: list[RenderableType] = [Text(run.title, style="bold")]
     if timed:
-        parts.append(_rich_table(timed))
+        parts.append(_rich_table(HEADINGS, map(cells, timed)))
+    if timed and more:
+        parts += [Text(""), _rich_table(DETAILS, map(details, timed)), Text("")]
     for entry in others:
         style = "yellow" if entry["outcome"] in ("unsupported", "unavailable") else "red"
         parts.append(
@@ -95,14 +152,14 @@ def terminal(run: Run) -> list[RenderableType]:
     return parts
 
 
-def _rich_table(timed: list[dict[str, Any]]) -> Table:
+def _rich_table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for number, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
-    for entry in timed:
-        shown.add_row(*cells(entry))
+    for heading in headings:
+        shown.add_column(heading, justify="left" if heading == "frontend" else "right", no_wrap=True)
+    for line in lines:
+        shown.add_row(*line)
     return shown
 
 
@@ -111,7 +168,7 @@ def markdown(run: Run) -> str:
     timed, others = split(run)
     lines = [f"### {_md(run.title)}", ""]
     if timed:
-        lines += ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
+        lines += ["| " + " | ".join(HEADINGS) + " |", "|---:|---|" + "---:|" * (len(HEADINGS) - 2)]
         lines += ["| " + " | ".join(_md(cell) for cell in cells(entry)) + " |" for entry in timed]
         lines.append("")
     lines += [f"- `{e['frontend']}` **{e['outcome']}**: {_md(clean(e['reason']))}" for e in others]

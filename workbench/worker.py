@@ -58,8 +58,11 @@ class Runtime(Protocol):
     def wait(self) -> None:
         """Block until everything dispatched so far has been computed."""
 
+    def versions(self) -> dict[str, str]:
+        """Versions of the framework's packages, without computing anything."""
+
     def observe(self) -> dict[str, Any]:
-        """Versions, device, threads and precision as the framework reports them."""
+        """Device, threads, precision and the like as they are observed; asked for when all is measured."""
 
     def peak_device_bytes(self) -> int | None:
         """Peak memory on the accelerator, or None."""
@@ -239,7 +242,8 @@ class Worker:
         return {"canary_s": canary, "flops": matrix_product_flops(product, self.job.dtype) if product else None}
 
     def do_observe(self) -> dict[str, Any]:
-        """What was observed of this process."""
+        """What was observed of this process; ends the training that is clocked, whose context may be open."""
+        self.training.close()
         return {
             "observed": self.runtime.observe(),
             "pool_threads": thread_names(),
@@ -277,8 +281,7 @@ class Worker:
         )
 
     def _versions(self) -> dict[str, str]:
-        versions: dict[str, str] = self.runtime.observe()["versions"]
-        return {"python": sys.version.split()[0], **versions}
+        return {"python": sys.version.split()[0], **self.runtime.versions()}
 
     def _save_proof(self, values: list[Any], result: Result) -> None:
         import numpy as np

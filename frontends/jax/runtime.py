@@ -23,10 +23,14 @@ def wait() -> None:
     jax.block_until_ready(jax.live_arrays())
 
 
+def versions() -> dict:
+    """What is installed."""
+    return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
+
+
 def observe() -> dict:
-    """Version, device and precision as JAX itself reports them; its threads are counted."""
+    """Device and precision as JAX itself reports them; its threads are counted."""
     return {
-        "versions": {"jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": jax.devices()[0].device_kind,
         "threads": pool_threads(),
         "flush_to_zero": bool((jax.numpy.full(1000, 1e-38, "float32") * 0.1 == 0).all()),

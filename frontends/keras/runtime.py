@@ -9,6 +9,7 @@ from frontends.tf1 import runtime as tensorflow_runtime
 from workbench.contract import Settings
 
 wait = tensorflow_runtime.wait  # fit returns when the last step's loss has reached its callback
+observe = tensorflow_runtime.observe
 peak_device_bytes = tensorflow_runtime.peak_device_bytes
 
 
@@ -18,11 +19,9 @@ def configure(settings: Settings) -> None:
     keras.config.set_floatx(settings.dtype)
 
 
-def observe() -> dict:
-    """What TensorFlow reports, and Keras's version."""
-    observed = tensorflow_runtime.observe()
-    observed["versions"]["keras"] = keras.__version__
-    return observed
+def versions() -> dict:
+    """What is installed."""
+    return {**tensorflow_runtime.versions(), "keras": keras.__version__}
 
 
 class StepLosses(keras.callbacks.Callback):

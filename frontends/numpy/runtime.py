@@ -14,11 +14,15 @@ def wait() -> None:
     """NumPy returns when it has computed."""
 
 
+def versions() -> dict:
+    """What is installed."""
+    return {"numpy": np.__version__}
+
+
 def observe() -> dict:
     """Threads of the BLAS library behind NumPy."""
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return {
-        "versions": {"numpy": np.__version__},
         "device": "cpu",
         "threads": max((library["num_threads"] for library in libraries), default=1),
         "matmul_precision": "float32",

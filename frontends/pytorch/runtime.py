@@ -34,12 +34,16 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
+def versions() -> dict:
+    """What is installed."""
+    return {"torch": torch.__version__}
+
+
 def observe() -> dict:
-    """Version, device, threads and precision as PyTorch itself reports them."""
+    """Device, threads and precision as PyTorch itself reports them."""
     on_gpu = torch.cuda.is_initialized()
     exact = torch.get_float32_matmul_precision() == "highest"
     return {
-        "versions": {"torch": torch.__version__},
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
         "matmul_precision": "float32" if exact else "tf32",

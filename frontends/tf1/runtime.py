@@ -40,12 +40,16 @@ def wait() -> None:
     """A session's run returns when its fetches are computed and copied to the host."""
 
 
+def versions() -> dict:
+    """What is installed."""
+    return {"tensorflow": tf.__version__}
+
+
 def observe() -> dict:
-    """Version, device and precision as TensorFlow itself reports them."""
+    """Device and precision as TensorFlow itself reports them."""
     gpus = tf.config.list_physical_devices("GPU")
     exact = not tf.config.experimental.tensor_float_32_execution_enabled()
     return {
-        "versions": {"tensorflow": tf.__version__},
         "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu",
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
         "matmul_precision": "float32" if exact else "tf32",

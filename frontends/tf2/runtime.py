@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from frontends.tf1.runtime import configure, observe, peak_device_bytes
+from frontends.tf1.runtime import configure, observe, peak_device_bytes, versions
 from workbench.contract import Problem
 
-__all__ = ["configure", "in_mode", "observe", "peak_device_bytes", "wait"]
+__all__ = ["configure", "in_mode", "observe", "peak_device_bytes", "versions", "wait"]
 
 
 def in_mode(problem: Problem, step):
