@@ -150,7 +150,7 @@ def measure(
     started = datetime.datetime.now(datetime.UTC)
     folder = results.new_folder(store, settings.task, settings.preset)
     try:
-        session = Session(content, contestants, settings, folder, progress)
+        session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
         try:
             session.run()
         except WorkerFailedError as failure:
@@ -166,6 +166,20 @@ def measure(
     except Exception as error:
         raise PlotFailedError(finished, f"{type(error).__name__}: {error}") from error
     return finished
+
+
+def known_bring_ups(store: Path) -> dict[str, float]:
+    """Seconds that bringing up each contestant took in the latest runs of a store, to forecast the next."""
+    known: dict[str, float] = {}
+    for folder in results.folders(store)[:10]:
+        try:
+            records = results.load(folder).contestants
+        except WorkbenchError:
+            continue
+        for record in records:
+            for launch in record["launches"][:1]:
+                known.setdefault(record["frontend"], float(launch["bring_up_s"]))
+    return known
 
 
 def _write(folder: Path, session: Session, started: datetime.datetime) -> None:

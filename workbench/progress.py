@@ -19,6 +19,7 @@ class PlainProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = time.monotonic()
+        self._said = 0.0
 
     def phase(self, contestant: str, phase: str) -> None:
         """Print a line."""
@@ -28,6 +29,12 @@ class PlainProgress:
         """Print a line at the first and the last round."""
         if done in (0, total):
             self._print(f"launch {launch + 1}: {done} of {total} rounds")
+
+    def left(self, seconds: float) -> None:
+        """Print a line now and then."""
+        if seconds >= 1 and (not self._said or seconds < 0.7 * self._said):
+            self._said = seconds
+            self._print(f"about {seconds:.0f} s left")
 
     def _print(self, text: str) -> None:
         elapsed = time.monotonic() - self._started
@@ -47,6 +54,7 @@ class LiveProgress:
         self._console = console
         self._phases: dict[str, str] = {}
         self._rounds = ""
+        self._left = ""
         self._started = time.monotonic()
         self._live: Live
 
@@ -62,6 +70,11 @@ class LiveProgress:
         self._rounds = f"launch {launch + 1}  {'━' * filled}{'╌' * (width - filled)}  round {done} of {total}"
         self._live.update(self._picture(), refresh=True)
 
+    def left(self, seconds: float) -> None:
+        """Redraw."""
+        self._left = f"   about {seconds:.0f} s left"
+        self._live.update(self._picture(), refresh=True)
+
     def _picture(self) -> Text:
         from rich.text import Text
 
@@ -72,7 +85,7 @@ class LiveProgress:
             style = "cyan" if phase in busy else styles.get(phase, "red")
             picture.append(f"  {contestant:<20}").append(f"{phase}\n", style=style)
         elapsed = time.monotonic() - self._started
-        return picture.append(f"  {self._rounds or 'bringing up'}   {elapsed:.0f} s", style="dim")
+        return picture.append(f"  {self._rounds or 'bringing up'}   {elapsed:.0f} s{self._left}", style="dim")
 
     def __enter__(self) -> Self:
         from rich.live import Live

@@ -181,7 +181,12 @@ def load(path: str | Path, store: Path | None = None) -> Run:
         raise WorkbenchError(
             f"run {folder.name} has format {found}, this workbench reads up to {FORMAT}: use a newer workbench"
         )
+    _require(folder, "run.json", info, ("contestants", "settings", "problem", "rounds", "tolerance", "machine_key"))
     samples = [_read_json(folder, folder / "contestants" / name / "samples.json") for name in info["contestants"]]
+    for sample in samples:
+        _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
+        for launch in sample["launches"]:
+            _require(folder, "samples.json", launch, ("bring_up_s", "trace", "blocks", "rounds", "observed"))
     return Run(folder, {name: value for name, value in info.items() if name != "contestants"}, samples)
 
 
@@ -198,6 +203,12 @@ def _find(path: Path, store: Path | None) -> Path:
             return matching[0]
     where = f" in {store}" if store else ""
     raise WorkbenchError(f"no run {str(path)!r}{where}: `workbench results` lists the runs")
+
+
+def _require(folder: Path, file: str, value: Mapping[str, Any], keys: Sequence[str]) -> None:
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise WorkbenchError(f"run {folder.name} is damaged: {file} has no {missing[0]!r}")
 
 
 def _read_json(folder: Path, path: Path) -> dict[str, Any]:

@@ -32,8 +32,9 @@ from workbench.contestant import Contestant, LaunchRecord, RoundRecord, Settings
 from workbench.contract import Arrays
 from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
+from workbench.forecast import Forecast
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
-from workbench.stopping import another_launch
+from workbench.stopping import DEFAULT_LAUNCHES, another_launch
 from workbench.summary import launch_step
 from workbench.verify import Proof, tolerance, verify
 
@@ -68,6 +69,9 @@ class Progress(Protocol):
     def round(self, launch: int, done: int, total: int) -> None:
         """So many rounds of a launch are done."""
 
+    def left(self, seconds: float) -> None:
+        """So many seconds are left, as far as can be told."""
+
 
 class Silence:
     """A Progress that says nothing."""
@@ -76,6 +80,9 @@ class Silence:
         """Say nothing."""
 
     def round(self, launch: int, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def left(self, seconds: float) -> None:
         """Say nothing."""
 
 
@@ -92,6 +99,7 @@ class Session:
         settings: Settings,
         folder: Path,
         progress: Progress,
+        known_bring_up_s: Mapping[str, float] | None = None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
@@ -101,6 +109,9 @@ class Session:
         self.rounds: list[RoundRecord] = []
         self._covariates: list[noise.Covariates] = []
         self.interrupted = False
+        ids = [contestant.id for contestant in contestants]
+        planned = settings.launches or DEFAULT_LAUNCHES
+        self._forecast = Forecast(ids, planned, settings.rounds, known_bring_up_s or {})
         self._caches = Path(tempfile.mkdtemp(prefix="workbench-caches-"))
         self._order = random.Random(settings.seed)
         self._threads = settings.threads or len(settings.cpus) or 1
@@ -200,6 +211,7 @@ class Session:
         ):
             began = time.monotonic()
             for group in self._groups():
+                self._forecast.begin_launch(number, [contestant.id for contestant in group])
                 with self._alive(group, number) as workers:
                     self._measure(group, workers, number)
                     self._observe(group, workers)
@@ -283,6 +295,8 @@ class Session:
         record.bring_up_s = time.monotonic() - began
         contestant.launches.append(record)
         self.progress.phase(contestant.id, "ready")
+        self._forecast.ready(contestant.id, record.bring_up_s)
+        self.progress.left(self._forecast.seconds_left())
 
     def _prepare(self, worker: WorkerProcess, record: LaunchRecord, block_steps: int | None) -> None:
         """Set up the clocked training; the block's length is found once and kept for all launches."""
@@ -299,7 +313,10 @@ class Session:
         planned = self.settings.rounds
         for done in range(planned):
             self.progress.round(number, done, planned)
+            began = time.monotonic()
             self._round(group, workers, number, done, repeat=False)
+            self._forecast.round_done(time.monotonic() - began, planned - done - 1)
+            self.progress.left(self._forecast.seconds_left())
         dirty = sum(bool(record.flags) for record in self._flagged() if record.launch == number)
         repeats = min(dirty, planned // 2)
         for done in range(planned, planned + repeats):
@@ -451,6 +468,7 @@ class Session:
             yield
         except WorkerFailedError as failure:
             contestant.fail(failure)
+            self._forecast.ready(contestant.id)
             self.progress.phase(contestant.id, contestant.outcome)
 
     def _verify(self, path: Path, target: Target) -> Proof:

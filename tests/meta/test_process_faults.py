@@ -19,6 +19,11 @@ KEPT_PIPE = f"os.set_inheritable({ANSWERS}, True); {GRANDCHILD}"
 # What runs when train() starts, the outcome it must come to, and what the reason must say.
 FAULTS = {
     "raises": ("raise RuntimeError('planted\\nin two lines')", "error", "RuntimeError in 'prove': planted in two lines"),
+    "raises_with_nowhere_to_print": (
+        "os.closerange(1, 3); raise RuntimeError('planted')",
+        "error",
+        "RuntimeError in 'prove': planted",
+    ),
     "exits": ("sys.exit(3)", "error", "'prove'"),
     "interrupts_itself": ("raise KeyboardInterrupt", "error", "'prove'"),
     "segfaults": ("os.kill(os.getpid(), signal.SIGSEGV)", "error", "SIGSEGV"),
@@ -26,7 +31,7 @@ FAULTS = {
     "leaves_quietly": ("os._exit(0)", "error", "exit code 0"),
     "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out-of-memory", "SIGKILL"),
     "memory_error": ("raise MemoryError", "out-of-memory", "memory"),
-    "numpy_runs_out_of_memory": ("np.ones(1 << 58)", "out-of-memory", "1.00 EiB"),
+    "numpy_runs_out_of_memory": ("np.ones(1 << 58)", "out-of-memory", "2.00 EiB"),
     "cuda_runs_out_of_memory": ("raise RuntimeError('CUDA out of memory.')", "out-of-memory", "CUDA"),
     "hangs": (BLOCK, "timeout", f"{TIMEOUT_S} s in 'prove'"),
     "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
@@ -45,7 +50,7 @@ HARMLESS = {
     "prints_garbage": NOISE,
     "prints_garbage_on_stderr": NOISE.replace("stdout", "stderr"),
     "closes_stdout": "sys.stdout.close()",
-    "closes_what_it_prints_to": "os.close(1); os.close(2)",
+    "closes_what_it_prints_to": "os.closerange(1, 3)",
     "changes_folder": "os.chdir('/')",
     "closes_stdin": "sys.stdin.close()",
     "leaves_a_grandchild": KEPT_PIPE,
@@ -170,7 +175,7 @@ def test_a_device_that_is_not_there_is_no_failure(new_content, session):
 def test_a_task_that_cannot_make_its_problem_is_one_sentence_and_nothing_is_written(new_content, session):
     content = new_content()
     task = content.root / "tasks" / "linreg.py"
-    task.write_text(task.read_text().replace("    sizes = PRESETS[preset]\n", "    raise OSError('planted')\n", 1))
+    task.write_text(task.read_text() + "\n\ndef make(*_, **__):\n    raise OSError('planted')\n")
     done = session(content, "--steps=5")
     assert done.exit_code == 2
     last = done.stderr.splitlines()[-1]
