@@ -98,7 +98,7 @@ def worker_environment(
         variables |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
     if device.kind == "gpu":
         variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        variables["CUDA_VISIBLE_DEVICES"] = str(device.index)
+        variables["CUDA_VISIBLE_DEVICES"] = _visible(device.index)
         variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
         variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     else:
@@ -115,6 +115,12 @@ def worker_environment(
         variables["JAX_COMPILATION_CACHE_DIR"] = str(caches / "jax")
         variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     return {**variables, **extra}
+
+
+def _visible(index: int) -> str:
+    """The GPU of that index among those the user lets us see."""
+    allowed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return allowed[index] if index < len(allowed) else str(index)
 
 
 def _tunes(name: str) -> bool:

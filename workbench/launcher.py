@@ -157,16 +157,15 @@ class WorkerProcess:
         """Let a stopped process go on."""
         self._signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """Kill the process and its group, stopped or not; whoever waits for its answer learns of it."""
+        self._signal(signal.SIGKILL)
+
     def close(self) -> None:
-        """End the process and everything in its group: first by asking, after a grace by force."""
+        """End the process and everything in its group, by force: all it has to say has been received."""
         with contextlib.suppress(OSError):
             os.close(self._commands)
-        self.wake()
-        try:
-            self._process.wait(0 if self._phase not in ("finish", "make") else GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
-        self._signal(signal.SIGKILL)  # what it may have left in its group
+        self.kill()
         self._process.wait()
         self._job_file.unlink(missing_ok=True)
         for descriptor in (self._answers, self._ended):

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from workbench import exchange, machine, noise
 from workbench.catalog import REFERENCE, Catalog, Frontend
 from workbench.content import package_root
@@ -41,7 +43,7 @@ from workbench.verify import Proof, tolerance, verify
 WARM_SHARE = 10  # a block is preceded by a tenth of its steps, untimed
 MATRIX_SIZE = 768
 UNFINISHED_SHARE = 0.1  # of a block, that may be left after the wait
-UNFINISHED_S = 0.002
+UNFINISHED_S = 0.004
 BUSY_SHARE = 0.5  # of a CPU, after the wait
 SWEEP_STEPS = 5
 SWEEP_ROUNDS = 7
@@ -135,6 +137,8 @@ class Session:
                 self._declare_holes()
                 self._launch_until_enough(started)
             except KeyboardInterrupt:
+                if not hasattr(self, "_target"):
+                    raise
                 self.interrupted = True
                 for contestant in self.contestants:
                     if not any(launch.blocks for launch in contestant.launches):
@@ -194,6 +198,9 @@ class Session:
         updates = problem.steps if problem.learning_rate else 1
         allowed = tolerance(self.settings.dtype, problem.terms, updates)
         reference = exchange.load_arrays(self.folder / reference_file)
+        bad = np.flatnonzero(~np.isfinite(reference["losses"]))
+        if bad.size:
+            raise WorkerFailedError(Outcome.ERROR, f"the reference diverges: its loss of step {bad[0]} is not finite")
         return Target(reference, problem.steps, allowed, problem.flops, problem.bytes)
 
     # ---------------------------------------------------------------- launches
@@ -263,7 +270,12 @@ class Session:
                 bring_up(contestant)
             return
         with ThreadPoolExecutor(len(places)) as pool:  # each thread blocks on its worker's pipe
-            list(pool.map(bring_up, group))
+            try:
+                list(pool.map(bring_up, group))
+            except BaseException:
+                for worker in workers.values():
+                    worker.kill()
+                raise
 
     def _bring_up(self, contestant: Contestant, worker: WorkerProcess, number: int, cpus: tuple[int, ...]) -> None:
         """Import, prove and prepare; leave the worker stopped on the measuring CPUs."""
@@ -563,7 +575,7 @@ def _audit(prepared: Mapping[str, Any], threads: int) -> None:
     """Nothing may be left to do after the wait, or the clock was read too early.
 
     Raises:
-        WorkerFailedError: *invalid*, when fetching the last loss still took long, or the process still computed.
+        WorkerFailedError: *invalid*, when fetching the last losses still took long, or the process still computed.
     """
     block, fetch = (_seconds(prepared, f"audit_{name}") for name in ("block_s", "fetch_s"))
     if fetch > max(UNFINISHED_SHARE * block, UNFINISHED_S):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
+LARGEST = 1e300  # a difference that is not finite would be no JSON number
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def loss_differences(losses: Array, reference: Array) -> Array:
     largest = float(np.max(np.abs(reference), initial=0.0))
     scale = np.sqrt(np.abs(reference) * largest) + np.finfo(np.float64).tiny
     floor = np.finfo(np.float32).eps ** 2 * largest  # a loss that is exactly 0 in the reference
-    return np.asarray(np.abs(losses - reference) / np.maximum(scale, floor))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.minimum(np.abs(losses - reference) / np.maximum(scale, floor), LARGEST))
 
 
 def array_difference(array: Array, reference: Array) -> float:
@@ -86,7 +88,7 @@ def array_difference(array: Array, reference: Array) -> float:
     if reference.size == 0:
         return 0.0
     largest = float(np.max(np.abs(reference)))
-    return float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0)
+    return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
 
 
 def verify(proof: Arrays, reference: Arrays, steps: int, dtype: str, allowed: float) -> Proof:

@@ -20,6 +20,7 @@ The module itself imports no NumPy, so that importing NumPy is part of what ``im
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import gc
@@ -47,6 +48,7 @@ TRACE_S = 0.3
 TRACE_PIECES = 200
 TRACE_PIECE_S = 0.001
 AUDIT_IDLE_S = 0.01
+AUDITED_LOSSES = 16
 
 
 class Runtime(Protocol):
@@ -192,16 +194,17 @@ class Worker:
         return steps
 
     def _audit(self, steps: int) -> dict[str, float]:
-        """After a block and its wait: how long the last loss still takes, and what the process still computes."""
+        """After a block and its wait: how long its last losses still take, and what the process still computes."""
         started = time.perf_counter()
-        last = None
+        last: collections.deque[Any] = collections.deque(maxlen=AUDITED_LOSSES)
         left = steps
         while left > 0:
-            last = self.training.send(left)
-            left -= len(last) if self.per_call else 1
+            last.append(self.training.send(left))
+            left -= len(last[-1]) if self.per_call else 1
         self.runtime.wait()
         waited = time.perf_counter()
-        losses_of(last)
+        for value in last:
+            losses_of(value)
         fetched = time.perf_counter()
         cpu = time.process_time()
         time.sleep(AUDIT_IDLE_S)

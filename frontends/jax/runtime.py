@@ -7,6 +7,8 @@ import jaxlib
 
 from workbench.contract import DeviceUnavailableError, Settings
 
+PRECISIONS = {"float32": "float32", "tf32": "tensorfloat32"}
+
 
 def configure(settings: Settings) -> None:
     """Set the type and the precision, once per process; threads come from the environment."""
@@ -15,7 +17,7 @@ def configure(settings: Settings) -> None:
         raise DeviceUnavailableError(f"jax {jax.__version__} sees no GPU, only {', '.join(sorted(platforms))}")
     jax.config.update("jax_enable_x64", settings.dtype == "float64")
     if settings.matmul_precision is not None:
-        jax.config.update("jax_default_matmul_precision", settings.matmul_precision)
+        jax.config.update("jax_default_matmul_precision", PRECISIONS[settings.matmul_precision])
 
 
 def wait() -> None:
@@ -30,11 +32,12 @@ def versions() -> dict:
 
 def observe() -> dict:
     """Device and precision as JAX itself reports them; its threads are counted."""
+    precision = jax.config.jax_default_matmul_precision or "default"
     return {
         "device": jax.devices()[0].device_kind,
         "threads": pool_threads(),
         "flush_to_zero": bool((jax.numpy.full(1000, 1e-38, "float32") * 0.1 == 0).all()),
-        "matmul_precision": jax.config.jax_default_matmul_precision or "default",
+        "matmul_precision": next((name for name, jax_name in PRECISIONS.items() if jax_name == precision), precision),
     }
 
 
