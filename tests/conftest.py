@@ -17,7 +17,17 @@ from workbench.results import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES_ONLY = shutil.ignore_patterns("__pycache__")
-NOT_A_USERS = ("PYTEST_", "PYTHON", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TERMINAL_WIDTH", "_TYPER")
+NOT_A_USERS = (
+    "PYTEST_",
+    "PYTHON",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "TERMINAL_WIDTH",
+    "_TYPER",
+)
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -81,8 +81,8 @@ def format_range(step: float, low: float, high: float) -> str:
     return f"±{100 * share:.{1 if share < 0.01 else 0}f} %"
 
 
-def notes(run: Run) -> list[str]:
-    """What a reader must know beside the table."""
+def notes(run: Run, *, more: bool = False) -> list[str]:
+    """What a reader must know beside the table; ``more`` adds what belongs to the second one."""
     timed, _ = split(run)
     settings, problem = run.info["settings"], run.info["problem"]
     where = f"on CPU {', '.join(str(cpu) for cpu in settings['cpus'])}" if settings["cpus"] else "unpinned"
@@ -94,11 +94,33 @@ def notes(run: Run) -> list[str]:
     if timed:
         kinds = ", ".join(dict.fromkeys(entry["interval"] for entry in timed))
         lines.append(f"step: median; within: {kinds}. Rows that share a rank (#) cannot be told apart.")
+    lines += _reached(settings, timed)
     lines += _break_even_notes(timed)
+    lines += _energy(timed) if more else []
     lines += [f"{entry['frontend']}: {warning}" for entry in timed for warning in entry["warnings"]]
     lines += ledger(timed)
     noisy = noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]])
     return [*lines, noisy] if noisy else lines
+
+
+def _reached(settings: Mapping[str, Any], timed: list[dict[str, Any]]) -> list[str]:
+    """What became of a precision that was asked for."""
+    wanted = settings["precision"]
+    if wanted is None or not timed:
+        return []
+    reached = {
+        entry["frontend"]: max(entry["step_s_high"] / entry["step_s"] - 1, 1 - entry["step_s_low"] / entry["step_s"])
+        for entry in timed
+    }
+    missed = [f"{name} ±{share:.1%}" for name, share in reached.items() if share > wanted]
+    launches = max(entry["launches"] for entry in timed)
+    outcome = f"not reached by {', '.join(missed)}" if missed else "reached by all"
+    return [f"asked for ±{wanted:.1%}: {outcome}, after {launches} launches."]
+
+
+def _energy(timed: list[dict[str, Any]]) -> list[str]:
+    measured = [f"{entry['frontend']} {entry['energy_j']:.3g} J" for entry in timed if entry["energy_j"] is not None]
+    return [f"energy per step: {', '.join(measured) or 'not readable here'}."]
 
 
 def _break_even_notes(timed: list[dict[str, Any]]) -> list[str]:
@@ -148,7 +170,7 @@ def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
         )
         if style == "red":
             parts.append(Text(f"    log: {run.path / entry['log']}", style="dim"))
-    parts += [Text(note, style="dim") for note in notes(run)]
+    parts += [Text(note, style="dim") for note in notes(run, more=more)]
     return parts
 
 

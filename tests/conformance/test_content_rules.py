@@ -136,7 +136,13 @@ def test_something_is_planted_for_every_rule():
 
 @pytest.mark.parametrize(
     "line",
-    ["import torch", "from workbench import session", "import workbench.worker", "from time import perf_counter", "import os"],
+    [
+        "import torch",
+        "from workbench import session",
+        "import workbench.worker",
+        "from time import perf_counter",
+        "import os",
+    ],
 )
 def test_an_import_from_elsewhere_is_refused(line):
     assert "rule_imports" in broken(f'"""Planted."""\n{line}\n', ROOT / "frontends" / "numpy" / "linreg.py")
@@ -146,7 +152,9 @@ def test_an_import_from_elsewhere_is_refused(line):
 def test_a_runtime_offers_what_the_worker_calls(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = set(functions(tree))
-    names |= {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names |= {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
     names |= {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets}
     assert names >= RUNTIME_OFFERS
     assert ast.get_docstring(tree)

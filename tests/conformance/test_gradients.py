@@ -57,8 +57,7 @@ def slope(train, problem: Problem, name: str, direction: np.ndarray, width: floa
 def worst_difference(train, problem: Problem, claimed: dict[str, np.ndarray]) -> float:
     """The largest difference between claimed and measured slopes, relative to the gradient's length."""
     return max(
-        abs(np.sum(claimed[name] * direction) - slope(train, problem, name, direction))
-        / np.linalg.norm(claimed[name])
+        abs(np.sum(claimed[name] * direction) - slope(train, problem, name, direction)) / np.linalg.norm(claimed[name])
         for name in problem.init
         for direction in directions(problem.init[name].shape)
     )

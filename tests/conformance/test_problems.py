@@ -50,7 +50,9 @@ def test_every_array_has_the_type_asked_for_and_is_finite(task, preset, made, dt
 
 def test_start_values_are_shaped_as_the_specification_says(task, preset, made):
     sizes = dict(preset.values)
-    named = {name: [part.strip() for part in shape.split(",") if part.strip()] for name, shape in SHAPE.findall(task.spec)}
+    named = {
+        name: [part.strip() for part in shape.split(",") if part.strip()] for name, shape in SHAPE.findall(task.spec)
+    }
     found = {name: array.shape for name, array in made.init.items()}
     for name, shape in found.items():
         words = named.get(name) or re.findall(r"one shape \((\w+), (\w+)\)", task.spec)[0]

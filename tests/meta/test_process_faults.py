@@ -18,7 +18,11 @@ KEPT_PIPE = f"os.set_inheritable({ANSWERS}, True); {GRANDCHILD}"
 
 # What runs when train() starts, the outcome it must come to, and what the reason must say.
 FAULTS = {
-    "raises": ("raise RuntimeError('planted\\nin two lines')", "error", "RuntimeError in 'prove': planted in two lines"),
+    "raises": (
+        "raise RuntimeError('planted\\nin two lines')",
+        "error",
+        "RuntimeError in 'prove': planted in two lines",
+    ),
     "raises_with_nowhere_to_print": (
         "os.closerange(1, 3); raise RuntimeError('planted')",
         "error",
@@ -37,9 +41,9 @@ FAULTS = {
     "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
     "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "nonsense"),
     "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 1, '); os._exit(0)", "error", "exit code 0"),
-    "answers_nan": (f"os.write({ANSWERS}, b'{{\"v\": 1, \"did\": NaN}}\\n'); {BLOCK}", "error", "NaN"),
+    "answers_nan": (f'os.write({ANSWERS}, b\'{{"v": 1, "did": NaN}}\\n\'); {BLOCK}', "error", "NaN"),
     "answers_another_version": (f"os.write({ANSWERS}, b'{{\"v\": 99}}\\n'); {BLOCK}", "error", "version"),
-    "answers_out_of_turn": (f"os.write({ANSWERS}, b'{{\"v\": 1, \"did\": \"block\"}}\\n'); {BLOCK}", "error", "'block'"),
+    "answers_out_of_turn": (f'os.write({ANSWERS}, b\'{{"v": 1, "did": "block"}}\\n\'); {BLOCK}', "error", "'block'"),
     "answers_too_much": (f"[os.write({ANSWERS}, bytes(65536)) for _ in range(40)]; {BLOCK}", "error", "1 MiB"),
     "closes_its_channel": (f"os.close({ANSWERS}); {BLOCK}", "error", "closed its channel"),
     "dies_with_a_grandchild_on_its_pipe": (f"{KEPT_PIPE}; os._exit(0)", "error", "exit code 0"),

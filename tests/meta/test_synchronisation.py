@@ -24,7 +24,7 @@ class Lazy:
 
 '''
 
-IN_BACKGROUND = '''
+IN_BACKGROUND = """
 import threading
 
 
@@ -33,7 +33,7 @@ def compute():
         sum(range(10000))
 
 
-'''
+"""
 
 
 def content_with(tmp_path: Path, folder: str, edit_task, edit_runtime=lambda source: source) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from workbench.catalog import Catalog, catalog
 from workbench.errors import WorkbenchError
 
-TOML = '''title = "Planted"
+TOML = """title = "Planted"
 families = ["planted", "fast"]
 packages = ["numpy"]
 devices = ["cpu"]
@@ -23,7 +23,7 @@ title = "Planted, two"
 [holes]
 graph_gradients = "planted has none"
 two_layer_net = "planted has none"
-'''
+"""
 
 MALFORMED = {
     "not_toml": (('title = "Planted"', "title = "), r"line 1"),
@@ -37,9 +37,18 @@ MALFORMED = {
     "mode_is_no_table": (('[modes.planted_one]\ntitle = "Planted, one"', "[modes]\nplanted_one = 1"), r"planted_one"),
     "unknown_key_in_a_mode": (('title = "Planted, one"', 'title = "One"\ncolour = "red"'), r"planted_one.*colour"),
     "environment_of_numbers": (("[holes]", "[environment]\nOMP = 1\n\n[holes]"), r"\[environment\] OMP must be a text"),
-    "environment_of_a_mode_is_no_table": (('title = "Planted, one"', 'title = "One"\nenvironment = "a"'), "environment"),
-    "hole_without_reason": (('graph_gradients = "planted has none"', "graph_gradients = true"), "graph_gradients must be"),
-    "compiles_what_is_not_there": (('title = "Planted, one"', 'title = "One"\ncompiles = "planted_six"'), "planted_six"),
+    "environment_of_a_mode_is_no_table": (
+        ('title = "Planted, one"', 'title = "One"\nenvironment = "a"'),
+        "environment",
+    ),
+    "hole_without_reason": (
+        ('graph_gradients = "planted has none"', "graph_gradients = true"),
+        "graph_gradients must be",
+    ),
+    "compiles_what_is_not_there": (
+        ('title = "Planted, one"', 'title = "One"\ncompiles = "planted_six"'),
+        "planted_six",
+    ),
 }
 
 

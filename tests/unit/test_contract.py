@@ -92,7 +92,9 @@ def test_more_steps_take_the_rows_again_from_the_start(fed, resident):
 def test_another_type_changes_floating_point_arrays_and_no_rows(fed):
     changed = fed.astype("float32")
     assert changed.dtype == "float32"
-    assert {array.dtype.name for array in (*changed.init.values(), *changed.data.values(), changed.queries)} == {"float32"}
+    assert {array.dtype.name for array in (*changed.init.values(), *changed.data.values(), changed.queries)} == {
+        "float32"
+    }
     assert changed.rows is fed.rows
     assert dataclasses.replace(fed, queries=None).astype("float32").queries is None
 

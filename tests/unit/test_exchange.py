@@ -127,7 +127,17 @@ def test_what_json_has_no_number_for_is_not_sent(value):
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"garbage", b"\xff\xfe", b"[1]", b'"text"', b"null", b'{"v": 1', b'{"v": 1, "s": NaN}', b'{"v": 1, "s": -Infinity}'],
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe",
+        b"[1]",
+        b'"text"',
+        b"null",
+        b'{"v": 1',
+        b'{"v": 1, "s": NaN}',
+        b'{"v": 1, "s": -Infinity}',
+    ],
 )
 def test_what_is_no_message_is_refused(line):
     with pytest.raises(ValueError, match="not a message"):

@@ -120,7 +120,11 @@ def test_a_difference_is_nothing_only_for_the_same_array():
 
 @pytest.mark.parametrize(
     ("larger", "smaller"),
-    [(("float32", 10, 10), ("float64", 10, 10)), (("float32", 40, 10), ("float32", 10, 10)), (("float32", 1, 4), ("float32", 1, 1))],
+    [
+        (("float32", 10, 10), ("float64", 10, 10)),
+        (("float32", 40, 10), ("float32", 10, 10)),
+        (("float32", 1, 4), ("float32", 1, 1)),
+    ],
 )
 def test_the_tolerance_grows_with_rounding_with_sums_and_with_steps(larger, smaller):
     assert tolerance(*larger) > tolerance(*smaller) > 0
