@@ -7,6 +7,7 @@ It dies with the harness, even stopped: a worker that outlives a killed harness 
 """
 
 import ctypes
+import faulthandler
 import importlib.util
 import json
 import os
@@ -41,6 +42,7 @@ def main() -> None:
     commands, answers = int(sys.argv[2]), int(sys.argv[3])
     for descriptor in (commands, answers):
         os.set_inheritable(descriptor, False)  # a grandchild must not hold the harness's pipe open
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # the harness asks a hung worker where it hangs
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if job["flush_to_zero"]:

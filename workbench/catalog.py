@@ -78,6 +78,7 @@ class Frontend:
     extra: str | None
     color: str | None
     compiles: str | None
+    gpu_install: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
 
@@ -213,6 +214,7 @@ _KEYS: dict[str, type] = {
     "devices": list,
     "modes": dict,
     "extra": str,
+    "gpu_install": str,
     "color": str,
     "environment": dict,
     "holes": dict,
@@ -257,6 +259,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         extra=table.get("extra"),
         color=mode.get("color", table.get("color")),
         compiles=mode.get("compiles"),
+        gpu_install=table.get("gpu_install"),
         environment=_texts(file, table, mode, "environment"),
         holes=_texts(file, table, mode, "holes"),
     )

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import exchange
-from workbench.catalog import DISTRIBUTION, Frontend
+from workbench.catalog import Frontend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workbench.exchange import Job
 
-GRACE_S = 5.0
+GRACE_S = 3.0
+STACK_S = 0.5
+HEAD_BYTES = TAIL_BYTES = 256 << 10
+MARK = "WORKBENCH_WORKER"  # in the environment of a worker, and so of everything it starts
 
 
 class Outcome(StrEnum):
@@ -47,8 +52,44 @@ class WorkerFailedError(Exception):
         self.reason = reason
 
 
+class OutputLog:
+    """What a worker prints, read by a thread: the head goes to the log at once, the tail when it ends.
+
+    So a worker that prints for ever fills neither the disk nor a pipe that nobody reads.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._room = HEAD_BYTES
+        self._tail = b""
+        self._dropped = 0
+        self._descriptor = descriptor
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with os.fdopen(self._descriptor, "rb", buffering=0) as output:
+            while chunk := output.read(1 << 16):
+                now, later = chunk[: self._room], chunk[self._room :]
+                self._room -= len(now)
+                if now:
+                    self._file.write(now)
+                if later:
+                    kept = self._tail + later
+                    self._dropped += max(0, len(kept) - TAIL_BYTES)
+                    self._tail = kept[-TAIL_BYTES:]
+
+    def close(self) -> None:
+        """Write the tail, once whoever could still print has ended."""
+        self._reader.join(GRACE_S)
+        if self._dropped:
+            self._file.write(b"\n[... %d bytes left out ...]\n" % self._dropped)
+        self._file.write(self._tail)
+        self._file.close()
+
+
 class WorkerProcess:
-    """One worker process and the two pipes to it. Its stdout and stderr go to a log file."""
+    """One worker process and the two pipes to it. Its stdout and stderr go to a log file, capped."""
 
     def __init__(
         self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
@@ -56,33 +97,36 @@ class WorkerProcess:
         self.frontend = frontend
         self._phase = "start"
         self._buffer = b""
+        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         handle, name = tempfile.mkstemp(prefix="workbench-job-", suffix=".json")
         os.close(handle)
         self._job_file = Path(name)
         job.write(self._job_file)
         command_end, self._commands = os.pipe()
         self._answers, answer_end = os.pipe()
+        printed, output_end = os.pipe()
         boot = str(Path(job.package) / "_boot.py")
         arguments = [interpreter or sys.executable, "-P", boot, name, str(command_end), str(answer_end)]
-        with log.open("ab") as output:
-            try:
-                self._process = subprocess.Popen(
-                    arguments,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=dict(environment),
-                    pass_fds=(command_end, answer_end),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                self._job_file.unlink(missing_ok=True)
-                self._close_pipes()
-                reason = f"{arguments[0]} does not start: {error.strerror}"
-                raise WorkerFailedError(Outcome.ERROR, reason) from None
-            finally:
-                os.close(command_end)
-                os.close(answer_end)
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output_end,
+                stderr=output_end,
+                env={**environment, MARK: self._mark},
+                pass_fds=(command_end, answer_end),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._job_file.unlink(missing_ok=True)
+            for descriptor in (self._commands, self._answers, printed):
+                os.close(descriptor)
+            reason = f"{arguments[0]} does not start: {error.strerror}"
+            raise WorkerFailedError(Outcome.ERROR, reason) from None
+        finally:
+            for descriptor in (command_end, answer_end, output_end):
+                os.close(descriptor)
+        self._log = OutputLog(log, printed)
         self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
 
     @property
@@ -123,7 +167,8 @@ class WorkerProcess:
         while b"\n" not in self._buffer:
             ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                reason = f"no answer within {timeout_s:g} s in {self._phase!r} (--timeout)"
+                self._save_stack()
+                reason = f"no answer within {timeout_s:g} s in {self._phase!r} (--timeout); its stack is in the log"
                 raise WorkerFailedError(Outcome.TIMEOUT, reason)
             if self._answers not in ready:  # ended, and nothing left to read
                 raise self._death()
@@ -162,24 +207,46 @@ class WorkerProcess:
         self._signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and everything in its group, by force: all it has to say has been received."""
+        """End the process and all it started: terminate, a grace, kill; then whatever carries its mark."""
         with contextlib.suppress(OSError):
             os.close(self._commands)
+        self._signal(signal.SIGTERM)
+        self.wake()  # a stopped process is terminated when it goes on
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
         self.kill()
         self._process.wait()
+        end_marked(self._mark)
+        self._log.close()
         self._job_file.unlink(missing_ok=True)
         for descriptor in (self._answers, self._ended):
             if descriptor is not None:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
 
-    def _close_pipes(self) -> None:
-        for descriptor in (self._commands, self._answers):
-            os.close(descriptor)
+    def _save_stack(self) -> None:
+        """Ask a hung worker where it hangs; faulthandler writes every thread's stack to the log."""
+        self.wake()
+        self._signal(signal.SIGUSR1, group=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STACK_S)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals, *, group: bool = True) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            (os.killpg if group else os.kill)(self._process.pid, number)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process that carries a worker's mark in its environment, wherever it has moved to.
+
+    A daemon that left its process group and session is still found; one that cleared its environment is not.
+    """
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                process.kill()
 
 
 _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")
@@ -192,7 +259,7 @@ def explain(message: Mapping[str, Any], frontend: Frontend) -> WorkerFailedError
     if missing and missing in frontend.packages:
         return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
     if kind == "DeviceUnavailableError":
-        reason = f"{text}: pip install '{DISTRIBUTION}[gpu]' for a build that may"
+        reason = f"{text}; for a build that may: {frontend.gpu_install or frontend.install}"
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if kind == "MemoryError" or any(word in f"{kind} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or kind}")

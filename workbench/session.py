@@ -322,6 +322,8 @@ class Session:
 
     def _measure(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess], number: int) -> None:
         """All rounds of a launch, then as many again as were disturbed, but at most half as many."""
+        if not any(contestant.running for contestant in group):
+            return
         planned = self.settings.rounds
         for done in range(planned):
             self.progress.round(number, done, planned)

@@ -26,7 +26,7 @@ two_layer_net = "planted has none"
 """
 
 MALFORMED = {
-    "not_toml": (('title = "Planted"', "title = "), r"line 1"),
+    "not_toml": (('title = "Planted"', "title ="), r"line 1"),
     "unknown_key": (('title = "Planted"', 'title = "Planted"\ncolour = "red"'), r"unknown key 'colour'.* color"),
     "missing_key": (('packages = ["numpy"]\n', ""), r"key 'packages' is missing"),
     "wrong_type": (('devices = ["cpu"]', 'devices = "cpu"'), r"key 'devices' must be a list"),

@@ -1,0 +1,174 @@
+"""Runs on disk: found by folder, id, the beginning of one or latest; damaged or newer ones are one clear sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import workbench
+from workbench.errors import WorkbenchError
+
+
+@pytest.fixture
+def store(tmp_path, numpy_run):
+    """A store with one run in it."""
+    shutil.copytree(numpy_run.path, tmp_path / "20260101-000000-linreg-points-aaaaaa")
+    return tmp_path
+
+
+@pytest.fixture
+def run(store):
+    """The folder of that run, to be damaged."""
+    return next(store.iterdir())
+
+
+@pytest.fixture
+def two(store, run):
+    """A store with a newer run besides, and with what is no run at all."""
+    shutil.copytree(run, store / "20260102-000000-linreg-points-aaaabb")
+    shutil.copytree(run, store / ".partial-20260103-000000-linreg-points-cccccc")
+    (store / "baselines").mkdir()
+    (store / "README.md").touch()
+    return store
+
+
+def refused(path, store=None) -> str:
+    with pytest.raises(WorkbenchError) as raised:
+        workbench.load(path, store)
+    assert len(str(raised.value).splitlines()) == 1
+    return str(raised.value)
+
+
+def change_json(path, change) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize("name", ["20260101-000000-linreg-points-aaaaaa", "20260101", "latest"])
+def test_a_run_is_found_by_its_id_or_the_beginning_of_it(store, run, name):
+    assert workbench.load(name, store).path == run
+
+
+def test_a_run_is_found_by_its_folder(run):
+    assert workbench.load(run).id == workbench.load(str(run)).id == run.name
+
+
+def test_latest_is_the_newest_finished_run(two):
+    assert workbench.load("latest", two).id == "20260102-000000-linreg-points-aaaabb"
+    assert [found.id[:8] for found in workbench.results_of(two)] == ["20260102", "20260101"]
+
+
+def test_a_beginning_that_fits_two_is_refused(two):
+    assert "'2026' is the beginning of 2 runs" in refused("2026", two)
+
+
+@pytest.mark.parametrize("name", ["latest", "2026", "no/such/folder", ".."])
+def test_what_is_not_there_is_refused_with_what_lists_the_runs(tmp_path, name):
+    assert "`workbench results` lists the runs" in refused(name, tmp_path / "empty")
+
+
+def test_a_store_that_is_not_there_has_no_runs(tmp_path):
+    assert workbench.results_of(tmp_path / "nowhere") == []
+
+
+def test_a_loaded_run_is_the_run_that_was_measured(run, numpy_run):
+    again = workbench.load(run)
+    assert again.info == json.loads(json.dumps(numpy_run.info))
+    assert again.table.equals(numpy_run.table)
+    assert again.losses.equals(numpy_run.losses)
+    assert again.losses.columns.tolist() == ["reference", "numpy_manual"]
+    assert set(again.result("numpy_manual")) == {"parameters/w", "parameters/b", "predictions"}
+
+
+def test_a_run_folder_holds_what_its_docstring_promises(run):
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    mine = {f"contestants/numpy_manual/{name}" for name in ("samples.json", "proof.npz", "log.txt")}
+    summaries = {"summary.json", "summary.csv", "summary.md", "losses.csv"}
+    pictures = {"loss.png", "loss.svg", "time.png", "time.svg"}
+    assert names >= {"run.json", "problem.npz", "reference.npz"} | mine | summaries | pictures
+    assert not [name for name in names if "partial" in name]
+
+
+def test_a_run_says_how_it_was_made(run):
+    info = json.loads((run / "run.json").read_text())
+    assert info["format"] == 1
+    assert info["workbench"] == workbench.__version__
+    assert {"machine", "machine_key", "settings", "problem", "started", "finished", "command"} <= set(info)
+    assert info["settings"]["seed"] == 0
+    assert info["started"] <= info["finished"]
+
+
+def test_a_result_that_is_not_there_is_refused_with_those_that_are(run):
+    with pytest.raises(WorkbenchError, match="no result of 'jax_jit'; it has reference, numpy_manual"):
+        workbench.load(run).result("jax_jit")
+
+
+DAMAGE = {
+    "empty": b"",
+    "truncated": b'{"format": 1, "settings": {',
+    "garbage": b"\xff\xfe\x00garbage",
+    "list": b"[1, 2]",
+    "null": b"null",
+    "number": b"3",
+    "half_an_object": b'{"format": 1}',
+    "contestants_of_another_kind": b'{"format": 1, "contestants": 3}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_run_is_one_sentence(run, damage):
+    (run / "run.json").write_bytes(DAMAGE[damage])
+    assert f"run {run.name} is damaged: run.json" in refused(run)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_samples_are_one_sentence(run, damage):
+    (run / "contestants" / "numpy_manual" / "samples.json").write_bytes(DAMAGE[damage])
+    said = refused(run)
+    assert f"run {run.name} is damaged: " in said
+    assert "samples.json" in said
+
+
+def test_samples_that_are_gone_are_one_sentence(run):
+    (run / "contestants" / "numpy_manual" / "samples.json").unlink()
+    assert "contestants/numpy_manual/samples.json" in refused(run)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_run_does_not_hide_the_others(two, run, damage):
+    (run / "run.json").write_bytes(DAMAGE[damage])
+    assert [found.id[:8] for found in workbench.results_of(two)] == ["20260102"]
+
+
+@pytest.mark.parametrize("file", ["reference.npz", "contestants/numpy_manual/proof.npz"])
+@pytest.mark.parametrize("damage", ["empty", "garbage", "gone", "without_losses"])
+def test_damaged_arrays_are_one_sentence_and_the_table_is_still_there(run, file, damage):
+    if damage == "gone":
+        (run / file).unlink()
+    elif damage == "without_losses":
+        np.savez(run / file, other=np.zeros(3))
+    else:
+        (run / file).write_bytes(DAMAGE[damage])
+    found = workbench.load(run)
+    assert found.table["outcome"].tolist() == ["ok"]
+    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: {file}") as raised:
+        assert found.losses.empty
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("version", [2, 99, "1", None, 1.5])
+def test_a_newer_format_is_refused(run, version):
+    change_json(run / "run.json", lambda value: value.update(format=version))
+    said = refused(run)
+    assert f"format {version}" in said
+    assert "use a newer workbench" in said
+
+
+def test_two_runs_at_once_never_meet(tmp_path, quick):
+    first, second = (workbench.run("linreg", "numpy", steps=2, output=tmp_path, **quick) for _ in range(2))
+    assert first.id != second.id
+    assert {path.name for path in tmp_path.iterdir()} == {first.id, second.id}

@@ -1,0 +1,202 @@
+"""What is shown: numbers with units, a table that fits 80 columns, and texts that can drive neither terminal nor page."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from workbench import tables
+from workbench.catalog import catalog
+from workbench.errors import WorkbenchError
+from workbench.results import Run
+from workbench.units import format_bytes, format_ratio, format_seconds, parse_seconds, parse_share, three_digits
+
+GIB = 1 << 30
+TIMES = ("import_s", "setup_s", "first_step_s", "wait_s")
+HOSTILE = (
+    "\x1b[31mred\x1b[0m \x9b31m [bold]b[/bold] <script>alert(1)</script> | `code` **b** [a](javascript:x) \x07\r\nnext"
+)
+
+
+def contestant_like(record, name: str, factor: float):
+    """A contestant's record under another name, with all its times scaled."""
+    made = copy.deepcopy(record)
+    made |= {"frontend": name, "title": name, "log": f"contestants/{name}/log.txt"}
+    for launch in made["launches"]:
+        launch |= {time: launch[time] * factor for time in TIMES if launch.get(time)}
+        launch |= {"blocks": [seconds * factor for seconds in launch["blocks"]], "peak_bytes": int(0.745 * GIB)}
+    return made
+
+
+@pytest.fixture
+def full(numpy_run) -> Run:
+    """A run of every frontend there is, the slowest a thousand times slower than the fastest."""
+    record = numpy_run.contestants[0]
+    made = [contestant_like(record, name, 2.7**power) for power, name in enumerate(catalog().frontends)]
+    return Run(numpy_run.path, numpy_run.info, made)
+
+
+@pytest.fixture
+def hostile(full) -> Run:
+    """A run in which one contestant failed with a reason made to break out of where it is shown."""
+    full.contestants[1] |= {"outcome": "error", "reason": HOSTILE}
+    return full
+
+
+def rendered(run: Run, width: int = 80, **options) -> str:
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    console.print(*tables.terminal(run, **options), sep="\n")
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_eighty_columns_are_enough(full, more):
+    lines = rendered(full, more=more).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert [line for line in lines if "…" in line] == []
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_every_frontend_has_its_whole_name_in_eighty_columns(full, more):
+    shown = rendered(full, more=more).split()
+    assert [name for name in catalog().frontends if name not in shown] == []
+
+
+def test_nothing_that_is_shown_wide_is_lost_when_narrow(full):
+    def words(text: str) -> set[str]:
+        return set(text.replace("│", " ").split())
+
+    assert words(rendered(full, width=250)) <= words(rendered(full, width=80))
+
+
+def test_the_fastest_comes_first(full):
+    shown = tables.markdown(full)
+    places = [shown.index(tables._md(name)) for name in catalog().frontends]
+    assert places == sorted(places)
+
+
+def test_a_reason_cannot_drive_the_terminal(hostile):
+    shown = rendered(hostile, width=300)
+    assert not any(character in shown for character in "\x1b\x9b\x07\r")
+    assert "[bold]b[/bold]" in shown, "markup is shown as it was written"
+    console = Console(width=300, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(*tables.terminal(hostile), sep="\n")
+    assert "\x1b[1mb\x1b" not in console.file.getvalue()
+
+
+def test_a_reason_stays_in_its_line(hostile):
+    line = next(line for line in rendered(hostile, width=400).splitlines() if "script" in line)
+    assert "next" in line
+
+
+def test_a_reason_is_no_html(hostile):
+    shown = hostile._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert not any(character in shown for character in "\x1b\x9b\x07\r")
+
+
+def test_a_reason_is_no_markdown(hostile):
+    line = next(line for line in tables.markdown(hostile).splitlines() if "script" in line)
+    assert "<script" not in line.replace("\\<", "")
+    for character in ("|", "`code", "**b", "[a"):
+        assert character not in line.split(": ", 1)[1].replace(f"\\{character}", "").replace("\\*\\*b", "")
+    assert "next" in line
+
+
+def test_a_failed_one_shows_its_log_and_no_time(hostile):
+    name = hostile.contestants[1]["frontend"]
+    shown = rendered(hostile, width=300)
+    assert f"contestants/{name}/log.txt" in shown
+    assert not any(line.startswith("| ") and name in line for line in tables.markdown(hostile).splitlines())
+
+
+def test_markdown_rows_have_as_many_cells_as_headings(full):
+    lines = [line for line in tables.markdown(full).splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {len(tables.HEADINGS) + 1}
+    assert len(lines) == 2 + len(full.contestants)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "–"),
+        (0, "0 ns"),
+        (1.234e-9, "1.23 ns"),
+        (12.34e-6, "12.3 µs"),
+        (999.4e-6, "999 µs"),
+        (999.96e-6, "1.00 ms"),
+        (0.1, "100 ms"),
+        (59.96, "60.0 s"),
+        (1234.5, "1230 s"),
+        (-0.002, "-2.00 ms"),
+    ],
+)
+def test_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (32 << 20, "32 MiB"),
+        (1000 << 20, "1.0 GiB"),
+        (GIB * 9.9, "9.9 GiB"),
+        (GIB * 80, "80 GiB"),
+        (GIB << 20, "1048576 GiB"),
+    ],
+)
+def test_bytes(count, text):
+    assert format_bytes(count) == text.replace("1048576 GiB", "1024 TiB")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(None, "–"), (math.nan, "–"), (1, "1.00×"), (10.46, "10.5×"), (12345, "12300×")]
+)
+def test_ratios(ratio, text):
+    assert format_ratio(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.00123, "0.00123"), (9.996, "10.0"), (99.96, "100"), (-1.5, "-1.50")]
+)
+def test_three_digits(value, text):
+    assert three_digits(value) == text
+
+
+@pytest.mark.parametrize(("error", "text"), [(None, "–"), (0, "exact"), (0.0, "exact"), (1.04e-7, "1.0e-07")])
+def test_differences(error, text):
+    assert tables.format_error(error) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60", 60), ("60s", 60), (" 1.5 m ", 90), ("2min", 120), ("1h", 3600)])
+def test_durations_are_read(text, seconds):
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-5s", "5d", "1e3", "nan", "5 5"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(WorkbenchError, match="no duration"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.02", 0.02), ("12.5 %", 0.125)])
+def test_shares_are_read(text, share):
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "-2%", "two", "inf"])
+def test_what_is_no_share_is_refused(text):
+    with pytest.raises(WorkbenchError, match="no share"):
+        parse_share(text)
