@@ -1,0 +1,81 @@
+"""The append-only log of a run: one event a line, each with a checksum, on disk before the next one begins.
+
+A line is eight hexadecimal digits (CRC-32 of the rest), a space, and a JSON object with the key ``event``. Whatever
+happens to the harness, every complete line stays readable; a line that was being written when it died is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+NAME = "events.jsonl"
+
+
+class Events(NamedTuple):
+    """What a log holds: its readable events, and how many lines could not be read."""
+
+    events: list[dict[str, Any]]
+    damaged: int
+
+
+class EventLog:
+    """A log being written; each event is flushed to disk before :meth:`append` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._end_a_torn_line()
+
+    def append(self, event: str, **fields: Any) -> None:
+        """Write one event.
+
+        Raises:
+            OSError: when the disk is full or gone; the log stays readable up to the event before.
+        """
+        data = encode({"event": event, **fields})
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _end_a_torn_line(self) -> None:
+        """After a crash or a full disk a log may end in half a line: end it, so that it costs itself alone."""
+        if self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n"):
+            os.write(self._descriptor, b"\n")
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    """An event as a line."""
+    text = json.dumps(event, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """The event of a line, or None when the line is not whole."""
+    checksum, _, text = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(text):
+            return None
+        event = json.loads(text)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def read(folder: Path) -> Events:
+    """All whole events of a run's log, in order.
+
+    Raises:
+        OSError: when there is no log.
+    """
+    lines = (folder / NAME).read_bytes().split(b"\n")
+    decoded = [decode(line) for line in lines if line]
+    return Events([event for event in decoded if event is not None], sum(event is None for event in decoded))
