@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import workbench
-from workbench import machine, results, tables
-from workbench.catalog import Catalog, catalog
-from workbench.contestant import Contestant, Settings
+from workbench import machine, results, runner
+from workbench.catalog import catalog
+from workbench.contestant import Settings
 from workbench.environment import Device
 from workbench.errors import WorkbenchError
-from workbench.exchange import hash_of, load_arrays, load_problem
-from workbench.launcher import WorkerFailedError
-from workbench.results import FORMAT, Run
-from workbench.session import Progress, Session, Silence, contestants_of
+from workbench.lock import CHOICES
+from workbench.results import Run
+from workbench.runner import PlotFailedError, measure
+from workbench.session import Progress, contestants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Run", "load", "results_of", "run"]
+__all__ = ["PlotFailedError", "Run", "load", "measure", "rebuild", "results_of", "resume", "run"]
 
 PRECISIONS = ("float32", "tf32")
 DTYPES = ("float32", "float64")
 PROFILES = ("equal", "stock")
-
-
-class PlotFailedError(Exception):
-    """Everything was measured and written, but a plot could not be drawn."""
-
-    def __init__(self, run: Run, reason: str) -> None:
-        super().__init__(reason)
-        self.run = run
 
 
 def run(
@@ -60,6 +48,7 @@ def run(
     output: str | Path | None = None,
     content: str | Path | None = None,
     progress: Progress | None = None,
+    if_busy: str = "wait",
 ) -> Run:
     """Run one task in every chosen frontend, prove and time each, and write a run folder.
 
@@ -85,6 +74,7 @@ def run(
         output: the folder that receives the run's folder; ./results when None.
         content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
         progress: who is told how it gets on.
+        if_busy: "wait" when another session measures on this host, or "refuse".
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly; nothing is written then.
@@ -110,6 +100,7 @@ def run(
     _choose("--dtype", dtype, DTYPES)
     _choose("--matmul-precision", matmul_precision, PRECISIONS)
     _choose("--profile", profile, PROFILES)
+    _choose("--if-busy", if_busy, CHOICES)
     if sweep is not None:
         _choose("--sweep", sweep, ("size",))
         if chosen_task.sweep is None:
@@ -139,143 +130,35 @@ def run(
         cpus=cpus,
         harness_cpus=harness_cpus,
     )
-    store = Path(output) if output is not None else results.default_store()
-    return measure(found, contestants_of(found, chosen), settings, store, progress or Silence())
+    return measure(found, contestants_of(found, chosen), settings, _store(output), progress, if_busy=if_busy)
 
 
-def measure(
-    content: Catalog, contestants: Sequence[Contestant], settings: Settings, store: Path, progress: Progress
+def resume(
+    path: str | Path,
+    store: str | Path | None = None,
+    *,
+    content: str | Path | None = None,
+    progress: Progress | None = None,
+    if_busy: str = "wait",
 ) -> Run:
-    """Measure any contestants in one session and write a run folder; what :func:`run` does for frontends."""
-    started = datetime.datetime.now(datetime.UTC)
-    folder = results.new_folder(store, settings.task, settings.preset)
-    try:
-        session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
-        try:
-            session.run()
-        except WorkerFailedError as failure:
-            log = (folder / "reference" / "log.txt").read_text(errors="replace").strip().splitlines()
-            raise WorkbenchError(f"the problem could not be made: {failure.reason}; {' '.join(log[-1:])}") from None
-        _write(folder, session, started)
-    except BaseException:
-        results.discard(folder)
-        raise
-    finished = results.load(results.complete(folder))
-    try:
-        draw(finished)
-    except Exception as error:
-        raise PlotFailedError(finished, f"{type(error).__name__}: {error}") from error
-    return finished
+    """Measure what an interrupted run had not finished, and only that; see :func:`workbench.runner.resume`."""
+    return runner.resume(path, _store(store), catalog(content), progress, if_busy=if_busy)
 
 
-def known_bring_ups(store: Path) -> dict[str, float]:
-    """Seconds that bringing up each contestant took in the latest runs of a store, to forecast the next."""
-    known: dict[str, float] = {}
-    for folder in results.folders(store)[:10]:
-        try:
-            records = results.load(folder).contestants
-        except WorkbenchError:
-            continue
-        for record in records:
-            for launch in record["launches"][:1]:
-                known.setdefault(record["frontend"], float(launch["bring_up_s"]))
-    return known
-
-
-def _write(folder: Path, session: Session, started: datetime.datetime) -> None:
-    """Write everything but the pictures into a run in progress."""
-    records = [contestant_record(contestant) for contestant in session.contestants]
-    for contestant, record in zip(session.contestants, records, strict=True):
-        results.write_json(session.place(contestant) / "samples.json", record)
-    facts = machine.facts()
-    info = {
-        "format": FORMAT,
-        "workbench": workbench.__version__,
-        "command": sys.argv,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "interrupted": session.interrupted,
-        "machine": facts,
-        "machine_key": machine.stable_key(facts),
-        "settings": _plain(session.settings),
-        "problem": problem_facts(folder / "problem.npz"),
-        "tolerance": session.allowed,
-        "rounds": [dataclasses.asdict(record) for record in session.rounds],
-    }
-    results.write_json(folder / "run.json", {**info, "contestants": [record["frontend"] for record in records]})
-    made = Run(folder, info, records)
-    final_name = folder.name.removeprefix(results.PARTIAL)
-    results.write_json(folder / "summary.json", {**made.summary(), "run": final_name})
-    made.losses.to_csv(folder / "losses.csv")
-    made.table.drop(columns=["versions", "color"]).to_csv(folder / "summary.csv", index=False)
-    (folder / "summary.md").write_text(tables.markdown(made), encoding="utf-8")
-    if not made.sweep.empty:
-        made.sweep.to_csv(folder / "sweep.csv", index=False)
-
-
-def draw(finished: Run) -> None:
-    """Draw the run's pictures into its folder."""
-    from workbench import plots, summary
-
-    figure = plots.loss(finished.losses, finished.colors, title=finished.title, tolerance=finished.info["tolerance"])
-    plots.save(figure, finished.path / "loss")
-    plots.save(plots.time(finished.table, title=finished.title), finished.path / "time")
-    steps = finished.info["problem"]["steps"]
-    plots.save(plots.phases(finished.table, title=finished.title, steps=steps), finished.path / "phases")
-    if not finished.sweep.empty:
-        fits = summary.sweep_fits(finished.sweep)
-        figure = plots.sweep(finished.sweep, fits, finished.colors, title=finished.title, unit="FLOP")
-        plots.save(figure, finished.path / "sweep")
-
-
-def contestant_record(contestant: Contestant) -> dict[str, Any]:
-    """What samples.json holds of a contestant."""
-    frontend, proof = contestant.frontend, contestant.proof
-    return {
-        "frontend": contestant.id,
-        "title": frontend.title,
-        "framework": frontend.framework,
-        "folder": frontend.folder,
-        "color": frontend.color,
-        "compiles": frontend.compiles,
-        "outcome": str(contestant.outcome),
-        "reason": contestant.reason,
-        "log": f"contestants/{contestant.id}/log.txt",
-        "proof": proof
-        and {
-            "passed": proof.passed,
-            "tolerance": proof.tolerance,
-            "max_relative_error": proof.max_relative_error,
-            "checks": [dataclasses.asdict(check) for check in proof.checks],
-        },
-        "launches": [dataclasses.asdict(launch) for launch in contestant.launches],
-        "sweep": [dataclasses.asdict(point) for point in contestant.sweep],
-    }
-
-
-def problem_facts(path: Path) -> dict[str, Any]:
-    """Hash and numbers of a problem file."""
-    problem = load_problem(path)
-    return {
-        "hash": hash_of(load_arrays(path)),
-        "steps": problem.steps,
-        "learning_rate": problem.learning_rate,
-        "terms": problem.terms,
-        "flops": problem.flops,
-        "bytes": problem.bytes,
-        "resident": problem.resident,
-    }
+def rebuild(path: str | Path, store: str | Path | None = None) -> Run:
+    """Make a run's summaries, tables and plots once more from its log."""
+    return runner.rebuild(path, _store(store))
 
 
 def load(path: str | Path, store: str | Path | None = None) -> Run:
     """A run by its folder, or by its id (or the beginning of one, or "latest") in a store, ./results by default."""
-    return results.load(path, Path(store) if store is not None else results.default_store())
+    return results.load(path, _store(store))
 
 
 def results_of(store: str | Path | None = None) -> list[Run]:
     """All readable runs of a store, newest first."""
     found = []
-    for folder in results.folders(Path(store) if store is not None else results.default_store()):
+    for folder in results.folders(_store(store)):
         try:
             found.append(results.load(folder))
         except WorkbenchError:
@@ -283,8 +166,8 @@ def results_of(store: str | Path | None = None) -> list[Run]:
     return found
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
-    return {**dataclasses.asdict(settings), "device": str(settings.device)}
+def _store(folder: str | Path | None) -> Path:
+    return Path(folder) if folder is not None else results.default_store()
 
 
 def _cpus(threads: int, *, stock: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:

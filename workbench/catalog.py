@@ -109,6 +109,12 @@ class Catalog:
                 if frontend.id in found:
                     raise WorkbenchError(f"{file}: mode {frontend.id!r} stands in two folders; rename one")
                 found[frontend.id] = frontend
+        for frontend in found.values():
+            if frontend.compiles is not None and frontend.compiles not in found:
+                raise WorkbenchError(
+                    f"frontends/{frontend.folder}/frontend.toml: {frontend.id} compiles {frontend.compiles!r}, "
+                    "which is no mode of any frontend"
+                )
         return found
 
     def hole(self, task: str, frontend: Frontend) -> str | None:
@@ -168,6 +174,8 @@ def read_task(file: Path) -> Task:
         module = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     except SyntaxError as error:
         raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:  # not UTF-8, or a null byte
+        raise WorkbenchError(f"{file}: {error}") from None
     literal = next((value for node in module.body if (value := _assigned(node, "PRESETS"))), None)
     if literal is None:
         raise WorkbenchError(f"{file}: no PRESETS = {{...}} at the top level")
@@ -219,6 +227,8 @@ _KEYS: dict[str, type] = {
     "environment": dict,
     "holes": dict,
 }
+_MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
+_DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
 
 
@@ -240,6 +250,10 @@ def read_frontends(file: Path) -> list[Frontend]:
             raise WorkbenchError(f"{file}: unknown key {key!r}; known are {', '.join(_KEYS)}")
         if not isinstance(value, _KEYS[key]):
             raise WorkbenchError(f"{file}: key {key!r} must be a {_KEYS[key].__name__}")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise WorkbenchError(f"{file}: key {key!r} must be a list of texts in quotes")
+    if strange := set(table["devices"]) - set(_DEVICES):
+        raise WorkbenchError(f"{file}: unknown device {min(strange)!r} in 'devices'; known are {', '.join(_DEVICES)}")
     return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
 
 
@@ -248,6 +262,10 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         raise WorkbenchError(f"{file}: mode {name!r} must be lower-case letters, digits and underscores")
     if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
         raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
+    if strange := set(mode) - set(_MODE_KEYS):
+        raise WorkbenchError(
+            f"{file}: unknown key {min(strange)!r} in [modes.{name}]; known are {', '.join(_MODE_KEYS)}"
+        )
     return Frontend(
         id=name,
         title=mode["title"],
@@ -267,6 +285,8 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
 
 def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
     """A table of texts, the mode's entries over the folder's."""
+    if not isinstance(mode.get(key, {}), dict):
+        raise WorkbenchError(f"{file}: key {key!r} of a mode must be a dict")
     entries = {**table.get(key, {}), **mode.get(key, {})}
     for name, value in entries.items():
         if not isinstance(value, str):

@@ -7,6 +7,7 @@ written, but a plot failed; 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ from workbench import __version__
 from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_USAGE, WorkbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from workbench.results import Run
@@ -46,6 +49,8 @@ Store = Annotated[
 
 def main() -> None:
     """Run the command line; what a user can mend is one line on stderr and exit code 2."""
+    if sys.argv[1:2] not in (["run"], ["selftest"]) or "--help" in sys.argv:
+        _end_quietly_when_nobody_reads()
     try:
         code = app(standalone_mode=False)
     except WorkbenchError as error:
@@ -54,15 +59,19 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _say("workbench: interrupted")
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:  # `workbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
             _say(f"workbench: {error.format_message()} (`workbench --help`)")
             sys.exit(EXIT_USAGE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_quietly_when_nobody_reads() -> None:
+    """`workbench list | head`: end as other commands do. Not while measuring: a worker's pipe may break, too."""
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def _version(wanted: bool) -> None:
@@ -82,7 +91,7 @@ def _options(
 
 @app.command()
 def run(
-    task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
+    task: Annotated[Optional[str], typer.Argument(help="A task: see `workbench list`.")] = None,  # noqa: UP045
     frameworks: Annotated[
         list[str],
         typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
@@ -119,6 +128,11 @@ def run(
         Optional[int],  # noqa: UP045
         typer.Option(help="How many workers may be alive at once.  [default: what memory holds]"),
     ] = None,
+    resume: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="RUN", help="Measure only what an interrupted run had not finished."),
+    ] = None,
+    if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
     warm_cache: Annotated[bool, typer.Option("--warm-cache", help="Keep compilers' caches between runs.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
     output: Store = None,
@@ -131,32 +145,38 @@ def run(
     from workbench.progress import progress_for
     from workbench.units import parse_seconds, parse_share
 
+    if (task is None) == (resume is None):
+        raise WorkbenchError("name a task (`workbench list`), or a run with --resume")
     plot_failure = ""
-    with progress_for(_console(stderr=True)) as progress:
+    with progress_for(_console(stderr=True)) as progress, _signals():
         try:
-            finished = api.run(
-                task,
-                frameworks,
-                preset=preset,
-                device=device,
-                profile=profile,
-                threads=threads,
-                steps=steps,
-                seed=seed,
-                dtype=dtype,
-                matmul_precision=matmul_precision,
-                launches=launches,
-                budget_s=None if budget is None else parse_seconds(budget),
-                precision=None if precision is None else parse_share(precision),
-                rounds=rounds,
-                sweep=sweep,
-                max_alive=max_alive,
-                warm_cache=warm_cache,
-                timeout_s=timeout,
-                output=output,
-                content=content,
-                progress=progress,
-            )
+            if resume is not None:
+                finished = api.resume(resume, output, content=content, progress=progress, if_busy=if_busy)
+            else:
+                finished = api.run(
+                    task or "",
+                    frameworks,
+                    preset=preset,
+                    device=device,
+                    profile=profile,
+                    threads=threads,
+                    steps=steps,
+                    seed=seed,
+                    dtype=dtype,
+                    matmul_precision=matmul_precision,
+                    launches=launches,
+                    budget_s=None if budget is None else parse_seconds(budget),
+                    precision=None if precision is None else parse_share(precision),
+                    rounds=rounds,
+                    sweep=sweep,
+                    max_alive=max_alive,
+                    warm_cache=warm_cache,
+                    timeout_s=timeout,
+                    output=output,
+                    content=content,
+                    progress=progress,
+                    if_busy=if_busy,
+                )
         except api.PlotFailedError as failure:
             finished, plot_failure = failure.run, str(failure)
     _show(finished, as_json, details)
@@ -210,6 +230,17 @@ def show(
 
 
 @app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or id, finished or not.")],
+    output: Store = None,
+) -> None:
+    """Make a run's summaries, tables and plots once more from its log."""
+    from workbench import api
+
+    _show(api.rebuild(name, output), as_json=False, details=False)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, which devices there are, how many threads, and what to install."""
     from workbench import listing
@@ -220,6 +251,59 @@ def doctor(as_json: Json = False) -> None:
         _print_json(found)
     else:
         _console().print(*listing.diagnosis_terminal(found), sep="\n")
+
+
+@app.command()
+def selftest(
+    full: Annotated[bool, typer.Option("--full", help="For the night: 200 comparisons, half an hour.")] = False,
+    comparisons: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="With --full: this many comparisons of identical code, the rest in proportion.", min=1),
+    ] = None,
+    write: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Put the table between the selftest markers of this Markdown file."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure the instrument itself: false alarms, injected slow-downs, overhead, a planted early return."""
+    from workbench.catalog import catalog
+    from workbench.selftest import command, report
+
+    if write is not None:
+        report.check_markers(write)
+    plan = command.Plan.nightly(comparisons or command.COMPARISONS) if full else command.Plan.quick()
+    words = ["workbench selftest", *["--full"] * full, *[f"--comparisons {comparisons}"] * (comparisons is not None)]
+    finished = command.selftest(catalog(), plan, " ".join(words), _say)
+    if as_json:
+        _print_json(finished.as_json())
+    else:
+        _console().print(finished.terminal())
+    _say(report.said(finished.figures))
+    if write is not None:
+        report.splice(write, finished.markdown())
+    return finished.exit_code
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a session as Ctrl-C does; a second signal ends it at once."""
+    import signal
+
+    seen: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        if seen:
+            os._exit(EXIT_INTERRUPTED)  # the log is on disk, and the workers die with us
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_code(finished: Run) -> int:
@@ -235,6 +319,7 @@ def exit_code(finished: Run) -> int:
 
 
 def _show(finished: Run, as_json: bool, details: bool) -> None:
+    _end_quietly_when_nobody_reads()
     if as_json:
         _print_json(finished.summary())
         return

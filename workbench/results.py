@@ -2,6 +2,7 @@
 
 A run folder holds::
 
+    events.jsonl           the log: everything below but for npz and log.txt follows from it (`workbench rebuild`)
     run.json               machine, versions, settings, problem, how it was called
     problem.npz            the problem, as every worker got it
     reference.npz          losses and result of numpy_manual in float64
@@ -22,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import eventlog
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -87,11 +89,11 @@ class Run:
         """A row per step, a column per frontend that was proven, and the reference's."""
         import pandas as pd
 
-        columns = {"reference": self._arrays("reference.npz")["losses"]}
+        columns = {"reference": self._losses("reference.npz")}
         for contestant in self.contestants:
             if contestant["proof"] is not None:
-                arrays = self._arrays(f"contestants/{contestant['frontend']}/proof.npz")
-                columns[contestant["frontend"]] = arrays["losses"]
+                name = contestant["frontend"]
+                columns[name] = self._losses(f"contestants/{name}/proof.npz")
         series = {name: pd.Series(values) for name, values in columns.items()}
         return pd.DataFrame(series).rename_axis("step")
 
@@ -112,6 +114,12 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What summary.json holds."""
         return {"format": FORMAT, "run": self.id, **self.info, "contestants": self.rows}
+
+    def _losses(self, name: str) -> Array:
+        arrays = self._arrays(name)
+        if "losses" not in arrays:
+            raise WorkbenchError(f"run {self.id} is damaged: {name} holds no losses")
+        return arrays["losses"]
 
     def _arrays(self, name: str) -> dict[str, Array]:
         from workbench import exchange
@@ -174,13 +182,9 @@ def load(path: str | Path, store: Path | None = None) -> Run:
     Raises:
         WorkbenchError: when there is none, when it is damaged, or when a newer workbench wrote it.
     """
-    folder = _find(Path(path), store)
+    folder = find(Path(path), store)
     info = _read_json(folder, folder / "run.json")
-    found = info.get("format")
-    if not isinstance(found, int) or found > FORMAT:
-        raise WorkbenchError(
-            f"run {folder.name} has format {found}, this workbench reads up to {FORMAT}: use a newer workbench"
-        )
+    _check_format(folder, info.get("format"))
     _require(folder, "run.json", info, ("contestants", "settings", "problem", "rounds", "tolerance", "machine_key"))
     samples = [_read_json(folder, folder / "contestants" / name / "samples.json") for name in info["contestants"]]
     for sample in samples:
@@ -190,13 +194,20 @@ def load(path: str | Path, store: Path | None = None) -> Run:
     return Run(folder, {name: value for name, value in info.items() if name != "contestants"}, samples)
 
 
-def _find(path: Path, store: Path | None) -> Path:
-    if (path / "run.json").is_file():
+def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
+    """The folder of a run named by path, id, the beginning of an id, or "latest"; an unfinished one if asked for.
+
+    Raises:
+        WorkbenchError: when there is none, or more than one.
+    """
+    if (path / "run.json").is_file() or (unfinished and (path / eventlog.NAME).is_file()):
         return path
     if store is not None and path.name == str(path):
-        if path.name == "latest" and (runs := folders(store)):
-            return runs[0]
-        matching = [folder for folder in folders(store) if folder.name.startswith(path.name)]
+        known = sorted([*folders(store), *(unfinished_folders(store) if unfinished else [])], key=_id, reverse=True)
+        if path.name == "latest" and known:
+            return known[0]
+        wanted = path.name.removeprefix(PARTIAL)
+        matching = [folder for folder in known if _id(folder).startswith(wanted)]
         if len(matching) > 1:
             raise WorkbenchError(f"{path.name!r} is the beginning of {len(matching)} runs; give more of the name")
         if matching:
@@ -208,7 +219,9 @@ def _find(path: Path, store: Path | None) -> Path:
 def _require(folder: Path, file: str, value: Mapping[str, Any], keys: Sequence[str]) -> None:
     missing = [key for key in keys if key not in value]
     if missing:
-        raise WorkbenchError(f"run {folder.name} is damaged: {file} has no {missing[0]!r}")
+        raise WorkbenchError(
+            f"run {folder.name} is damaged: {file} has no {missing[0]!r}; `workbench rebuild` may mend it"
+        )
 
 
 def _read_json(folder: Path, path: Path) -> dict[str, Any]:
@@ -216,7 +229,9 @@ def _read_json(folder: Path, path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         name = path.relative_to(folder)
-        raise WorkbenchError(f"run {folder.name} is damaged: {name}: {error}") from None
+        raise WorkbenchError(
+            f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may mend it"
+        ) from None
     if not isinstance(value, dict):
         raise WorkbenchError(f"run {folder.name} is damaged: {path.name} holds no object")
     return value
@@ -229,6 +244,40 @@ def folders(store: Path) -> list[Path]:
     except OSError:
         return []
     return sorted((path for path in found if not path.name.startswith(".")), key=lambda p: p.name, reverse=True)
+
+
+def unfinished_folders(store: Path) -> list[Path]:
+    """Folders of runs whose harness died, or is still at work."""
+    try:
+        return [path for path in store.glob(f"{PARTIAL}*") if (path / eventlog.NAME).is_file()]
+    except OSError:
+        return []
+
+
+def events_of(folder: Path) -> list[dict[str, Any]]:
+    """All whole events of a run's log.
+
+    Raises:
+        WorkbenchError: when there is no log, or a newer workbench wrote it.
+    """
+    try:
+        events = eventlog.read(folder).events
+    except OSError as error:
+        raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
+    for event in events[:1]:
+        _check_format(folder, event.get("format"))
+    return events
+
+
+def _id(folder: Path) -> str:
+    return folder.name.removeprefix(PARTIAL)
+
+
+def _check_format(folder: Path, found: object) -> None:
+    if not isinstance(found, int) or found > FORMAT:
+        raise WorkbenchError(
+            f"run {folder.name} has format {found}, this workbench reads up to {FORMAT}: use a newer workbench"
+        )
 
 
 def default_store() -> Path:

@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
 from workbench.forecast import Forecast
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
+from workbench.records import flag_rounds, proof_facts
 from workbench.stopping import DEFAULT_LAUNCHES, another_launch
 from workbench.summary import launch_step
 from workbench.verify import Proof, tolerance, verify
@@ -88,6 +89,10 @@ class Silence:
         """Say nothing."""
 
 
+def _forget(event: str, **fields: Any) -> None:
+    """Where events go that nobody keeps."""
+
+
 class Session:
     """Runs contestants on one problem and keeps what they did.
 
@@ -109,7 +114,8 @@ class Session:
         self.progress = progress
         self.contestants = list(contestants)
         self.rounds: list[RoundRecord] = []
-        self._covariates: list[noise.Covariates] = []
+        self.logged_rounds = 0
+        self._record: Callable[..., None] = _forget
         self.interrupted = False
         ids = [contestant.id for contestant in contestants]
         planned = settings.launches or DEFAULT_LAUNCHES
@@ -120,20 +126,26 @@ class Session:
         nvml = machine.open_nvml() if settings.device.kind == "gpu" else None
         self._sampler = noise.Sampler(settings.cpus, nvml=nvml, gpu=settings.device.index)
 
-    def run(self) -> None:
+    def run(self, record: Callable[..., None] = _forget) -> None:
         """Make the problem, prove and measure every contestant.
 
         Ctrl-C ends the measuring; what was measured so far is kept.
 
+        Args:
+            record: called with an event's name and fields as soon as something is known for good.
+
         Raises:
             WorkerFailedError: when the problem or the reference cannot be made.
+            OSError: when ``record`` cannot write.
         """
+        self._record = record
         started = time.monotonic()
         with contextlib.ExitStack() as session:
             session.callback(shutil.rmtree, self._caches, ignore_errors=True)
             session.enter_context(_on_cpus(self.settings.harness_cpus))
             try:
                 self._make_problem(session)
+                self._record("problem", problem=self._problem_facts(), tolerance=self.allowed)
                 self._declare_holes()
                 self._launch_until_enough(started)
             except KeyboardInterrupt:
@@ -141,8 +153,8 @@ class Session:
                     raise
                 self.interrupted = True
                 for contestant in self.contestants:
-                    if not any(launch.blocks for launch in contestant.launches):
-                        contestant.fail(WorkerFailedError(Outcome.INTERRUPTED, "interrupted before it was measured"))
+                    if not any(launch.observed for launch in contestant.launches):
+                        self._end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
     def place(self, contestant: Contestant) -> Path:
         """The contestant's own folder inside the run."""
@@ -157,12 +169,10 @@ class Session:
             frontend = contestant.frontend
             device = contestant.device or self.settings.device
             if reason := self.catalog.hole(self.settings.task, frontend):
-                contestant.fail(WorkerFailedError(Outcome.UNSUPPORTED, reason))
+                self._end(contestant, Outcome.UNSUPPORTED, reason)
             elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
-                contestant.fail(WorkerFailedError(Outcome.UNSUPPORTED, reason))
-            if not contestant.running:
-                self.progress.phase(contestant.id, contestant.outcome)
+                self._end(contestant, Outcome.UNSUPPORTED, reason)
 
     def _make_problem(self, session: contextlib.ExitStack) -> None:
         """Make the problem and the reference; the reference's process stays on as the canary."""
@@ -170,7 +180,10 @@ class Session:
         (self.folder / "reference").mkdir(parents=True, exist_ok=True)
         self._canary = self._reference_worker("problem.npz", "reference.npz")
         session.callback(self._canary.close)
-        self._prove_reference(self._canary)
+        if (self.folder / "reference.npz").is_file():  # a session that is resumed
+            self._canary.ask("import", self.settings.timeout_s)
+        else:
+            self._prove_reference(self._canary)
         self._target = self._target_of("problem.npz", "reference.npz")
         self._canary.stop()
         self.progress.phase("reference", "ready")
@@ -192,6 +205,13 @@ class Session:
         worker.ask("make", self.settings.timeout_s)
         worker.ask("import", self.settings.timeout_s)
         worker.ask("prove", self.settings.timeout_s, dtype="float64")
+
+    def _problem_facts(self) -> dict[str, Any]:
+        """Hash and numbers of the problem."""
+        problem = exchange.load_problem(self.folder / "problem.npz")
+        names = ("steps", "learning_rate", "terms", "flops", "bytes", "resident")
+        digest = exchange.hash_of(exchange.load_arrays(self.folder / "problem.npz"))
+        return {"hash": digest, **{name: getattr(problem, name) for name in names}}
 
     def _target_of(self, problem_file: str, reference_file: str) -> Target:
         problem = exchange.load_problem(self.folder / problem_file)
@@ -217,11 +237,12 @@ class Session:
             step_times=[self._step_times(contestant) for contestant in self.contestants if contestant.running],
         ):
             began = time.monotonic()
-            for group in self._groups():
+            for group in self._groups(number):
                 self._forecast.begin_launch(number, [contestant.id for contestant in group])
                 with self._alive(group, number) as workers:
                     self._measure(group, workers, number)
                     self._observe(group, workers)
+                    self._log_launch(group)
                     if number == 0:
                         self._sweep(group, workers)
                     self._finish(group, workers)
@@ -230,9 +251,13 @@ class Session:
     def _step_times(self, contestant: Contestant) -> list[float]:
         return [launch_step(dataclasses.asdict(launch)) for launch in contestant.launches if launch.blocks]
 
-    def _groups(self) -> list[list[Contestant]]:
-        """Contestants that are alive together: all of them, if the memory allows."""
-        running = [contestant for contestant in self.contestants if contestant.running]
+    def _groups(self, number: int) -> list[list[Contestant]]:
+        """Contestants that are alive together: all that lack this launch, if the memory allows."""
+        running = [
+            contestant
+            for contestant in self.contestants
+            if contestant.running and all(launch.launch != number for launch in contestant.launches)
+        ]
         most = self.settings.max_alive or max(1, machine.available_bytes() // WORKER_BYTES)
         return [running[start : start + most] for start in range(0, len(running), most)]
 
@@ -328,15 +353,16 @@ class Session:
         for done in range(planned):
             self.progress.round(number, done, planned)
             began = time.monotonic()
-            self._round(group, workers, number, done, repeat=False)
+            self._round(group, workers, number, repeat=False)
             self._forecast.round_done(time.monotonic() - began, planned - done - 1)
             self.progress.left(self._forecast.seconds_left())
-        dirty = sum(bool(record.flags) for record in self._flagged() if record.launch == number)
+        made = [dataclasses.asdict(record) for record in self.rounds]
+        flag_rounds(made)
+        dirty = sum(bool(entry["flags"]) for entry in made if entry["launch"] == number)
         repeats = min(dirty, planned // 2)
         for done in range(planned, planned + repeats):
             self.progress.round(number, done, planned + repeats)
-            self._round(group, workers, number, done, repeat=True)
-        self._flagged()
+            self._round(group, workers, number, repeat=True)
         self.progress.round(number, planned + repeats, planned + repeats)
 
     def _round(
@@ -344,7 +370,6 @@ class Session:
         group: Sequence[Contestant],
         workers: Mapping[str, WorkerProcess],
         launch: int,
-        number: int,
         *,
         repeat: bool,
     ) -> None:
@@ -354,28 +379,18 @@ class Session:
         self._canary.stop()
         for contestant in self._shuffled(group):
             with self._costing_only(contestant):
-                self._block(contestant, workers[contestant.id], number)
+                self._block(contestant, workers[contestant.id], len(self.rounds))
         covariates = noise.between(before, self._sampler.snapshot())
         self.rounds.append(
             RoundRecord(
                 launch=launch,
-                round=number,
+                round=len(self.rounds),
                 repeat=repeat,
                 canary_s=_seconds(answer, "canary_s"),
                 matrix_flops=answer["flops"],
                 covariates=dataclasses.asdict(covariates),
             )
         )
-        self._covariates.append(covariates)
-
-    def _flagged(self) -> list[RoundRecord]:
-        """All rounds, flagged by covariates alone; nothing here looks at a contestant's time."""
-        if self.rounds:
-            canaries = sorted(record.canary_s for record in self.rounds)
-            median = canaries[len(canaries) // 2]
-            for record, covariates in zip(self.rounds, self._covariates, strict=True):
-                record.flags = noise.flag(covariates, record.canary_s * 1e9, median * 1e9)
-        return self.rounds
 
     def _block(self, contestant: Contestant, worker: WorkerProcess, number: int) -> None:
         record = contestant.launches[-1]
@@ -413,6 +428,16 @@ class Session:
                     workers[contestant.id].stop()
                     for name in ("observed", "pool_threads", "peak_bytes", "peak_device_bytes"):
                         setattr(contestant.launches[-1], name, answer[name])
+
+    def _log_launch(self, group: Sequence[Contestant]) -> None:
+        """Put a finished launch on record: its rounds, then each contestant's part."""
+        fresh = self.rounds[self.logged_rounds :]
+        self._record("rounds", rounds=[{**dataclasses.asdict(record), "flags": []} for record in fresh])
+        self.logged_rounds = len(self.rounds)
+        for contestant in group:
+            if contestant.running:
+                launch, proof = dataclasses.asdict(contestant.launches[-1]), proof_facts(contestant.proof)
+                self._record("launch", contestant=contestant.id, record=launch, proof=proof)
 
     def _finish(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess]) -> None:
         for contestant in group:
@@ -453,6 +478,10 @@ class Session:
                         contestant.sweep[-1].blocks.append(seconds / steps)
         for name in (SWEEP_PROBLEM, SWEEP_REFERENCE):
             (self.folder / name).unlink(missing_ok=True)
+        for contestant in group:
+            if contestant.sweep:
+                points = [dataclasses.asdict(point) for point in contestant.sweep]
+                self._record("sweep", contestant=contestant.id, points=points)
 
     def _take_size(self, worker: WorkerProcess, target: Target) -> int:
         """Let a live worker take another problem: prove it, prepare it; its steps per block."""
@@ -470,6 +499,15 @@ class Session:
 
     # ---------------------------------------------------------------- helpers
 
+    def _end(self, contestant: Contestant, outcome: Outcome, reason: str) -> None:
+        """Note how a contestant ended; it takes no further part."""
+        if contestant.running:
+            contestant.fail(WorkerFailedError(outcome, reason))
+            proof = proof_facts(contestant.proof)
+            self._record("outcome", contestant=contestant.id, outcome=str(outcome), reason=reason, proof=proof)
+            self._forecast.ready(contestant.id)
+            self.progress.phase(contestant.id, outcome)
+
     @property
     def allowed(self) -> float:
         """The tolerance of the proof."""
@@ -481,9 +519,7 @@ class Session:
         try:
             yield
         except WorkerFailedError as failure:
-            contestant.fail(failure)
-            self._forecast.ready(contestant.id)
-            self.progress.phase(contestant.id, contestant.outcome)
+            self._end(contestant, failure.outcome, failure.reason)
 
     def _verify(self, path: Path, target: Target) -> Proof:
         try:

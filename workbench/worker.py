@@ -351,8 +351,9 @@ def timed(action: Callable[[], object]) -> float:
 
 def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
     """The message that reports an exception: its class, one line, and the traceback for the log."""
-    traceback.print_exc()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # content may have closed it
+        traceback.print_exc()
+        sys.stderr.flush()
     text = " ".join(str(error).split())
     return {
         "failed": phase,

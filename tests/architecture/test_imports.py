@@ -13,7 +13,7 @@ MODULES = {path.stem: path for path in sorted(package_root().glob("*.py"))}
 CONTENT = {"tasks", "frontends"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "jaxlib", "flax", "torchvision"}
 PURE = ("statistics", "summary", "tables", "units", "verify", "contract", "errors")
-NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "importlib", "shutil", "tempfile"}
+NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "shutil", "tempfile"}
 NEVER_BEHIND_PURE = {f"workbench.{name}" for name in ("api", "cli", "launcher", "session", "worker", "listing")}
 LOADERS = {"import_module", "exec", "eval", "compile", "__import__", "run_path", "run_module", "exec_module"}
 MAY_LOAD = {
@@ -31,16 +31,16 @@ class Imports(ast.NodeVisitor):
         self.found: set[str] = set()
         self.visit(ast.parse(source))
 
-    def visit_If(self, node: ast.If) -> None:  # noqa: N802 - ast's name
+    def visit_If(self, node: ast.If) -> None:
         if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             self.generic_visit(node)
         for other in node.orelse:
             self.visit(other)
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         self.found |= {alias.name for alias in node.names}
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             inside = node.module == "workbench" and alias.name in MODULES
             self.found.add(f"workbench.{alias.name}" if inside else str(node.module))

@@ -149,7 +149,7 @@ def test_an_unknown_frontend_is_refused_with_the_nearest(two, word, suggested):
 
 
 def test_a_word_that_is_near_to_nothing_is_answered_with_all_there_is(two):
-    with pytest.raises(WorkbenchError, match="choose from .*numpy_manual"):
+    with pytest.raises(WorkbenchError, match=r"choose from .*numpy_manual"):
         two.select(["zzzzzzzz"])
 
 
@@ -190,7 +190,8 @@ def test_a_malformed_task_is_refused_with_its_file_and_line(content, fault):
 
 def test_a_task_is_read_and_never_run(content, tmp_path):
     marker = tmp_path / "executed"
-    source = f'"""Planted task.\n\nMore."""\nopen({str(marker)!r}, "w")\nPRESETS = {{"a": {{"about": "an a", "steps": 3}}}}\n'
+    presets = 'PRESETS = {"a": {"about": "an a", "steps": 3}}'
+    source = f'"""Planted task.\n\nMore."""\nopen({str(marker)!r}, "w")\n{presets}\n'
     (content.root / "tasks" / "planted.py").write_text(source)
     task = catalog(content.root).tasks["planted"]
     assert (task.title, task.default_preset) == ("Planted task", "a")

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from workbench import __version__, api, cli as command_line
+from workbench import __version__, api
+from workbench import cli as command_line
 from workbench.catalog import catalog
 
 COMMANDS = ("run", "list", "results", "show", "doctor")
@@ -165,7 +166,7 @@ def test_a_contestant_that_fails_has_its_own_exit_code(cli, content, quick_optio
 
 
 def test_a_plot_that_fails_has_its_own_exit_code_and_the_tables_are_kept(monkeypatch, capsys, tmp_path, quick_options):
-    monkeypatch.setattr(api, "draw", lambda run: 1 / 0)
+    monkeypatch.setattr(api, "draw", lambda _: 1 / 0)
     words = ["workbench", "run", "linreg", "-f", "numpy", "--steps=5", *quick_options, "-o", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""What is shown: numbers with units, a table that fits 80 columns, and texts that can drive neither terminal nor page."""
+"""What is shown: numbers with units, a table for 80 columns, and texts that drive neither terminal nor page."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+"""One measuring session at a time on a host: two would disturb each other."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+
+CHOICES = ("wait", "refuse")
+
+
+def lock_path() -> Path:
+    """The host's lock file; one per user, since another user's file could not be opened."""
+    return Path(tempfile.gettempdir()) / f"framework-workbench-{os.getuid()}.lock"
+
+
+@contextlib.contextmanager
+def measuring(if_busy: str, say: Callable[[str], None], path: Path | None = None) -> Iterator[None]:
+    """Hold the host's lock while measuring. It is the kernel's, so it ends with its holder and is never stale.
+
+    Args:
+        if_busy: "wait" for the session that holds it, or "refuse".
+        say: told once when there is something to wait for.
+        path: another lock file, for tests.
+
+    Raises:
+        WorkbenchError: when another session measures and ``if_busy`` is "refuse".
+    """
+    descriptor = os.open(path or lock_path(), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if if_busy == "refuse":
+                raise WorkbenchError(
+                    "another session is measuring on this host: let it end, or wait for it with --if-busy wait"
+                ) from None
+            say("waiting for another session on this host to end")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

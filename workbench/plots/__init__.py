@@ -1,0 +1,12 @@
+"""Figures from frames: loss curves, step times, the time to N steps, time against work.
+
+No pyplot, no I/O but `save`. A colour is a framework, the same in every figure; its modes differ in their
+markers. Nothing here raises for what a run may hold: what has no number is written out in grey.
+"""
+
+from workbench.plots.curves import loss
+from workbench.plots.scaling import sweep
+from workbench.plots.style import save
+from workbench.plots.times import phases, time
+
+__all__ = ["loss", "phases", "save", "sweep", "time"]

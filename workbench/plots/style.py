@@ -1,0 +1,182 @@
+"""What all figures share: the sheet, colours and markers, log axes, and names at the ends of curves."""
+
+import math
+import textwrap
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like, to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogLocator, NullLocator
+
+Look = Mapping[str, Any]
+
+WIDTH_IN = 7.5  # at 150 dpi 1125 px: in a README of 900 px the smallest text is still 13 px high
+NAME_IN = 0.19  # from one name at the ends of the curves to the next
+SMALL: Final[dict[str, Any]] = {"fontsize": 8, "va": "center_baseline"}
+INTERVAL: Final[dict[str, Any]] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
+INK, GREY, GRID = "#222222", "#6B6B6B", "#E4E4E4"
+FALLBACK = "#56B4E9"  # the Okabe-Ito hue that no framework of ours has
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LOG_SPAN = 30.0  # from where a range is drawn on a log axis
+NUMBERS = "{x:,.8g}"  # a tick's label
+
+_SETTINGS: Final[dict[Any, Any]] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "font.size": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.7,
+    "lines.solid_capstyle": "butt",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "workbench",
+    "text.color": INK,
+    "text.parse_math": False,  # a reason may well hold two dollar signs
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Our settings, and none of the user's, for as long as it lasts."""
+    with matplotlib.style.context(["default", _SETTINGS]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an empty box is no reason to fail
+        yield
+
+
+def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
+    """Write and return `path.png` (150 dpi) and `path.svg` (text as text): the same bytes for the same figure."""
+    base = Path(path_without_suffix)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = (base.with_name(f"{base.name}.{kind}") for kind in ("png", "svg"))
+    with styled():
+        figure.savefig(png, dpi=150)
+        figure.savefig(svg, metadata={"Date": None})
+    return png, svg
+
+
+def sheet(title: str, height_in: float) -> Figure:
+    """An empty figure with its title; what is drawn beneath finds its room by itself."""
+    lines = textwrap.wrap(clean(title), 68) or [""]
+    figure = Figure(figsize=(WIDTH_IN, height_in + 0.3 + 0.17 * len(lines)), layout="constrained")
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def panel(axes: Axes, heading: str = "", aside: str = "") -> None:
+    """A heading, a pale grid and ticks without lines: said here, as ticks are made outside of `styled` too."""
+    axes.set_title(heading)
+    axes.set_title(aside, loc="right", fontsize=8, color=GREY)
+    axes.grid(visible=True, color=GRID, linewidth=0.7)
+    axes.tick_params(which="both", length=0, labelsize=8, labelcolor=INK)
+
+
+def empty(axes: Axes, text: str) -> None:
+    """A panel that says why it is empty."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def log_axis(axes: Axes, which: str, low: float, high: float, labels: str | Formatter, most: int = 5) -> None:
+    """A log scale over a little more than `low` to `high`: powers of ten, and between if they are few."""
+    pad = max(1.3, (high / low) ** 0.05)
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low / pad, high * pad)})
+    decades = math.log10(high / low)
+    between = (1, 2, 5) if decades < most / 3 else (1, 3) if decades < most / 2 else (1,)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=between, numticks=most))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(labels)
+
+
+def clean(text: object) -> str:
+    """One printable line; '' for None and NaN."""
+    if text is None or (isinstance(text, float) and math.isnan(text)):
+        return ""
+    return " ".join("".join(char if char.isprintable() else " " for char in str(text)[:400]).split())
+
+
+def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """These columns as floats; NaN where there is no number or none of this world."""
+    found: pd.DataFrame = frame.reindex(columns=[*columns]).apply(pd.to_numeric, errors="coerce").astype(float)
+    return found.mask(found.abs() > 1e30)
+
+
+def short(names: Sequence[str], most: int = 26) -> list[str]:
+    """The names, the long ones without their middle, or, where those look alike, without what they share."""
+    shown = [name if len(name) <= most else f"{name[: most - 10]}…{name[-9:]}" for name in names]
+    alike = [name for name, cut in zip(names, shown, strict=True) if shown.count(cut) > 1 and len(name) > most]
+    start = next((place for place, chars in enumerate(zip(*alike, strict=False)) if len({*chars}) > 1), 0)
+    return [f"…{name[start:][: most - 1]}" if name in alike else cut for name, cut in zip(names, shown, strict=True)]
+
+
+def looks(colors: Mapping[str, object]) -> dict[str, Look]:
+    """How to plot each frontend: those of one colour are modes, filled and hollow in turn, in order of ids."""
+    found: dict[str, Look] = {}
+    seen = Counter[str]()
+    for name in sorted(colors):
+        given = colors[name]
+        color = to_hex(given) if isinstance(given, str) and is_color_like(given) else FALLBACK
+        mode, filled = seen[color] % len(MARKERS), seen[color] % 2 == 0
+        seen[color] += 1
+        found[name] = {
+            "color": color,
+            "marker": MARKERS[mode],
+            "markeredgecolor": "white" if filled else color,
+            "markeredgewidth": 1.0,
+            "markerfacecolor": color if filled else "white",
+            "markersize": 6.5 if filled else 5.5,
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a curve ends: its name, and the value there (NaN: it has none); `reached` if on the right edge."""
+
+    name: str
+    look: Look
+    value: float
+    reached: bool = True
+
+
+def name_ends(axes: Axes, ends: Sequence[End], height_in: float) -> None:
+    """A column of names right of axes with limits, `height_in` high, as near to the ends as the others allow."""
+    place, right = axes.transScale + axes.transLimits, axes.get_xlim()[1]
+    wanted = [float(np.clip(np.nan_to_num(place.transform((right, end.value))[1]), 0, 1)) for end in ends]
+    # ends closer than the eye can tell stand in the order given, not in that of rounding errors
+    order = sorted(range(len(ends)), key=lambda index: (round(wanted[index] * 100), -index))
+    offsets = NAME_IN / height_in * np.arange(len(ends))
+    if ends:
+        from scipy.optimize import isotonic_regression  # slow to import
+
+        levels = isotonic_regression(np.array([wanted[index] for index in order]) - offsets).x
+        heights = np.clip(levels, 0, max(0.0, 1 - offsets[-1])) + offsets
+        for index, height in zip(order, heights, strict=True):
+            _name_end(axes, ends[index], wanted[index], float(height))
+
+
+def _name_end(axes: Axes, end: End, start: float, height: float) -> None:
+    """The name at `height`, behind a sample of its curve and a leader from its end."""
+    beside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
+    known = math.isfinite(end.value)
+    if known:
+        axes.plot([1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", **end.look, **beside)
+    if known and end.reached:
+        axes.plot([1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", **beside)
+    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", **beside)

@@ -1,0 +1,387 @@
+"""From recordings to figures with their bounds: pure functions, the same for quick and full.
+
+A *comparison* has fixed roles, as a user's has: one contestant is base, another head, in every launch. Roles drawn
+anew in each launch would make the ratios symmetric by construction, and no systematic difference of what should be
+identical could ever show. It begins at a launch of the session and takes looks after 8, 12, 16 and 24 launches until
+it is settled.
+
+What is independent of what: comparisons of identical code pair contestants 0 and 1, 2 and 3, ...; they share no
+process, and begin 8 launches apart, so they share launches only where one goes on beyond its first look (it goes on
+round the end of the session). Comparisons of one slow contestant with several bases share the slow one's processes;
+comparisons of one session share its moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workbench.selftest.pool import Pool, Recording
+from workbench.statistics import (
+    ALPHA,
+    LADDER,
+    Comparison,
+    Floats,
+    Verdict,
+    alpha_at,
+    asv_rule,
+    compare,
+    pyperf_rule,
+    pytest_benchmark_rule,
+)
+
+DELTA = 0.03
+WITHIN_S = 60.0
+FOUND = 0.9
+COVERED = 0.9
+OVERHEAD = 1.02
+FIRST = LADDER[0]
+HOLDS, FAILS, NOT_JUDGED = "holds", "FAILS", "not judged"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table; ``numbers`` are what its texts are made of."""
+
+    part: str
+    name: str
+    value: str
+    bound: str
+    verdict: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A comparison at the look that settled it, or at the last one.
+
+    ``significant`` is the sign of the first look with p < alpha, whatever the effect; 0 without one.
+    """
+
+    comparison: Comparison
+    true: float
+    significant: int
+    seconds: float
+    confirmed: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self.comparison.verdict
+
+    @property
+    def covers(self) -> bool | None:
+        """Whether its interval holds the true ratio; None where there is no interval."""
+        if self.comparison.p is None or self.comparison.low is None or self.comparison.high is None:
+            return None
+        return self.comparison.low <= self.true <= self.comparison.high
+
+
+# Comparisons
+
+
+def settle(base: Floats, head: Floats, true: float = 1.0, cost_s: Floats | None = None) -> Settled:
+    """Compare at the ladder's looks until it is settled.
+
+    Args:
+        base: seconds per step of each launch.
+        head: the same, launch by launch.
+        true: the true ratio.
+        cost_s: what each launch of both took.
+    """
+    looks = [look for look, launches in enumerate(LADDER) if launches <= len(base)] or [0]
+    significant, used = 0, len(base)
+    for look in looks:
+        used = min(LADDER[look], len(base))
+        answer = compare(base[:used], head[:used], delta=DELTA, alpha=alpha_at(look))
+        if not significant and answer.p is not None and answer.p < alpha_at(look):
+            significant = 1 if (answer.ratio or 1) > 1 else -1
+        if answer.verdict is not Verdict.inconclusive:
+            break
+    seconds = math.nan if cost_s is None else float(cost_s[:used].sum())
+    return Settled(answer, true, significant, seconds)
+
+
+def comparison(recording: Recording, base: int, head: int, start: int = 0) -> Settled | None:
+    """Contestant ``head`` against ``base``, beginning at a launch; None when a launch is missing."""
+    order = np.roll(np.arange(len(recording.times)), -start)
+    pair = recording.times[order][:, [base, head]]
+    if not len(pair) or np.isnan(pair).any():
+        return None
+    true = recording.factors[head] / recording.factors[base]
+    return settle(pair[:, 0], pair[:, 1], true, recording.cost_s[order][:, [base, head]].sum(axis=1))
+
+
+def comparisons(pool: Pool, pairs: Callable[[Recording], list[tuple[int, int]]]) -> list[Settled]:
+    """All comparisons of a pool, each with whether other launches of the same pair confirm it."""
+    found = []
+    for number, recording in enumerate(pool.recordings):
+        for base, head in pairs(recording):
+            for start in starts(recording):
+                settled = comparison(recording, base, head, start)
+                if settled is not None:
+                    found.append(_confirmed(settled, pool, number, (base, head), start))
+    return found
+
+
+def starts(recording: Recording) -> range:
+    """The launches at which comparisons begin."""
+    return range(0, max(1, len(recording.times) - FIRST + 1), FIRST)
+
+
+def _confirmed(settled: Settled, pool: Pool, number: int, pair: tuple[int, int], start: int) -> Settled:
+    """Whether the same verdict comes from launches that it has not seen; without any, it stands."""
+    if settled.verdict not in (Verdict.faster, Verdict.slower):
+        return settled
+    recording, used = pool.recordings[number], settled.comparison.launches
+    if len(recording.times) - used >= FIRST:
+        order = np.roll(np.arange(len(recording.times)), -start)[used:]
+        again: Settled | None = settle(recording.times[order, pair[0]], recording.times[order, pair[1]])
+    else:
+        other = pool.recordings[(number + 1) % len(pool.recordings)]
+        again = None if len(pool.recordings) == 1 else comparison(other, *pair)
+    confirmed = again is None or again.verdict is settled.verdict
+    return Settled(settled.comparison, settled.true, settled.significant, settled.seconds, confirmed)
+
+
+def identical(recording: Recording) -> list[tuple[int, int]]:
+    """Pairs of contestants that are the same code, no contestant in two."""
+    same = [place for place, slowdown in enumerate(recording.slowdowns) if slowdown == 0]
+    return list(zip(same[::2], same[1::2], strict=False))
+
+
+def slowed(slowdown: float) -> Callable[[Recording], list[tuple[int, int]]]:
+    """Every base against every contestant of a slow-down."""
+
+    def pairs(recording: Recording) -> list[tuple[int, int]]:
+        places = list(enumerate(recording.slowdowns))
+        return [(base, head) for base, zero in places if zero == 0 for head, share in places if share == slowdown]
+
+    return pairs
+
+
+# What chance allows
+
+
+def _tail_above(count: int, n: int, rate: float) -> float:
+    """P(more than ``count`` of ``n``)."""
+    chances = [math.comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(count + 1, n + 1)]
+    return math.fsum(chances)
+
+
+def most_by_chance(n: int, rate: float, level: float) -> int:
+    """The fewest events that chance exceeds with a probability below ``level``: the bound of a count."""
+    return next(count for count in range(n + 1) if _tail_above(count, n, rate) < level)
+
+
+def fewest_by_chance(n: int, rate: float, level: float) -> int:
+    """The most events that chance undershoots with a probability below ``level``."""
+    return n - most_by_chance(n, 1 - rate, level)
+
+
+def balance_p(one: int, other: int) -> float:
+    """Two-sided binomial p value that the two are equally likely."""
+    n = one + other
+    ways = sum(math.comb(n, k) for k in range(min(one, other) + 1))
+    return min(1.0, 2 * ways / (1 << n))
+
+
+# Figures
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How strictly: ``full`` holds METHOD's numbers; quick lets chance have one in a thousand, as CI asks daily."""
+
+    full: bool
+
+    @property
+    def level(self) -> float:
+        """How seldom a bound may be broken by chance alone: 8 of 200 at 2 % and 1 of 200 confirmed are 2.5 %."""
+        return 0.025 if self.full else 0.001
+
+    def judge(self, holds: bool) -> str:
+        """A bound that is judged in full alone."""
+        return (HOLDS if holds else FAILS) if self.full else NOT_JUDGED
+
+
+def judged(holds: bool) -> str:
+    """A bound that is always judged."""
+    return HOLDS if holds else FAILS
+
+
+def pool_figures(pool: Pool, rules: Rules) -> list[Figure]:
+    """All figures of one scenario."""
+    slowdowns = sorted({slowdown for recording in pool.recordings for slowdown in recording.slowdowns} - {0.0})
+    by_slowdown = {slowdown: comparisons(pool, slowed(slowdown)) for slowdown in slowdowns}
+    same = comparisons(pool, identical)
+    figures = [*_false_alarms(pool.scenario, same, rules)] if same else []
+    for slowdown, found in by_slowdown.items():
+        if found:
+            figures.append(_power(pool, slowdown, found, rules))
+    everything = [settled for found in (same, *by_slowdown.values()) for settled in found]
+    figures.append(_coverage(pool.scenario, everything, rules))
+    figures.append(_failures(pool))
+    return figures
+
+
+def _false_alarms(part: str, found: Sequence[Settled], rules: Rules) -> list[Figure]:
+    n = len(found)
+    significant = [settled.significant for settled in found]
+    alarms = [settled for settled in found if settled.verdict in (Verdict.faster, Verdict.slower)]
+    confirmed = sum(settled.confirmed for settled in alarms)
+    larger = sum((settled.comparison.ratio or 1) > 1 for settled in found)
+    screening = most_by_chance(n, ALPHA, rules.level)
+    after = most_by_chance(n, ALPHA * ALPHA / 2, rules.level)
+    p = balance_p(larger, n - larger)
+    faster, slower = significant.count(-1), significant.count(1)
+    settled_as = ", ".join(f"{count} {verdict}" for verdict, count in _counts(found).items())
+    return [
+        Figure(
+            part,
+            "identical code: p < alpha, whatever the effect",
+            f"{faster + slower} of {n} ({faster} faster, {slower} slower)",
+            f"at most {screening}",
+            rules.judge(faster + slower <= screening),
+            {"comparisons": n, "faster": faster, "slower": slower, "most": screening},
+        ),
+        Figure(
+            part,
+            "identical code: called faster or slower",
+            f"{len(alarms)} of {n}, {confirmed} after confirmation ({settled_as})",
+            f"at most {screening}, {after} after confirmation",
+            judged(len(alarms) <= screening and confirmed <= after),
+            {"comparisons": n, "alarms": len(alarms), "confirmed": confirmed, "verdicts": _counts(found)},
+        ),
+        Figure(
+            part,
+            "identical code: estimates above and below 1",
+            f"{larger} and {n - larger} (p = {p:.2g})",
+            "balanced, p ≥ 0.01",
+            rules.judge(p >= 0.01),
+            {"above": larger, "below": n - larger, "p": p, "spread": _spread(found)},
+        ),
+    ]
+
+
+def _counts(found: Sequence[Settled]) -> dict[str, int]:
+    verdicts = [str(settled.verdict) for settled in found]
+    return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
+
+
+def _spread(found: Sequence[Settled]) -> float:
+    return float(np.std([math.log(settled.comparison.ratio or 1) for settled in found]))
+
+
+def _power(pool: Pool, slowdown: float, found: Sequence[Settled], rules: Rules) -> Figure:
+    n, counts = len(found), _counts(found)
+    slower = counts.get("slower", 0)
+    opposite = counts.get("faster", 0)
+    ratio = float(np.median([settled.comparison.ratio or math.nan for settled in found]))
+    seconds = float(np.median([settled.seconds for settled in found]))
+    launches = int(np.median([settled.comparison.launches for settled in found]))
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    value = f"{verdicts}; median {ratio - 1:+.1%} after {launches} launches, {seconds:.0f} s"
+    bound, verdict = _power_bound(pool, slowdown, found, rules)
+    numbers = {"comparisons": n, "slower": slower, "faster": opposite, "ratio": ratio, "seconds": seconds}
+    return Figure(pool.scenario, f"{slowdown:.0%} slower", value, bound, verdict, {**numbers, "launches": launches})
+
+
+def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: Rules) -> tuple[str, str]:
+    """What a slow-down must come to. On the contestants' own core a hog may leave everything inconclusive."""
+    n, counts = len(found), _counts(found)
+    slower, faster = counts.get("slower", 0), counts.get("faster", 0)
+    if slowdown < DELTA:
+        confirmed = sum(settled.confirmed for settled in found if settled.verdict is Verdict.slower)
+        return "never slower after confirmation", judged(confirmed == 0)
+    if slowdown < 1.5 * DELTA:
+        return "none: delta itself", NOT_JUDGED
+    missed = counts.get("same", 0) + faster
+    if "same core" in pool.scenario:
+        return "never faster or same; inconclusive allowed", rules.judge(missed <= n * (1 - FOUND))
+    if rules.full:
+        in_time = sum(s.verdict is Verdict.slower and s.seconds <= WITHIN_S for s in found)
+        return f"slower in ≥ {FOUND:.0%}, each within {WITHIN_S:.0f} s", judged(in_time >= FOUND * n)
+    if slowdown < 2 * (DELTA + 0.01):
+        return f"slower in ≥ {FOUND:.0%}", NOT_JUDGED
+    bound = "slower in half or more, never faster or same"
+    if slower >= n / 2 and not missed:
+        return bound, HOLDS
+    noisy = any(recording.noisy for recording in pool.recordings)
+    excused = not missed and (noisy or pool.scenario != "quiet")  # the canary's word, not the outcome's
+    return (f"{bound} (the machine was not quiet)", NOT_JUDGED) if excused else (bound, FAILS)
+
+
+def _coverage(part: str, found: Sequence[Settled], rules: Rules) -> Figure:
+    covers = [settled.covers for settled in found if settled.covers is not None]
+    n, held = len(covers), sum(covers)
+    numbers = {"intervals": n, "hold": held}
+    name = "interval holds the true ratio"
+    if not n:
+        return Figure(part, name, "no comparison had an interval", f"≥ {COVERED:.0%}", NOT_JUDGED, numbers)
+    fewest = math.ceil(COVERED * n) if rules.full else fewest_by_chance(n, COVERED, rules.level)
+    return Figure(part, name, f"{held} of {n} ({held / n:.0%})", f"at least {fewest}", judged(held >= fewest), numbers)
+
+
+def _failures(pool: Pool) -> Figure:
+    failures = [failure for recording in pool.recordings for failure in recording.failures]
+    noisy = sum(bool(recording.noisy) for recording in pool.recordings)
+    value = f"{len(failures)} failed; {noisy} of {len(pool.recordings)} sessions flagged as not quiet"
+    value += "".join(f"; {failure}" for failure in failures[:2])
+    return Figure(pool.scenario, "contestants that failed", value, "0", judged(not failures), {"failures": failures})
+
+
+# Other tools' rules on the same data
+
+RULES: dict[str, Callable[..., Verdict]] = {
+    "pyperf": pyperf_rule,
+    "asv": asv_rule,
+    "pytest-benchmark mean:5%": pytest_benchmark_rule,
+}
+
+
+def rule_verdicts(pool: Pool, *, one_after_the_other: bool) -> dict[str, list[Verdict]]:
+    """What each rule says of identical code: the first look's launches of base and head.
+
+    As recorded, the two were interleaved. One after the other is how the other tools measure: all of base's launches,
+    then all of head's, here the next eight of the same session.
+    """
+    found: dict[str, list[Verdict]] = {name: [] for name in ("workbench", *RULES)}
+    for recording in pool.recordings:
+        launches = len(recording.times)
+        for base, head in identical(recording):
+            for start in range(0, launches - FIRST * (1 + one_after_the_other) + 1, FIRST):
+                first = range(start, start + FIRST)
+                second = range(start + FIRST, start + 2 * FIRST) if one_after_the_other else first
+                old = [recording.blocks[launch][base] for launch in first]
+                new = [recording.blocks[launch][head] for launch in second]
+                if not all(old) or not all(new):
+                    continue
+                medians = recording.times[first, base], recording.times[second, head]
+                found["workbench"].append(compare(*medians, delta=DELTA, alpha=alpha_at(0)).verdict)
+                for name, rule in RULES.items():
+                    found[name].append(rule(old, new))
+    return found
+
+
+def rule_figures(pools: Sequence[Pool]) -> list[Figure]:
+    """False alarms of the other tools' rules beside ours, on the same launches, scenario by scenario."""
+    figures = []
+    for apart in (False, True):
+        by_pool = {pool.scenario: rule_verdicts(pool, one_after_the_other=apart) for pool in pools}
+        for name in ("workbench", *RULES):
+            rates = {
+                scenario: (sum(v in (Verdict.faster, Verdict.slower) for v in verdicts[name]), len(verdicts[name]))
+                for scenario, verdicts in by_pool.items()
+                if verdicts[name]
+            }
+            if rates:
+                value = "; ".join(f"{scenario} {false} of {n}" for scenario, (false, n) in rates.items())
+                how = "base, then head" if apart else "interleaved"
+                part = f"false alarms on the same launches, {how}"
+                figures.append(Figure(part, name, value, "none: for comparison", NOT_JUDGED, {"rates": rates}))
+    return figures

@@ -1,0 +1,135 @@
+"""The bare loop of a frontend: its own ``train``, with the generator and the harness taken out of it.
+
+A copy kept by hand would grow apart from the content, so the loop is derived from the source. From::
+
+    yield                               # set-up ends here
+    for x, y in batches:
+        ...
+        yield loss
+
+comes, at the same place of the same function::
+
+    for _steps in _turns:
+        _started = _clock()
+        for x, y in _islice(batches, _steps):
+            ...
+            loss
+        _wait()
+        _seconds.append(_clock() - _started)
+
+A style that runs many steps per call (``while steps: ... steps = yield losses``) becomes a call per turn.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+TRAIN, BARE = "train", "_bare"
+ARGUMENTS = ("_turns", "_wait", "_seconds")
+BEFORE = "_started = _clock()"
+AFTER = "_wait()\n_seconds.append(_clock() - _started)"
+
+
+class NoBareLoopError(ValueError):
+    """A ``train`` of another form than this module knows."""
+
+
+class _Taker(ast.NodeTransformer):
+    """Takes the yields out of one function; what is defined inside it stays as it is."""
+
+    def __init__(self) -> None:
+        self.loops = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_Yield(self, node: ast.Yield) -> ast.AST:
+        raise NoBareLoopError(f"line {node.lineno}: a yield that is neither the end of set-up nor a step's loss")
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """``yield`` goes, ``yield loss`` becomes ``loss``: what a step computes is still computed."""
+        return _without_yield(node) or self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """``steps = yield losses`` becomes ``losses``."""
+        return _without_yield(node) or self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        """The loop over batches runs for the steps of one turn."""
+        if not _yields(node):
+            return node
+        self.generic_visit(node)
+        node.iter = ast.Call(ast.Name("_islice", ast.Load()), [node.iter, ast.Name("_steps", ast.Load())], [])
+        return self._turns("_steps", [node])
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        """``while steps:`` runs once per turn."""
+        if not _yields(node):
+            return node
+        if not isinstance(node.test, ast.Name):
+            raise NoBareLoopError(f"line {node.lineno}: a loop over something else than the steps asked for")
+        self.generic_visit(node)
+        return self._turns(node.test.id, node.body)
+
+    def _turns(self, steps: str, body: list[ast.stmt]) -> ast.For:
+        self.loops += 1
+        timed = [*ast.parse(BEFORE).body, *body, *ast.parse(AFTER).body]
+        return ast.For(ast.Name(steps, ast.Store()), ast.Name("_turns", ast.Load()), timed, [])
+
+
+def _without_yield(node: ast.Expr | ast.Assign) -> ast.stmt | None:
+    if not isinstance(node.value, ast.Yield):
+        return None
+    value = node.value.value
+    return ast.copy_location(ast.Pass() if value is None else ast.Expr(value), node)
+
+
+def _yields(loop: ast.For | ast.While) -> bool:
+    waiting: list[ast.AST] = list(loop.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return False
+
+
+def bare_source(source: str) -> ast.Module:
+    """The module that defines the bare loop of a content's source; lines keep their numbers.
+
+    Raises:
+        NoBareLoopError: when there is no ``train``, or it is of another form than content has.
+    """
+    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == TRAIN]
+    if len(found) != 1:
+        raise NoBareLoopError(f"expected one function {TRAIN}(), found {len(found)}")
+    function, taker = found[0], _Taker()
+    body = [taker.visit(statement) for statement in function.body]
+    if taker.loops != 1:
+        raise NoBareLoopError(f"expected one loop that yields, found {taker.loops}")
+    function.name, function.body, function.returns = BARE, body, None
+    function.args.args += [ast.arg(name) for name in ARGUMENTS]
+    return ast.fix_missing_locations(ast.Module([function], []))
+
+
+def bare_loop(path: Path, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The bare loop of a content file, ``bare(problem, turns, wait, seconds)``; call it inside a worker alone.
+
+    Args:
+        path: the content's source.
+        names: what its module defines.
+    """
+    module = bare_source(path.read_text(encoding="utf-8"))
+    space = {**names, "_islice": itertools.islice, "_clock": time.perf_counter}
+    exec(compile(module, str(path), "exec"), space)  # noqa: S102 - the content's own code
+    loop: Callable[..., Any] = space[BARE]
+    return loop

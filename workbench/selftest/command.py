@@ -1,0 +1,121 @@
+"""``workbench selftest``: what is recorded, quick and full, and in which order."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import workbench
+from workbench import machine
+from workbench.catalog import Catalog
+from workbench.errors import WorkbenchError
+from workbench.launcher import WorkerFailedError
+from workbench.selftest import overhead
+from workbench.selftest.analysis import Rules, pool_figures, rule_figures
+from workbench.selftest.early import early_return
+from workbench.selftest.pool import DISTURBED, IDENTICAL, QUIET, SLOWDOWNS, Pool, possible, record_pool
+from workbench.selftest.report import Report
+from workbench.statistics import LADDER
+
+COMPARISONS = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is recorded.
+
+    Attributes:
+        identical: sessions of eight identical contestants; none in quick.
+        sessions: of each scenario.
+        launches: of each session; None lets the budgets decide.
+        quiet_s, disturbed_s: budgets of one session.
+        disturbed: the contestants' slow-downs under disturbance.
+        pairs: alternations of harness and bare loop per frontend.
+    """
+
+    full: bool
+    identical: int = 0
+    sessions: int = 1
+    launches: int | None = None
+    quiet_s: float | None = None
+    disturbed_s: float | None = None
+    disturbed: tuple[float, ...] = SLOWDOWNS
+    pairs: int = 20
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """For CI: at most about 75 seconds, and the frameworks' overhead."""
+        return cls(full=False, quiet_s=45.0, disturbed_s=9.0, disturbed=(0.0, 0.0, 0.05, 0.10))
+
+    @classmethod
+    def nightly(cls, comparisons: int = COMPARISONS) -> Plan:
+        """METHOD's numbers for 200 comparisons of identical code; in proportion for fewer."""
+        per_session = len(IDENTICAL) // 2 * (LADDER[-1] // LADDER[0])
+        identical = math.ceil(comparisons / per_session)
+        return cls(
+            full=True,
+            identical=identical,
+            sessions=max(1, round(4 * comparisons / COMPARISONS)),
+            launches=LADDER[-1],
+            pairs=100,
+        )
+
+
+def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], None]) -> Report:
+    """Record, analyse, judge.
+
+    Raises:
+        WorkbenchError: when this machine cannot start a session at all.
+    """
+    try:
+        quiet, pools = _record(content, plan, say)
+        say("a planted early return")
+        planted = early_return(content)
+    except WorkerFailedError as failure:
+        raise WorkbenchError(f"the self-test's problem could not be made: {failure.reason}") from None
+    measured = overhead.overheads(content, plan.pairs, say)
+    rules = Rules(plan.full)
+    figures = [figure for pool in (*quiet, *pools) for figure in pool_figures(pool, rules)]
+    figures += [planted, *overhead.figures(measured, rules)]
+    figures += rule_figures([*quiet, *pools])
+    return Report(figures, _facts(command, [*quiet, *pools], measured))
+
+
+def _record(content: Catalog, plan: Plan, say: Callable[[str], None]) -> tuple[list[Pool], list[Pool]]:
+    launches = plan.launches
+    quiet = []
+    if plan.identical:
+        pool = record_pool(content, QUIET, IDENTICAL, sessions=plan.identical, launches=launches, say=say)
+        quiet.append(Pool("quiet, identical code", pool.recordings))
+    sessions = plan.sessions
+    pools = [
+        record_pool(content, QUIET, SLOWDOWNS, sessions=sessions, launches=launches, budget_s=plan.quiet_s, say=say)
+    ]
+    for scenario in DISTURBED:
+        if not possible(scenario):
+            say(f"{scenario.name}: this machine has no CPU for it")
+            continue
+        shares, budget_s = plan.disturbed, plan.disturbed_s
+        pools.append(
+            record_pool(content, scenario, shares, sessions=sessions, launches=launches, budget_s=budget_s, say=say)
+        )
+    return quiet, pools
+
+
+def _facts(command: str, pools: list[Pool], measured: list[overhead.Overhead]) -> dict[str, str]:
+    facts = machine.facts()
+    recordings = [recording for pool in pools for recording in pool.recordings]
+    launches = sum(int(np.isfinite(recording.times).sum()) for recording in recordings)
+    versions = {"workbench": workbench.__version__, "python": platform.python_version()}
+    for found in measured:
+        versions |= dict(found.versions)
+    return {
+        "command": f"`{command}`",
+        "launches": f"{launches} fresh processes in {len(recordings)} sessions",
+        "machine": f"{facts['cpu_model']}, {facts['logical_cpus']} CPUs, {facts['os_name']}",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }

@@ -1,0 +1,102 @@
+"""A frontend that answers before its work is done: planted beside the right one, and it must be caught."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from workbench.catalog import REFERENCE, Catalog, catalog
+from workbench.launcher import Outcome
+from workbench.selftest.analysis import Figure, judged
+from workbench.selftest.pool import QUIET, TASK, RecordingSession, settings_for
+from workbench.session import contestants_of
+
+PLANTED = "planted_early"
+CHECK = "check_synchronised"
+
+# Right in every number: each loss and the result are computed, but only when somebody asks for one of them, as a
+# runtime that dispatches and forgets to wait would do it.
+SOURCE = '''
+from collections import deque
+
+import numpy as np
+
+from workbench.contract import Problem, Result, Training
+
+
+class Promise:
+    """A loss that is computed, with all before it, when it is asked for."""
+
+    shape = ()
+
+    def __init__(self, queue, step):
+        self.queue = queue
+        queue.append((self, step))
+
+    def __float__(self):
+        while self.queue:
+            promise, step = self.queue.popleft()
+            promise.value = step()
+        return float(self.value)
+
+
+def train(problem: Problem) -> Training:
+    w = problem.init["w"].copy()
+    b = problem.init["b"].copy()
+    batches = problem.batches()
+    queue = deque()
+
+    def step(x, y):
+        nonlocal w, b
+        error = x @ w + b - y
+        dloss_dprediction = (2 / len(x)) * error
+        w = w - problem.learning_rate * (x.T @ dloss_dprediction)
+        b = b - problem.learning_rate * dloss_dprediction.sum(axis=0)
+        return np.mean(error**2)
+
+    yield
+
+    last = None
+    for x, y in batches:
+        last = Promise(queue, lambda x=x, y=y: step(x, y))
+        yield last
+
+    float(last)
+    return Result(parameters={"w": w, "b": b}, predictions=problem.queries @ w + b)
+'''
+
+
+def plant(content: Catalog, root: Path) -> Catalog:
+    """The content's tasks and NumPy frontend, copied, and the planted one beside it."""
+    (root / "frontends").mkdir()
+    shutil.copytree(content.root / "tasks", root / "tasks")
+    shutil.copy(content.root / "frontends" / "__init__.py", root / "frontends")
+    right = content.root / "frontends" / content.frontends[REFERENCE].folder
+    shutil.copytree(right, root / "frontends" / right.name)
+    planted = root / "frontends" / PLANTED
+    shutil.copytree(right, planted)
+    toml = planted / "frontend.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace(REFERENCE, PLANTED), encoding="utf-8")
+    (planted / f"{TASK}.py").write_text(SOURCE, encoding="utf-8")
+    return catalog(root)
+
+
+def early_return(content: Catalog) -> Figure:
+    """Measure the planted one beside the right one; the first must be caught and the second must not."""
+    with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
+        root, run = Path(folder, "content"), Path(folder, "run")
+        root.mkdir()
+        planted = plant(content, root)
+        contestants = contestants_of(planted, [planted.frontends[REFERENCE], planted.frontends[PLANTED]])
+        settings = settings_for(launches=1, budget_s=None, seed=0, alive=2, rounds=1)
+        session = RecordingSession(planted, contestants, settings, run, QUIET)
+        session.run()
+    if session.interrupted:
+        raise KeyboardInterrupt
+    right, wrong = session.contestants
+    caught = wrong.outcome is Outcome.INVALID and CHECK in wrong.reason
+    value = f"{wrong.outcome}: {wrong.reason or 'it was not caught'}; the right one beside it: {right.outcome}"
+    numbers = {"caught": caught, "reason": wrong.reason, "right": str(right.outcome)}
+    holds = judged(caught and right.outcome is Outcome.OK)
+    return Figure("missing synchronisation", "planted early return", value, "caught", holds, numbers)

@@ -1,0 +1,113 @@
+"""The self-test's table: for a terminal, as JSON, and spliced into METHODOLOGY.md."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import EXIT_CONTESTANT, EXIT_OK, WorkbenchError
+from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BEGIN, END = "<!-- selftest:begin -->", "<!-- selftest:end -->"
+STYLES = {HOLDS: "green", FAILS: "bold red", NOT_JUDGED: "dim"}
+HEADINGS = ("figure", "measured", "bound", "verdict")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All figures, and the facts that belong to them: command, launches, machine, versions; no date."""
+
+    figures: list[Figure]
+    facts: dict[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """1 as soon as one judged bound fails."""
+        return EXIT_CONTESTANT if any(figure.verdict == FAILS for figure in self.figures) else EXIT_OK
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; what is not finite is null."""
+        return {
+            "facts": self.facts,
+            "holds": self.exit_code == EXIT_OK,
+            "figures": [_finite(asdict(figure)) for figure in self.figures],
+        }
+
+    def terminal(self) -> Table:
+        """A table in parts."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*HEADINGS, title=self.title, title_justify="left", show_lines=False)
+        for part, figures in itertools.groupby(self.figures, lambda figure: figure.part):
+            table.add_section()
+            table.add_row(Text(part, style="bold"))
+            for figure in figures:
+                verdict = Text(figure.verdict, style=STYLES[figure.verdict])
+                table.add_row(Text(f"  {figure.name}"), Text(figure.value), Text(figure.bound), verdict)
+        return table
+
+    @property
+    def title(self) -> str:
+        """The facts in one line."""
+        return "; ".join(f"{name} {value}" for name, value in self.facts.items())
+
+    def markdown(self) -> str:
+        """The same as a Markdown table, the facts above it."""
+        lines = [f"- {name}: {value}" for name, value in self.facts.items()]
+        lines += ["", f"| | {' | '.join(HEADINGS)} |", f"|{'---|' * (len(HEADINGS) + 1)}"]
+        for part, figures in itertools.groupby(self.figures, lambda figure: figure.part):
+            for place, figure in enumerate(figures):
+                cells = (part if place == 0 else "", figure.name, figure.value, figure.bound, figure.verdict)
+                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        return "\n".join(lines)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def splice(path: Path, text: str) -> None:
+    """Put a text between the markers of a file, instead of what stands there.
+
+    Raises:
+        WorkbenchError: when the file or one of its two markers is missing.
+    """
+    try:
+        before, found, rest = path.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
+    except OSError as error:
+        raise WorkbenchError(f"{path}: {error.strerror}") from None
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise WorkbenchError(f"{path}: expected a line {BEGIN} and after it a line {END}")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def check_markers(path: Path) -> None:
+    """Say before the measuring that the file cannot take the table.
+
+    Raises:
+        WorkbenchError: when the file or one of its two markers is missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WorkbenchError(f"{path}: {error.strerror}") from None
+    if END not in text.partition(f"{BEGIN}\n")[2]:
+        raise WorkbenchError(f"{path}: expected a line {BEGIN} and after it a line {END}")
+
+
+def said(figures: Sequence[Figure]) -> str:
+    """How many bounds hold, fail and are not judged, in a line."""
+    verdicts = [figure.verdict for figure in figures]
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (HOLDS, FAILS, NOT_JUDGED))
