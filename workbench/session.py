@@ -324,8 +324,7 @@ class Session:
             import_bytes=imported["rss_bytes"],
             versions=imported["versions"],
         )
-        earlier = contestant.launches[0].block_steps if contestant.launches else None
-        self._prepare(worker, record, earlier)
+        self._prepare(worker, record, self._known_block_steps(contestant))
         if cpus != self.settings.cpus:
             worker.ask("move", timeout, cpus=list(self.settings.cpus))
         worker.stop()
@@ -342,6 +341,19 @@ class Session:
         record.wait_s = _seconds(prepared, "wait_s")
         record.trace = [float(seconds) for seconds in prepared["trace"]]
         _audit(prepared, self._threads)
+
+    def _known_block_steps(self, contestant: Contestant) -> int | None:
+        """The steps of a block of this contestant or, before its first launch, of one it may be compared with.
+
+        Blocks of different lengths catch different shares of a disturbance that comes and goes, in every launch alike:
+        under a hog identical contestants would differ by 10 % and more, and no number of launches would tell.
+        """
+
+        def kind(one: Contestant) -> tuple[object, ...]:
+            return one.frontend.id, one.device, one.threads
+
+        alike = [contestant, *(other for other in self.contestants if kind(other) == kind(contestant))]
+        return next((launch.block_steps for other in alike for launch in other.launches), None)
 
     # ---------------------------------------------------------------- rounds
 

@@ -35,7 +35,7 @@ MALFORMED = {
     "upper_case_mode": (("[modes.planted_one]", "[modes.Planted-One]"), r"mode 'Planted-One' must be lower-case"),
     "mode_without_title": (('title = "Planted, one"', ""), r"\[modes.planted_one\] needs a title"),
     "mode_is_no_table": (('[modes.planted_one]\ntitle = "Planted, one"', "[modes]\nplanted_one = 1"), r"planted_one"),
-    "unknown_key_in_a_mode": (('title = "Planted, one"', 'title = "One"\ncolour = "red"'), r"planted_one.*colour"),
+    "unknown_key_in_a_mode": (('title = "Planted, one"', 'title = "One"\ncolour = "red"'), r"colour.*planted_one"),
     "environment_of_numbers": (("[holes]", "[environment]\nOMP = 1\n\n[holes]"), r"\[environment\] OMP must be a text"),
     "environment_of_a_mode_is_no_table": (
         ('title = "Planted, one"', 'title = "One"\nenvironment = "a"'),

@@ -113,9 +113,9 @@ def test_a_loss_that_vanishes_is_judged_at_the_scale_it_came_from():
 
 
 def test_a_difference_is_nothing_only_for_the_same_array():
-    assert array_difference(W, W) == 0
-    assert array_difference(W * np.float32(1.01), W) == pytest.approx(0.01, rel=0.1)
-    assert array_difference(np.zeros_like(W), np.zeros_like(W)) == 0
+    assert array_difference(W, W, 1.0) == 0
+    assert array_difference(W * np.float32(1.01), W, float(np.abs(W).max())) == pytest.approx(0.01, rel=0.1)
+    assert array_difference(np.zeros_like(W), np.zeros_like(W), 0.0) == 0
 
 
 @pytest.mark.parametrize(

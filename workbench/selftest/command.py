@@ -17,7 +17,7 @@ from workbench.launcher import WorkerFailedError
 from workbench.selftest import overhead
 from workbench.selftest.analysis import Rules, pool_figures, rule_figures
 from workbench.selftest.early import early_return
-from workbench.selftest.pool import DISTURBED, IDENTICAL, QUIET, SLOWDOWNS, Pool, possible, record_pool
+from workbench.selftest.pool import DISTURBED, IDENTICAL, QUIET, ROUNDS, SLOWDOWNS, Pool, possible, record_pool
 from workbench.selftest.report import Report
 from workbench.statistics import LADDER
 
@@ -31,25 +31,26 @@ class Plan:
     Attributes:
         identical: sessions of eight identical contestants; none in quick.
         sessions: of each scenario.
-        launches: of each session; None lets the budgets decide.
-        quiet_s, disturbed_s: budgets of one session.
+        launches: of each session under disturbance and, without a budget, of each quiet one.
+        quiet_s: budget of a quiet session: as many launches as it has room for.
         disturbed: the contestants' slow-downs under disturbance.
+        rounds: of each launch under disturbance.
         pairs: alternations of harness and bare loop per frontend.
     """
 
     full: bool
+    launches: int
     identical: int = 0
     sessions: int = 1
-    launches: int | None = None
     quiet_s: float | None = None
-    disturbed_s: float | None = None
     disturbed: tuple[float, ...] = SLOWDOWNS
+    rounds: int = ROUNDS
     pairs: int = 20
 
     @classmethod
     def quick(cls) -> Plan:
-        """For CI: at most about 75 seconds, and the frameworks' overhead."""
-        return cls(full=False, quiet_s=45.0, disturbed_s=9.0, disturbed=(0.0, 0.0, 0.05, 0.10))
+        """For CI: about 80 seconds, and the frameworks' overhead. Under disturbance there is one look each."""
+        return cls(full=False, launches=LADDER[0], quiet_s=42.0, disturbed=(0.0, 0.0, 0.10), rounds=3)
 
     @classmethod
     def nightly(cls, comparisons: int = COMPARISONS) -> Plan:
@@ -58,9 +59,9 @@ class Plan:
         identical = math.ceil(comparisons / per_session)
         return cls(
             full=True,
+            launches=LADDER[-1],
             identical=identical,
             sessions=max(1, round(4 * comparisons / COMPARISONS)),
-            launches=LADDER[-1],
             pairs=100,
         )
 
@@ -86,22 +87,22 @@ def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], No
 
 
 def _record(content: Catalog, plan: Plan, say: Callable[[str], None]) -> tuple[list[Pool], list[Pool]]:
-    launches = plan.launches
+    sessions, launches = plan.sessions, plan.launches
     quiet = []
     if plan.identical:
         pool = record_pool(content, QUIET, IDENTICAL, sessions=plan.identical, launches=launches, say=say)
         quiet.append(Pool("quiet, identical code", pool.recordings))
-    sessions = plan.sessions
+    exactly = None if plan.quiet_s else launches
     pools = [
-        record_pool(content, QUIET, SLOWDOWNS, sessions=sessions, launches=launches, budget_s=plan.quiet_s, say=say)
+        record_pool(content, QUIET, SLOWDOWNS, sessions=sessions, launches=exactly, budget_s=plan.quiet_s, say=say)
     ]
     for scenario in DISTURBED:
         if not possible(scenario):
             say(f"{scenario.name}: this machine has no CPU for it")
             continue
-        shares, budget_s = plan.disturbed, plan.disturbed_s
+        shares, rounds = plan.disturbed, plan.rounds
         pools.append(
-            record_pool(content, scenario, shares, sessions=sessions, launches=launches, budget_s=budget_s, say=say)
+            record_pool(content, scenario, shares, sessions=sessions, launches=launches, rounds=rounds, say=say)
         )
     return quiet, pools
 

@@ -225,11 +225,14 @@ def record_pool(
     sessions: int,
     launches: int | None,
     budget_s: float | None = None,
+    rounds: int = ROUNDS,
     say: Callable[[str], None],
 ) -> Pool:
     """Several sessions of one scenario."""
     recordings = []
     for number in range(sessions):
         say(f"{scenario.name}: session {number + 1} of {sessions}, {len(slowdowns)} contestants")
-        recordings.append(record(content, scenario, slowdowns, launches=launches, budget_s=budget_s, seed=number))
+        recordings.append(
+            record(content, scenario, slowdowns, launches=launches, budget_s=budget_s, seed=number, rounds=rounds)
+        )
     return Pool(scenario.name, recordings)
