@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from typer.testing import CliRunner
 from workbench import cli
 from workbench.catalog import catalog
 from workbench.content import content_root
+from workbench.contestant import Contestant, LaunchRecord, RoundRecord
 from workbench.errors import WorkbenchError
 from workbench.launcher import Outcome
+from workbench.noise import Covariates
 from workbench.selftest import analysis, command, early, overhead, pool, report
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure, Rules
 from workbench.selftest.bare import NoBareLoopError, bare_loop, bare_source
@@ -365,6 +369,23 @@ def test_true_factor_counts_whole_steps():
     assert pool.true_factor(1000, 0.05) == 1.05
     assert pool.true_factor(30, 0.05) == 32 / 30
     assert pool.true_factor(1000, 0.0) == 1
+
+
+def test_a_recording_takes_launches_as_a_table_does_and_tells_of_disturbance(found):
+    """Of five rounds two are disturbed, as the canary says; their blocks are left out."""
+    slow = {2, 3}
+    one = Contestant("c0", found.frontends["numpy_manual"], found.root, found.root, slowdown=0.1)
+    blocks = [9.0 if number in slow else 1.0 + number / 100 for number in range(5)]
+    launch = LaunchRecord(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0, block_steps=30, blocks=blocks, rounds=list(range(5)))
+    one.launches.append(launch)
+    covariates = dataclasses.asdict(Covariates(span_ns=10**9))
+    canaries = [2e-3 if number in slow else 1e-3 for number in range(5)]
+    rounds = [RoundRecord(0, number, False, canary, None, covariates) for number, canary in enumerate(canaries)]
+    made = pool.recording_of(SimpleNamespace(contestants=[one], rounds=rounds))
+    assert made.times.tolist() == [[1.01]]
+    assert made.cost_s.tolist() == [[7.0]]
+    assert made.factors == (1.1,)
+    assert "2 of 5 rounds" in made.noisy
 
 
 @pytest.fixture(scope="module")

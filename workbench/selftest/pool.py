@@ -25,6 +25,7 @@ from workbench.contestant import Contestant, Settings
 from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
 from workbench.launcher import WorkerProcess
+from workbench.records import flag_rounds
 from workbench.session import Session, Silence
 from workbench.statistics import LADDER, Floats
 
@@ -186,6 +187,7 @@ def record(
 def recording_of(session: Session) -> Recording:
     """What a finished session recorded."""
     contestants, rounds = session.contestants, [dataclasses.asdict(entry) for entry in session.rounds]
+    flag_rounds(rounds)
     dirty = summary.dirty_rounds({"rounds": rounds})
     measured = [[launch for launch in contestant.launches if launch.blocks] for contestant in contestants]
     launches = max((len(found) for found in measured), default=0)
