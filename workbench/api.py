@@ -12,13 +12,13 @@ from workbench.environment import Device
 from workbench.errors import WorkbenchError
 from workbench.lock import CHOICES
 from workbench.results import Run
-from workbench.runner import PlotFailedError, measure
+from workbench.runner import NotWrittenError, PlotFailedError, measure
 from workbench.session import Progress, contestants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["PlotFailedError", "Run", "load", "measure", "rebuild", "results_of", "resume", "run"]
+__all__ = ["NotWrittenError", "PlotFailedError", "Run", "load", "measure", "rebuild", "results_of", "resume", "run"]
 
 PRECISIONS = ("float32", "tf32")
 DTYPES = ("float32", "float64")
@@ -78,6 +78,7 @@ def run(
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly; nothing is written then.
+        NotWrittenError: when the disk was full, or the folder gone, before all was written.
         PlotFailedError: when all is measured and written but for a plot.
     """
     found = catalog(content)

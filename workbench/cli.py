@@ -2,7 +2,7 @@
 
 Exit codes: 0 all fine; 1 a contestant failed or computed something else; 2 asked for wrongly, nothing written;
 3 nothing failed, but something that was asked for is not installed or not possible here; 4 all measured and
-written, but a plot failed; 130 interrupted.
+written, but a plot failed; 5 what was measured is shown, but could not all be written or printed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from workbench import __version__
-from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_USAGE, WorkbenchError
+from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, EXIT_USAGE, WorkbenchError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -49,6 +49,7 @@ Store = Annotated[
 
 def main() -> None:
     """Run the command line; what a user can mend is one line on stderr and exit code 2."""
+    _open_what_is_closed()
     if sys.argv[1:2] not in (["run"], ["selftest"]) or "--help" in sys.argv:
         _end_quietly_when_nobody_reads()
     try:
@@ -56,15 +57,37 @@ def main() -> None:
     except WorkbenchError as error:
         _say(f"workbench: {error}")
         sys.exit(EXIT_USAGE)
-    except (KeyboardInterrupt, typer.Abort):
+    except (_InterruptedError, KeyboardInterrupt, typer.Abort):
         _say("workbench: interrupted")
         sys.exit(EXIT_INTERRUPTED)
+    except _CannotPrintError as error:
+        _say(f"workbench: cannot print: {error}")
+        sys.exit(EXIT_UNWRITTEN)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
             _say(f"workbench: {error.format_message()} (`workbench --help`)")
             sys.exit(EXIT_USAGE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class _InterruptedError(Exception):
+    """A signal came before there was anything to show; typer would swallow a KeyboardInterrupt."""
+
+
+class _CannotPrintError(Exception):
+    """Stdout leads nowhere: a full disk, a terminal that has hung up."""
+
+
+def _open_what_is_closed() -> None:
+    """Started with stdin, stdout or stderr closed, the next file we open would take its place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
 
 
 def _end_quietly_when_nobody_reads() -> None:
@@ -141,49 +164,63 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Run one task in every chosen frontend: prove each, time each, write a run folder."""
+    from workbench.launcher import leave_signals_to_main
+
+    leave_signals_to_main()  # until numpy has started its threads, which inherit that
     from workbench import api
-    from workbench.progress import progress_for
+    from workbench.progress import patient_console, progress_for
     from workbench.units import parse_seconds, parse_share
 
     if (task is None) == (resume is None):
         raise WorkbenchError("name a task (`workbench list`), or a run with --resume")
-    plot_failure = ""
-    with progress_for(_console(stderr=True)) as progress, _signals():
-        try:
+    with progress_for(patient_console()) as progress, _signals():
+
+        def measure() -> Run:
             if resume is not None:
-                finished = api.resume(resume, output, content=content, progress=progress, if_busy=if_busy)
-            else:
-                finished = api.run(
-                    task or "",
-                    frameworks,
-                    preset=preset,
-                    device=device,
-                    profile=profile,
-                    threads=threads,
-                    steps=steps,
-                    seed=seed,
-                    dtype=dtype,
-                    matmul_precision=matmul_precision,
-                    launches=launches,
-                    budget_s=None if budget is None else parse_seconds(budget),
-                    precision=None if precision is None else parse_share(precision),
-                    rounds=rounds,
-                    sweep=sweep,
-                    max_alive=max_alive,
-                    warm_cache=warm_cache,
-                    timeout_s=timeout,
-                    output=output,
-                    content=content,
-                    progress=progress,
-                    if_busy=if_busy,
-                )
-        except api.PlotFailedError as failure:
-            finished, plot_failure = failure.run, str(failure)
+                return api.resume(resume, output, content=content, progress=progress, if_busy=if_busy)
+            return api.run(
+                task or "",
+                frameworks,
+                preset=preset,
+                device=device,
+                profile=profile,
+                threads=threads,
+                steps=steps,
+                seed=seed,
+                dtype=dtype,
+                matmul_precision=matmul_precision,
+                launches=launches,
+                budget_s=None if budget is None else parse_seconds(budget),
+                precision=None if precision is None else parse_share(precision),
+                rounds=rounds,
+                sweep=sweep,
+                max_alive=max_alive,
+                warm_cache=warm_cache,
+                timeout_s=timeout,
+                output=output,
+                content=content,
+                progress=progress,
+                if_busy=if_busy,
+            )
+
+        finished, complaint, code = _outcome(measure)
     _show(finished, as_json, details)
-    if plot_failure:
-        _say(f"workbench: the tables are written, but a plot failed: {plot_failure}")
-        return EXIT_PLOT
-    return exit_code(finished)
+    if complaint:
+        _say(f"workbench: {complaint}")
+    return code
+
+
+def _outcome(make: Callable[[], Run]) -> tuple[Run, str, int]:
+    """A run, what to say of it beside its table, and the exit code; what could not be written is shown all the same."""
+    from workbench import api
+
+    try:
+        finished = make()
+    except api.PlotFailedError as failure:
+        return failure.run, f"the tables are written, but a plot failed: {failure}", EXIT_PLOT
+    except api.NotWrittenError as failure:
+        return failure.run, str(failure), EXIT_UNWRITTEN
+    return finished, "", exit_code(finished)
 
 
 @app.command(name="list")
@@ -196,22 +233,28 @@ def list_(content: Content = None, as_json: Json = False) -> None:
     if as_json:
         _print_json(listing.as_json(found))
     else:
-        _console().print(*listing.terminal(found), sep="\n")
+        _print(*listing.terminal(found))
 
 
 @app.command()
 def results(output: Store = None, as_json: Json = False) -> None:
-    """List the runs in a folder of runs, newest first."""
-    from workbench import api, listing
+    """List the runs in a folder of runs, newest first, and those that were cut off."""
+    from workbench import index, listing
     from workbench.results import default_store
 
-    runs = api.results_of(output)
+    store = output or default_store()
+    runs, damaged = index.runs(store)
+    unfinished = index.unfinished(store)
     if as_json:
-        _print_json({"runs": [listing.run_facts(found) for found in runs]})
+        _print_json({"runs": runs, "unfinished": unfinished})
     elif runs:
-        _console().print(listing.runs_table(runs))
-    else:
-        _say(f"no runs in {output or default_store()}: `workbench run linreg` makes one")
+        _print(listing.runs_table(runs))
+    elif not unfinished:
+        _say(f"no runs in {store}: `workbench run linreg` makes one")
+    if unfinished and not as_json:
+        _print(*listing.unfinished_lines(unfinished))
+    for sentence in damaged:
+        _say(f"workbench: {sentence}")
 
 
 @app.command()
@@ -233,11 +276,16 @@ def show(
 def rebuild(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or id, finished or not.")],
     output: Store = None,
-) -> None:
+) -> int:
     """Make a run's summaries, tables and plots once more from its log."""
     from workbench import api
 
-    _show(api.rebuild(name, output), as_json=False, details=False)
+    made, complaint, code = _outcome(lambda: api.rebuild(name, output))
+    _show(made, as_json=False, details=False)
+    if complaint:
+        _say(f"workbench: {complaint}")
+        return code
+    return 0
 
 
 @app.command()
@@ -250,7 +298,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         _print_json(found)
     else:
-        _console().print(*listing.diagnosis_terminal(found), sep="\n")
+        _print(*listing.diagnosis_terminal(found))
 
 
 @app.command()
@@ -278,7 +326,7 @@ def selftest(
     if as_json:
         _print_json(finished.as_json())
     else:
-        _console().print(finished.terminal())
+        _print(finished.terminal())
     _say(report.said(finished.figures))
     if write is not None:
         report.splice(write, finished.markdown())
@@ -290,6 +338,8 @@ def _signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end a session as Ctrl-C does; a second signal ends it at once."""
     import signal
 
+    from workbench.launcher import ENDING
+
     seen: list[int] = []
 
     def interrupt(number: int, _frame: object) -> None:
@@ -298,9 +348,14 @@ def _signals() -> Iterator[None]:
         seen.append(number)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ignored = signal.SIG_IGN  # as nohup has it
+    heeded = [n for n in ENDING if signal.getsignal(n) != ignored]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
         yield
+    except KeyboardInterrupt:
+        raise _InterruptedError from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -320,25 +375,50 @@ def exit_code(finished: Run) -> int:
 
 def _show(finished: Run, as_json: bool, details: bool) -> None:
     _end_quietly_when_nobody_reads()
+    from workbench import tables
+
     if as_json:
         _print_json(finished.summary())
         return
-    from workbench import tables
+    with finished.reading():
+        parts = tables.terminal(finished, more=details)
+    _print(*parts)
+    _print(one_line(f"{finished.path}"), style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    _console().print(*tables.terminal(finished, more=details), sep="\n")
-    _console().print(f"{finished.path}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
-
-def _console(*, stderr: bool = False) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(highlight=False)
+
+
+def _print(*parts: Any, **how: Any) -> None:
+    with _printing():
+        _console().print(*parts, **{"sep": "\n", **how})
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    with _printing():
+        sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        from workbench.progress import abandon
+
+        abandon(sys.stdout)
+        raise _CannotPrintError(error.strerror) from None
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    try:
+        sys.stderr.write(one_line(line) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        from workbench.progress import abandon
+
+        abandon(sys.stderr)

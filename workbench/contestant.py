@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,21 @@ from typing import Any
 
 from workbench.catalog import Frontend
 from workbench.environment import Device
+from workbench.errors import WorkbenchError
 from workbench.launcher import Outcome, WorkerFailedError
 from workbench.verify import Proof
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,99}\Z")
+
+
+def check_id(name: object) -> None:
+    """Refuse a contestant's id that could leave its folder or inject something into a page or a terminal.
+
+    Raises:
+        WorkbenchError: says so.
+    """
+    if not isinstance(name, str) or not _ID.match(name):
+        raise WorkbenchError(f"{name!r} is no contestant's id: letters, digits and _ . @ + - after the first")
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,9 @@ class Contestant:
     proof: Proof | None = None
     launches: list[LaunchRecord] = field(default_factory=list)
     sweep: list[SweepPoint] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
 
     @property
     def running(self) -> bool:

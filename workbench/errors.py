@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,11 +14,17 @@ EXIT_CONTESTANT = 1  # a contestant that was asked for has no valid time
 EXIT_USAGE = 2  # nothing was run, nothing was written
 EXIT_UNAVAILABLE = 3  # nothing failed, but something asked for is not installed or not possible here
 EXIT_PLOT = 4  # everything was measured and written but for a plot
+EXIT_UNWRITTEN = 5  # what was measured is shown, but could not all be written: the disk is full or gone
 EXIT_INTERRUPTED = 130
 
 
 class WorkbenchError(Exception):
     """One clear line: what was wrong, what was expected, what to do."""
+
+
+def one_line(text: str) -> str:
+    """A text without control and direction characters, so that no name or message can drive a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+", " ", text).strip()
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> WorkbenchError:

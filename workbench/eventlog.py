@@ -6,6 +6,8 @@ happens to the harness, every complete line stays readable; a line that was bein
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import zlib
@@ -23,12 +25,24 @@ class Events(NamedTuple):
 
 
 class EventLog:
-    """A log being written; each event is flushed to disk before :meth:`append` returns."""
+    """A log being written, by one session alone; each event is flushed to disk before :meth:`append` returns.
+
+    Raises:
+        BlockingIOError: when another session writes it.
+        OSError: when it cannot be opened.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        self._end_a_torn_line()
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._end_a_torn_line()
+            for place in (folder, folder.parent):
+                sync_folder(place)
+        except OSError:
+            os.close(self._descriptor)
+            raise
 
     def append(self, event: str, **fields: Any) -> None:
         """Write one event.
@@ -37,6 +51,8 @@ class EventLog:
             OSError: when the disk is full or gone; the log stays readable up to the event before.
         """
         data = encode({"event": event, **fields})
+        if not os.fstat(self._descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "its folder was removed", str(self.path))
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
@@ -50,6 +66,30 @@ class EventLog:
         """After a crash or a full disk a log may end in half a line: end it, so that it costs itself alone."""
         if self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n"):
             os.write(self._descriptor, b"\n")
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a session is writing this log right now."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk: a file's own flush does not cover its name."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def encode(event: dict[str, Any]) -> bytes:

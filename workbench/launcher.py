@@ -20,13 +20,15 @@ from workbench import exchange
 from workbench.catalog import Frontend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from workbench.exchange import Job
 
 GRACE_S = 3.0
+SWEEPS = 20  # over all processes, until none of a worker's is left
 STACK_S = 0.5
 HEAD_BYTES = TAIL_BYTES = 256 << 10
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "WORKBENCH_WORKER"  # in the environment of a worker, and so of everything it starts
 
 
@@ -52,28 +54,42 @@ class WorkerFailedError(Exception):
         self.reason = reason
 
 
+def leave_signals_to_main() -> None:
+    """Keep this thread, and those it starts, from taking the signals that end a session.
+
+    When two come at once the kernel gives both to any thread that takes them, and the main one sleeps on.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
 class OutputLog:
     """What a worker prints, read by a thread: the head goes to the log at once, the tail when it ends.
 
-    So a worker that prints for ever fills neither the disk nor a pipe that nobody reads.
+    So a worker that prints for ever fills neither the disk nor a pipe that nobody reads; and where the disk is full
+    it is read all the same, for a log that cannot be written must not cost a measurement.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         self._room = HEAD_BYTES
         self._tail = b""
         self._dropped = 0
+        self._reader: threading.Thread | None = None
+
+    def read(self, descriptor: int) -> None:
+        """Begin to read a pipe, to its end."""
         self._descriptor = descriptor
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
+        leave_signals_to_main()
         with os.fdopen(self._descriptor, "rb", buffering=0) as output:
             while chunk := output.read(1 << 16):
                 now, later = chunk[: self._room], chunk[self._room :]
                 self._room -= len(now)
                 if now:
-                    self._file.write(now)
+                    self._write(now)
                 if later:
                     kept = self._tail + later
                     self._dropped += max(0, len(kept) - TAIL_BYTES)
@@ -81,11 +97,28 @@ class OutputLog:
 
     def close(self) -> None:
         """Write the tail, once whoever could still print has ended."""
-        self._reader.join(GRACE_S)
+        if self._reader is not None:
+            self._reader.join(GRACE_S)
         if self._dropped:
-            self._file.write(b"\n[... %d bytes left out ...]\n" % self._dropped)
-        self._file.write(self._tail)
+            self._write(b"\n[... %d bytes left out ...]\n" % self._dropped)
+        self._write(self._tail)
         self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the disk is full, or a process that fled still prints
+            self._file.write(data)
+
+
+def _write_job(job: Job) -> Path:
+    handle, name = tempfile.mkstemp(prefix="workbench-job-", suffix=".json")
+    os.close(handle)
+    path = Path(name)
+    try:
+        job.write(path)
+    except OSError:
+        path.unlink()
+        raise
+    return path
 
 
 class WorkerProcess:
@@ -97,16 +130,19 @@ class WorkerProcess:
         self.frontend = frontend
         self._phase = "start"
         self._buffer = b""
-        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
-        handle, name = tempfile.mkstemp(prefix="workbench-job-", suffix=".json")
-        os.close(handle)
-        self._job_file = Path(name)
-        job.write(self._job_file)
+        self._unanswered = False
+        self._mark = f"{_namespace()}-{os.getpid()}-{secrets.token_hex(8)}"
+        self._log = OutputLog(log)
+        try:
+            self._job_file = _write_job(job)
+        except OSError:
+            self._log.close()
+            raise
         command_end, self._commands = os.pipe()
         self._answers, answer_end = os.pipe()
         printed, output_end = os.pipe()
         boot = str(Path(job.package) / "_boot.py")
-        arguments = [interpreter or sys.executable, "-P", boot, name, str(command_end), str(answer_end)]
+        arguments = [interpreter or sys.executable, "-P", boot, str(self._job_file), str(command_end), str(answer_end)]
         try:
             self._process = subprocess.Popen(
                 arguments,
@@ -118,6 +154,7 @@ class WorkerProcess:
                 start_new_session=True,
             )
         except OSError as error:
+            self._log.close()
             self._job_file.unlink(missing_ok=True)
             for descriptor in (self._commands, self._answers, printed):
                 os.close(descriptor)
@@ -126,7 +163,7 @@ class WorkerProcess:
         finally:
             for descriptor in (command_end, answer_end, output_end):
                 os.close(descriptor)
-        self._log = OutputLog(log, printed)
+        self._log.read(printed)
         self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
 
     @property
@@ -142,6 +179,7 @@ class WorkerProcess:
     def send(self, do: str, **arguments: Any) -> None:
         """Send a command; its answer is to be received before the next one is sent."""
         self._phase = do
+        self._unanswered = True
         with contextlib.suppress(BrokenPipeError):  # then receive() finds out why
             exchange.write_all(self._commands, exchange.encode({"do": do, **arguments}))
 
@@ -160,7 +198,17 @@ class WorkerProcess:
             raise explain(message, self.frontend)
         if message.get("did") != self._phase:
             raise WorkerFailedError(Outcome.ERROR, f"the worker answered {message.get('did')!r} to {self._phase!r}")
+        self._unanswered = False
+        try:
+            exchange.check_answer(message)
+        except ValueError as error:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
         return message
+
+    def settle(self, timeout_s: float) -> None:
+        """After an interrupt: wait for the answer that nobody received, so that the worker can be asked again."""
+        if self._unanswered:
+            self.receive(timeout_s)
 
     def _line(self, deadline: float, timeout_s: float) -> bytes:
         watched = [self._answers] if self._ended is None else [self._answers, self._ended]
@@ -241,12 +289,41 @@ def end_marked(mark: str) -> None:
 
     A daemon that left its process group and session is still found; one that cleared its environment is not.
     """
+    _end(lambda found: found == mark)
+
+
+def end_orphans() -> None:
+    """End what workers of a harness that is no more have left running, such as a daemon; workers die by themselves."""
     import psutil
 
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == mark:
-                process.kill()
+    def orphaned(mark: str) -> bool:
+        namespace, harness, _ = mark.split("-")
+        return namespace == _namespace() and not psutil.pid_exists(int(harness))
+
+    _end(orphaned)
+
+
+def _namespace() -> str:
+    """Where this process's number means something: in another container another process has it."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "0"
+
+
+def _end(wanted: Callable[[str], bool]) -> None:
+    """Kill all whose mark is wanted, until none is left: one may have started another meanwhile."""
+    import psutil
+
+    for _ in range(SWEEPS):
+        killed = 0
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError):
+                if wanted(process.environ()[MARK]) and process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    killed += 1
+        if not killed:
+            return
 
 
 _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")

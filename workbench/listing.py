@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from workbench import machine
+from workbench.errors import one_line
 from workbench.units import format_bytes
 
 if TYPE_CHECKING:
@@ -89,25 +90,42 @@ def run_facts(run: Run) -> dict[str, Any]:
     outcomes = {contestant["frontend"]: contestant["outcome"] for contestant in run.contestants}
     return {
         "run": run.id,
-        "path": str(run.path),
         "started": run.info["started"],
         **{name: settings[name] for name in ("task", "preset", "device", "threads", "dtype")},
         "outcomes": outcomes,
     }
 
 
-def runs_table(runs: Sequence[Run]) -> Table:
-    """Runs, newest first."""
+def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Runs, newest first, each as in :func:`run_facts`."""
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "device", "contestants"):
         shown.add_column(heading, overflow="fold")
     for run in runs:
-        outcomes = [contestant["outcome"] for contestant in run.contestants]
+        outcomes = list(run["outcomes"].values())
         counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
-        shown.add_row(run.id, run.info["settings"]["device"], counts)
+        shown.add_row(*(Text(one_line(text)) for text in (run["run"], str(run["device"]), counts)))
     return shown
+
+
+def unfinished_lines(runs: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Runs without an end, each with what can be done about it."""
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    for run in runs:
+        name = one_line(run["run"])
+        if run["measuring"]:
+            hint = "is being measured"
+        elif run["launches"]:
+            hint = f"was cut off after {run['launches']} finished launches: `workbench run --resume {name}`"
+        else:
+            hint = f"was cut off before anything was measured: {one_line(run['path'])} can be removed"
+        lines.append(Text(f"{name} {hint}", style="yellow"))
+    return lines
 
 
 def diagnosis(content: Catalog) -> dict[str, Any]:

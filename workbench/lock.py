@@ -29,9 +29,13 @@ def measuring(if_busy: str, say: Callable[[str], None], path: Path | None = None
         path: another lock file, for tests.
 
     Raises:
-        WorkbenchError: when another session measures and ``if_busy`` is "refuse".
+        WorkbenchError: when another session measures and ``if_busy`` is "refuse", or there is no place for the lock.
     """
-    descriptor = os.open(path or lock_path(), os.O_RDWR | os.O_CREAT, 0o600)
+    place = path or lock_path()
+    try:
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise WorkbenchError(f"cannot take the host's lock {place}: {error.strerror}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
+
+
+def patient_console() -> Console:
+    """A console on stderr that falls silent, and no more, when its reader has gone."""
+    from rich.console import Console
+
+    class Patient(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            abandon(sys.stderr)
+
+    return Patient(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """A terminal that has hung up, or a log that cannot be written, must not end a session."""
+    try:
+        yield
+    except (OSError, ValueError):
+        abandon(sys.stderr)
+
+
+def abandon(stream: TextIO) -> None:
+    """Let a stream that leads nowhere end in /dev/null, so that nothing tries it again, not even leaving."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class PlainProgress:
@@ -38,7 +71,8 @@ class PlainProgress:
 
     def _print(self, text: str) -> None:
         elapsed = time.monotonic() - self._started
-        self._console.print(f"{elapsed:6.1f} s  {text}", markup=False, soft_wrap=True)
+        with _unheard():
+            self._console.print(f"{elapsed:6.1f} s  {text}", markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self
@@ -61,19 +95,23 @@ class LiveProgress:
     def phase(self, contestant: str, phase: str) -> None:
         """Redraw."""
         self._phases[contestant] = phase
-        self._live.update(self._picture(), refresh=True)
+        self._redraw()
 
     def round(self, launch: int, done: int, total: int) -> None:
         """Redraw."""
         width = 24
         filled = width * done // max(total, 1)
         self._rounds = f"launch {launch + 1}  {'━' * filled}{'╌' * (width - filled)}  round {done} of {total}"
-        self._live.update(self._picture(), refresh=True)
+        self._redraw()
 
     def left(self, seconds: float) -> None:
         """Redraw."""
         self._left = f"   about {seconds:.0f} s left"
-        self._live.update(self._picture(), refresh=True)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        with _unheard():
+            self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> Text:
         from rich.text import Text
@@ -92,13 +130,15 @@ class LiveProgress:
 
         # redrawn on events alone: a display that ticks would disturb what is being measured
         self._live = Live(self._picture(), console=self._console, auto_refresh=False, transient=True)
-        self._live.start()
+        with _unheard():
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with _unheard():
+            self._live.stop()
 
 
 def progress_for(console: Console) -> LiveProgress | PlainProgress:

@@ -7,20 +7,22 @@ Events, in order of appearance::
     launch    one contestant's finished launch, and its proof
     rounds    the rounds of a launch, without flags: whether one was disturbed is worked out over all of them
     sweep     one contestant's sizes
-    outcome   how one contestant ended
+    outcome   how one contestant ended; an interrupted one may go on when the run is resumed
     end       when, and whether it was interrupted; absent when the harness died
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workbench import noise
-from workbench.contestant import Contestant, LaunchRecord, RoundRecord, Settings, SweepPoint
+from workbench.contestant import Contestant, LaunchRecord, RoundRecord, Settings, SweepPoint, check_id
 from workbench.environment import Device
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, one_line
+from workbench.launcher import Outcome
 from workbench.verify import Proof
 
 Plain = dict[str, Any]
@@ -38,6 +40,10 @@ def contestant_facts(contestant: Contestant) -> Plain:
         "color": frontend.color,
         "compiles": frontend.compiles,
         "interpreter": contestant.interpreter,
+        "environment": dict(contestant.environment),
+        "threads": contestant.threads,
+        "device": contestant.device and str(contestant.device),
+        "slowdown": contestant.slowdown,
         "log": f"contestants/{contestant.id}/log.txt",
     }
 
@@ -60,7 +66,16 @@ def settings_facts(settings: Settings) -> Plain:
 
 
 def settings_from(facts: Mapping[str, Any]) -> Settings:
-    """Settings from plain values."""
+    """Settings from plain values.
+
+    Raises:
+        WorkbenchError: when they are none.
+    """
+    with _making_sense():
+        return _settings_from(facts)
+
+
+def _settings_from(facts: Mapping[str, Any]) -> Settings:
     kind, _, index = facts["device"].partition(":")
     lists = {name: tuple(facts[name]) for name in ("cpus", "harness_cpus")}
     return Settings(**{**facts, **lists, "device": Device(kind, int(index or 0))})
@@ -70,11 +85,25 @@ def fold(events: Sequence[Mapping[str, Any]]) -> tuple[Plain, list[Plain]]:
     """A run's facts (as in run.json) and its contestants' records (as in samples.json), from its events.
 
     Raises:
-        WorkbenchError: when the log does not reach as far as its problem.
+        WorkbenchError: when the log does not reach as far as its problem, or is none of ours.
     """
     of_kind = _by_kind(events)
     if not of_kind["begin"] or not of_kind["problem"]:
-        raise WorkbenchError("its log ends before the problem was made; nothing was measured")
+        raise WorkbenchError("the log holds no beginning or no problem; nothing was measured")
+    with _making_sense():
+        return _fold(of_kind)
+
+
+@contextlib.contextmanager
+def _making_sense() -> Iterator[None]:
+    """A log whose lines are whole and yet say what no workbench says is one sentence."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WorkbenchError(f"the log makes no sense: {one_line(f'{type(error).__name__}: {error}')}") from error
+
+
+def _fold(of_kind: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Plain, list[Plain]]:
     begin, end = _facts(of_kind["begin"][0]), (of_kind["end"] or [{}])[-1]
     rounds = [dict(entry) for event in of_kind["rounds"] for entry in event["rounds"]]
     flag_rounds(rounds)
@@ -85,7 +114,28 @@ def fold(events: Sequence[Mapping[str, Any]]) -> tuple[Plain, list[Plain]]:
         "interrupted": end.get("interrupted", True),
         "rounds": rounds,
     }
-    return info, [_contestant(facts, of_kind) for facts in begin["contestants"]]
+    return scrubbed(info), [checked(scrubbed(_contestant(facts, of_kind))) for facts in begin["contestants"]]
+
+
+def scrubbed(value: Any) -> Any:
+    """A value from outside, each text in it one line without control characters."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, dict):
+        return {one_line(str(name)): scrubbed(part) for name, part in value.items()}
+    return [scrubbed(part) for part in value] if isinstance(value, list) else value
+
+
+def checked(record: Plain) -> Plain:
+    """A contestant's record, if its names are harmless; its log is where logs are, whatever the record says.
+
+    Raises:
+        WorkbenchError: when its id could leave the run's folder, or its outcome is none.
+    """
+    check_id(record["frontend"])
+    if record["outcome"] not in list(Outcome):
+        raise WorkbenchError(f"{record['outcome']!r} is no outcome")
+    return {**record, "log": f"contestants/{record['frontend']}/log.txt"}
 
 
 def _by_kind(events: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -107,17 +157,19 @@ def _contestant(facts: Mapping[str, Any], of_kind: Mapping[str, Sequence[Mapping
 
     launches, outcomes, sweeps = mine("launch"), mine("outcome"), mine("sweep")
     ended: Mapping[str, Any] = {"outcome": "ok", "reason": ""}
-    if outcomes:
-        ended = outcomes[-1]
+    final = [event for event in outcomes if event["outcome"] != Outcome.INTERRUPTED]
+    if final:
+        ended = final[-1]
     elif not launches:
-        ended = {"outcome": "interrupted", "reason": "the session ended before it was measured"}
+        unmeasured = {"outcome": "interrupted", "reason": "the session ended before it was measured"}
+        ended = outcomes[-1] if outcomes else unmeasured
     proofs = [event["proof"] for event in [*launches, *outcomes] if event["proof"] is not None]
     return {
         **facts,
         "outcome": ended["outcome"],
         "reason": ended["reason"],
         "proof": proofs[-1] if proofs else None,
-        "launches": [event["record"] for event in launches],
+        "launches": list({event["record"]["launch"]: event["record"] for event in launches}.values()),
         "sweep": [point for event in sweeps for point in event["points"]],
     }
 
@@ -134,12 +186,24 @@ def flag_rounds(rounds: Sequence[Plain]) -> None:
         entry["flags"] = list(found)
 
 
-def restore(contestant: Contestant, record: Mapping[str, Any]) -> None:
-    """Give a contestant back the launches that an interrupted session had finished."""
-    contestant.launches = [LaunchRecord(**launch) for launch in record["launches"]]
-    contestant.sweep = [SweepPoint(**point) for point in record["sweep"]]
+def restore(contestant: Contestant, record: Mapping[str, Any], settings: Settings) -> None:
+    """Give a contestant back the launches that an interrupted session had finished.
+
+    A launch that was cut short is made again, and so is the first one where the sweep that follows it is missing.
+
+    Raises:
+        WorkbenchError: when they are none.
+    """
+    with _making_sense():
+        contestant.sweep = [SweepPoint(**point) for point in record["sweep"]]
+        swept = settings.sweep is None or contestant.sweep
+        launches = [LaunchRecord(**launch) for launch in record["launches"]]
+        contestant.launches = [
+            launch for launch in launches if len(launch.rounds) >= settings.rounds and (launch.launch or swept)
+        ]
 
 
 def restore_rounds(info: Mapping[str, Any]) -> list[RoundRecord]:
     """The rounds of an interrupted session."""
-    return [RoundRecord(**{**entry, "flags": tuple(entry["flags"])}) for entry in info["rounds"]]
+    with _making_sense():
+        return [RoundRecord(**{**entry, "flags": tuple(entry["flags"])}) for entry in info["rounds"]]

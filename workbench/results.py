@@ -14,20 +14,22 @@ A run folder holds::
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import secrets
-import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import eventlog
-from workbench.errors import WorkbenchError
+from workbench.contestant import check_id
+from workbench.errors import WorkbenchError, one_line
+from workbench.records import checked, scrubbed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -68,21 +70,33 @@ class Run:
         """A row per contestant: outcome, proof, phases, steady step, memory."""
         from workbench import summary
 
-        return summary.table(self.info, self.contestants)
+        with self.reading():
+            return summary.table(self.info, self.contestants)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """The table's rows as plain values."""
         from workbench import summary
 
-        return summary.rows(self.info, self.contestants)
+        with self.reading():
+            return summary.rows(self.info, self.contestants)
 
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
         from workbench import summary
 
-        return summary.sweep_points(self.contestants)
+        with self.reading():
+            return summary.sweep_points(self.contestants)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Values that are no JSON of ours, however they came there, are one sentence."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = one_line(f"{type(error).__name__}: {error}")
+            raise WorkbenchError(f"run {self.id} is damaged: its values make no table ({reason})") from error
 
     @cached_property
     def losses(self) -> pd.DataFrame:
@@ -135,7 +149,8 @@ class Run:
     def _repr_html_(self) -> str:
         from workbench import tables
 
-        return tables.html(self)
+        with self.reading():
+            return tables.html(self)
 
 
 def new_folder(store: Path, task: str, preset: str) -> Path:
@@ -158,22 +173,33 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
 def complete(folder: Path) -> Path:
     """Give a run in progress its final name."""
     final = folder.with_name(folder.name.removeprefix(PARTIAL))
-    return folder.rename(final)
-
-
-def discard(folder: Path) -> None:
-    """Remove a run in progress."""
-    shutil.rmtree(folder, ignore_errors=True)
+    folder.rename(final)
+    eventlog.sync_folder(final.parent)
+    return final
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name, flushed to disk, then renamed."""
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, allow_nan=False, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write JSON; readers meet all of it or what was there before."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text under a temporary name of its own, flushed to disk, then renamed.
+
+    Raises:
+        OSError: when the disk is full or gone; nothing has changed then.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def load(path: str | Path, store: Path | None = None) -> Run:
@@ -186,12 +212,28 @@ def load(path: str | Path, store: Path | None = None) -> Run:
     info = _read_json(folder, folder / "run.json")
     _check_format(folder, info.get("format"))
     _require(folder, "run.json", info, ("contestants", "settings", "problem", "rounds", "tolerance", "machine_key"))
-    samples = [_read_json(folder, folder / "contestants" / name / "samples.json") for name in info["contestants"]]
-    for sample in samples:
-        _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
-        for launch in sample["launches"]:
-            _require(folder, "samples.json", launch, ("bring_up_s", "trace", "blocks", "rounds", "observed"))
+    try:
+        samples = [_samples(folder, name) for name in info["contestants"]]
+    except (AttributeError, LookupError, TypeError) as error:
+        raise WorkbenchError(f"run {folder.name} is damaged: {type(error).__name__}: {error}") from None
     return Run(folder, {name: value for name, value in info.items() if name != "contestants"}, samples)
+
+
+def _samples(folder: Path, name: object) -> dict[str, Any]:
+    """One contestant's samples; its id comes from a file and is not followed before it is known to be harmless."""
+    try:
+        check_id(name)
+        sample = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
+        _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
+        found = checked(sample)
+    except WorkbenchError as error:
+        said = str(error)
+        raise WorkbenchError(said if said.startswith("run ") else f"run {folder.name} is damaged: {said}") from None
+    if found["frontend"] != name:
+        raise WorkbenchError(f"run {folder.name} is damaged: the samples of {name!r} are another's")
+    for launch in found["launches"]:
+        _require(folder, "samples.json", launch, ("bring_up_s", "trace", "blocks", "rounds", "observed"))
+    return found
 
 
 def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
@@ -234,7 +276,8 @@ def _read_json(folder: Path, path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise WorkbenchError(f"run {folder.name} is damaged: {path.name} holds no object")
-    return value
+    cleaned: dict[str, Any] = scrubbed(value)
+    return cleaned
 
 
 def folders(store: Path) -> list[Path]:
@@ -264,8 +307,9 @@ def events_of(folder: Path) -> list[dict[str, Any]]:
         events = eventlog.read(folder).events
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
-    for event in events[:1]:
-        _check_format(folder, event.get("format"))
+    for event in events:
+        if event["event"] == "begin":
+            _check_format(folder, event.get("format"))
     return events
 
 
@@ -274,9 +318,10 @@ def _id(folder: Path) -> str:
 
 
 def _check_format(folder: Path, found: object) -> None:
-    if not isinstance(found, int) or found > FORMAT:
+    if type(found) is not int or not 1 <= found <= FORMAT:
+        version = one_line(str(found))
         raise WorkbenchError(
-            f"run {folder.name} has format {found}, this workbench reads up to {FORMAT}: use a newer workbench"
+            f"run {folder.name} has format {version}, this workbench reads up to {FORMAT}: use a newer workbench"
         )
 
 

@@ -11,19 +11,27 @@ import datetime
 import hashlib
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import workbench
-from workbench import eventlog, exchange, lock, machine, records, results, tables
+from workbench import exchange, lock, machine, records, results, tables
 from workbench.catalog import Catalog, Frontend
 from workbench.contestant import Contestant, Settings
 from workbench.errors import WorkbenchError
 from workbench.eventlog import EventLog
-from workbench.launcher import Outcome, WorkerFailedError
+from workbench.launcher import Outcome, WorkerFailedError, end_orphans
 from workbench.results import FORMAT, PARTIAL, Run
 from workbench.session import Progress, Session, Silence
+
+
+class NotWrittenError(Exception):
+    """What was measured is in ``run``, but it could not all be written: the disk is full or gone."""
+
+    def __init__(self, run: Run, reason: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
 class PlotFailedError(Exception):
@@ -46,23 +54,25 @@ def measure(
     """Measure any contestants in one session and write a run folder; what :func:`workbench.run` does for frontends.
 
     Raises:
-        WorkbenchError: when the problem cannot be made, the disk is full, or another session measures.
+        WorkbenchError: when the problem cannot be made, nothing can be written, or another session measures.
+        NotWrittenError: when the disk was full, or the folder gone, before all was written.
         PlotFailedError: when all is measured and written but for a plot.
     """
     progress = progress or Silence()
-    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
+    with _alone(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)
-        session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
-        log = EventLog(folder)
+        events: list[dict[str, Any]] = []
         try:
-            log.append("begin", **_begin(content, contestants, settings))
-            _run(session, log)
+            with _recording(folder, events) as record:
+                record("begin", **_begin(content, contestants, settings))
+                _run(Session(content, contestants, settings, folder, progress, known_bring_ups(store)), record)
         except BaseException as error:
-            _keep_or_discard(folder, error)
+            if any(event["event"] == "launch" for event in events):
+                error.add_note(f"What was measured is kept in {folder}")
+            else:  # nothing was measured, so nothing stays
+                shutil.rmtree(folder, ignore_errors=True)
             raise
-        finally:
-            log.close()
-    return finish(folder)
+    return finish(folder, events)
 
 
 def resume(
@@ -72,72 +82,141 @@ def resume(
 
     Raises:
         WorkbenchError: when there is nothing to resume, or machine, versions, content or problem have changed.
+        NotWrittenError, PlotFailedError: as in :func:`measure`.
     """
     progress = progress or Silence()
-    folder = results.find(Path(path), store, unfinished=True)
-    events = results.events_of(folder)
-    info, old = records.fold(events)
-    settings = records.settings_from(info["settings"])
-    by_id = content.frontends
+    results.find(Path(path), store, unfinished=True)  # what is not there is said at once, not after waiting
+    with _alone(if_busy, progress):
+        folder = results.find(Path(path), store, unfinished=True)
+        events = results.events_of(folder)
+        info, old = _folded(folder, events)
+        if info["interrupted"]:
+            settings = records.settings_from(info["settings"])
+            contestants = _again(folder, content, old)
+            _refuse_changes(folder, info, old, _begin(content, contestants, settings))
+            for contestant, record in zip(contestants, old, strict=True):
+                records.restore(contestant, record, settings)
+                if record["outcome"] not in (Outcome.OK, Outcome.INTERRUPTED):
+                    contestant.fail(WorkerFailedError(Outcome(record["outcome"]), record["reason"]))
+            rounds = records.restore_rounds(info)
+            folder = _reopened(folder)
+            with _recording(folder, events) as write:
+                session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
+                session.rounds, session.logged_rounds = rounds, len(rounds)
+                _run(session, write)
+        elif not folder.name.startswith(PARTIAL):
+            raise WorkbenchError(f"run {folder.name} is complete: there is nothing to resume")
+    return finish(folder, events)
+
+
+def _again(folder: Path, content: Catalog, old: Sequence[Mapping[str, Any]]) -> list[Contestant]:
+    """The contestants of an interrupted run, as they are here and now."""
+    by_id, package = content.frontends, Path(__file__).resolve().parent
     if unknown := [record["mode"] for record in old if record["mode"] not in by_id]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: there is no frontend {unknown[0]!r} any more")
-    package = Path(__file__).resolve().parent
-    contestants = [Contestant(record["frontend"], by_id[record["mode"]], content.root, package) for record in old]
-    _refuse_changes(folder, info, _begin(content, contestants, settings))
-    for contestant, record in zip(contestants, old, strict=True):
-        records.restore(contestant, record)
-        if record["outcome"] not in ("ok", Outcome.INTERRUPTED):
-            contestant.fail(WorkerFailedError(Outcome(record["outcome"]), record["reason"]))
-    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
-        if not folder.name.startswith(PARTIAL):
-            folder = folder.rename(folder.with_name(PARTIAL + folder.name))
-        session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
-        session.rounds = records.restore_rounds(info)
-        session.logged_rounds = len(session.rounds)
-        log = EventLog(folder)
-        try:
-            _run(session, log)
-        finally:
-            log.close()
-    return finish(folder)
+    return [Contestant(record["frontend"], by_id[record["mode"]], content.root, package) for record in old]
+
+
+def _reopened(folder: Path) -> Path:
+    """An interrupted run's folder under the name of a run in progress."""
+    if folder.name.startswith(PARTIAL):
+        return folder
+    try:
+        return folder.rename(folder.with_name(PARTIAL + folder.name))
+    except OSError as error:
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {error.strerror}") from None
 
 
 def rebuild(path: str | Path, store: Path) -> Run:
-    """Make everything that is derived from a run's log once more: summaries, tables, plots."""
+    """Make everything that is derived from a run's log once more: summaries, tables, plots.
+
+    Raises:
+        WorkbenchError: when there is no such run or no log.
+        NotWrittenError, PlotFailedError: as in :func:`measure`.
+    """
     folder = results.find(Path(path), store, unfinished=True)
-    derive(folder)
-    return _drawn(results.load(folder))
-
-
-def finish(folder: Path) -> Run:
-    """Derive a run's files, give its folder the final name, and draw its pictures."""
-    derive(folder)
-    return _drawn(results.load(results.complete(folder)))
-
-
-def _run(session: Session, log: EventLog) -> None:
+    events = results.events_of(folder)
+    _folded(folder, events)
     try:
-        session.run(log.append)
+        derive(folder)
+        return _drawn(results.load(folder))
+    except OSError as error:
+        raise _not_written(folder, events, error) from None
+
+
+def finish(folder: Path, events: Sequence[Mapping[str, Any]]) -> Run:
+    """Derive a run's files, give its folder the final name, and draw its pictures."""
+    try:
+        derive(folder)
+        loaded = results.load(results.complete(folder))
+    except (OSError, WorkbenchError) as error:
+        raise _not_written(folder, events, error) from error
+    return _drawn(loaded)
+
+
+@contextlib.contextmanager
+def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
+    """Hold the host's lock, and end what a killed session has left running."""
+    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
+        end_orphans()
+        yield
+
+
+@contextlib.contextmanager
+def _recording(folder: Path, events: list[dict[str, Any]]) -> Iterator[Callable[..., None]]:
+    """What puts an event on record: in memory first, so that it can be shown where it cannot be written."""
+    try:
+        log = EventLog(folder)
+    except BlockingIOError:
+        raise WorkbenchError(f"another session is measuring run {folder.name}") from None
+    except OSError as error:
+        raise WorkbenchError(f"cannot write results to {folder}: {error.strerror}") from None
+
+    def record(event: str, **fields: Any) -> None:
+        events.append({"event": event, **fields})
+        try:
+            log.append(event, **fields)
+        except OSError:
+            if event == "outcome":  # how a contestant fails when nothing can be written is no outcome of its own
+                events.pop()
+            raise
+
+    try:
+        yield record
+    except OSError as error:
+        raise _not_written(log.path.parent, events, error) from None
+    finally:
+        log.close()
+
+
+def _not_written(folder: Path, events: Sequence[Mapping[str, Any]], error: Exception) -> Exception:
+    """The error that carries what was measured, if anything was."""
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    reason = f"results cannot be written to {folder}: {said}"
+    try:
+        info, found = records.fold(events)
+    except WorkbenchError:
+        return WorkbenchError(reason)
+    remedy = f"make room, then `workbench run --resume {folder.name.removeprefix(PARTIAL)}`"
+    return NotWrittenError(Run(folder, info, found), f"{reason}; {remedy}" if folder.is_dir() else reason)
+
+
+def _folded(folder: Path, events: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    try:
+        return records.fold(events)
+    except WorkbenchError as error:
+        raise WorkbenchError(f"run {folder.name} is damaged: {error}") from None
+
+
+def _run(session: Session, record: Callable[..., None]) -> None:
+    try:
+        session.run(record)
     except WorkerFailedError as failure:
         printed = session.folder / "reference" / "log.txt"
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
         raise WorkbenchError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
-    except OSError as error:
-        raise WorkbenchError(
-            f"results cannot be written: {error.strerror}; what was finished is in {session.folder}: "
-            f"make room, then `workbench run --resume {session.folder.name}`"
-        ) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    log.append("end", finished=now, interrupted=session.interrupted)
-
-
-def _keep_or_discard(folder: Path, error: BaseException) -> None:
-    """A session that failed before it measured anything leaves nothing; later it leaves all it has."""
-    with contextlib.suppress(OSError):
-        if any(event["event"] == "launch" for event in eventlog.read(folder).events):
-            sys.stderr.write(f"workbench: what was measured is kept in {folder} ({type(error).__name__})\n")
-            return
-    shutil.rmtree(folder, ignore_errors=True)
+    record("end", finished=now, interrupted=session.interrupted)
 
 
 def _begin(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> dict[str, Any]:
@@ -176,16 +255,29 @@ def content_hash(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _refuse_changes(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    changed = [name for name in ("machine_key", "packages", "content_hash") if then[name] != now[name]]
-    words = {"machine_key": "the machine", "packages": "the installed versions", "content_hash": "tasks or frontends"}
-    if changed:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: {words[changed[0]]} changed; run it anew")
-    try:
-        found = exchange.hash_of(exchange.load_arrays(folder / "problem.npz"))
-    except Exception as error:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: problem.npz: {error}") from error
-    if found != then["problem"]["hash"]:
+def _refuse_changes(
+    folder: Path, then: Mapping[str, Any], old: Sequence[Mapping[str, Any]], now: Mapping[str, Any]
+) -> None:
+    words = {
+        "machine_key": "the machine",
+        "workbench": "workbench's version",
+        "packages": "the installed versions",
+        "content_hash": "tasks or frontends",
+    }
+    if changed := [words[name] for name in words if then.get(name) != now[name]]:
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; run it anew")
+    for before, after in zip(old, now["contestants"], strict=True):
+        if changed := [name for name in after if before.get(name) != after[name]]:
+            raise WorkbenchError(
+                f"run {folder.name} cannot be resumed: {before['frontend']} has another {changed[0]}; run it anew"
+            )
+    arrays = {}
+    for name in ("problem.npz", "reference.npz"):
+        try:
+            arrays[name] = exchange.load_arrays(folder / name)
+        except Exception as error:
+            raise WorkbenchError(f"run {folder.name} cannot be resumed: {name}: {error}") from error
+    if exchange.hash_of(arrays["problem.npz"]) != then["problem"]["hash"]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: its problem.npz has changed")
 
 
@@ -194,12 +286,11 @@ def known_bring_ups(store: Path) -> dict[str, float]:
     known: dict[str, float] = {}
     for folder in results.folders(store)[:10]:
         try:
-            found = results.load(folder).contestants
-        except WorkbenchError:
+            for record in results.load(folder).contestants:
+                for launch in record["launches"][:1]:
+                    known.setdefault(record["frontend"], float(launch["bring_up_s"]))
+        except (WorkbenchError, TypeError, ValueError):
             continue
-        for record in found:
-            for launch in record["launches"][:1]:
-                known.setdefault(record["frontend"], float(launch["bring_up_s"]))
     return known
 
 
@@ -213,11 +304,11 @@ def derive(folder: Path) -> None:
     results.write_json(folder / "run.json", {**info, "contestants": [record["frontend"] for record in found]})
     made = Run(folder, info, found)
     results.write_json(folder / "summary.json", {**made.summary(), "run": folder.name.removeprefix(PARTIAL)})
-    made.losses.to_csv(folder / "losses.csv")
-    made.table.drop(columns=["versions", "color"]).to_csv(folder / "summary.csv", index=False)
-    (folder / "summary.md").write_text(tables.markdown(made), encoding="utf-8")
+    results.write_text(folder / "losses.csv", made.losses.to_csv())
+    results.write_text(folder / "summary.csv", made.table.drop(columns=["versions", "color"]).to_csv(index=False))
+    results.write_text(folder / "summary.md", tables.markdown(made))
     if not made.sweep.empty:
-        made.sweep.to_csv(folder / "sweep.csv", index=False)
+        results.write_text(folder / "sweep.csv", made.sweep.to_csv(index=False))
 
 
 def _drawn(finished: Run) -> Run:

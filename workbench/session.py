@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import queue
 import random
@@ -35,7 +36,7 @@ from workbench.contract import Arrays
 from workbench.environment import Device, worker_environment
 from workbench.exchange import Job
 from workbench.forecast import Forecast
-from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
+from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess, leave_signals_to_main
 from workbench.records import flag_rounds, proof_facts
 from workbench.stopping import DEFAULT_LAUNCHES, another_launch
 from workbench.summary import launch_step
@@ -46,6 +47,8 @@ MATRIX_SIZE = 768
 UNFINISHED_SHARE = 0.1  # of a block, that may be left after the wait
 UNFINISHED_S = 0.004
 BUSY_SHARE = 0.5  # of a CPU, after the wait
+LEAST_ROOM = 1 << 16
+SETTLE_S = 5.0  # that an interrupted block may still take
 SWEEP_STEPS = 5
 SWEEP_ROUNDS = 7
 SWEEP_PROBLEM, SWEEP_REFERENCE = "sweep-problem.npz", "sweep-reference.npz"
@@ -117,6 +120,7 @@ class Session:
         self.logged_rounds = 0
         self._record: Callable[..., None] = _forget
         self.interrupted = False
+        self._abandoned = False  # workers are being killed: that they die is no outcome of theirs
         ids = [contestant.id for contestant in contestants]
         planned = settings.launches or DEFAULT_LAUNCHES
         self._forecast = Forecast(ids, planned, settings.rounds, known_bring_up_s or {})
@@ -159,7 +163,8 @@ class Session:
     def place(self, contestant: Contestant) -> Path:
         """The contestant's own folder inside the run."""
         place = self.folder / "contestants" / contestant.id
-        place.mkdir(parents=True, exist_ok=True)
+        for folder in (place.parent, place):  # not the run's own: if somebody has removed it, it stays removed
+            folder.mkdir(exist_ok=True)
         return place
 
     # ---------------------------------------------------------------- the problem and its reference
@@ -177,7 +182,7 @@ class Session:
     def _make_problem(self, session: contextlib.ExitStack) -> None:
         """Make the problem and the reference; the reference's process stays on as the canary."""
         self.progress.phase("reference", "proving")
-        (self.folder / "reference").mkdir(parents=True, exist_ok=True)
+        (self.folder / "reference").mkdir(exist_ok=True)
         self._canary = self._reference_worker("problem.npz", "reference.npz")
         session.callback(self._canary.close)
         if (self.folder / "reference.npz").is_file():  # a session that is resumed
@@ -240,7 +245,11 @@ class Session:
             for group in self._groups(number):
                 self._forecast.begin_launch(number, [contestant.id for contestant in group])
                 with self._alive(group, number) as workers:
-                    self._measure(group, workers, number)
+                    try:
+                        self._measure(group, workers, number)
+                    except KeyboardInterrupt:
+                        self._keep_whole_rounds(group, workers)
+                        raise
                     self._observe(group, workers)
                     self._log_launch(group)
                     if number == 0:
@@ -294,10 +303,12 @@ class Session:
             for contestant in group:
                 bring_up(contestant)
             return
-        with ThreadPoolExecutor(len(places)) as pool:  # each thread blocks on its worker's pipe
+        # each thread blocks on its worker's pipe
+        with ThreadPoolExecutor(len(places), initializer=leave_signals_to_main) as pool:
             try:
                 list(pool.map(bring_up, group))
             except BaseException:
+                self._abandoned = True
                 for worker in workers.values():
                     worker.kill()
                 raise
@@ -345,8 +356,8 @@ class Session:
     def _known_block_steps(self, contestant: Contestant) -> int | None:
         """The steps of a block of this contestant or, before its first launch, of one it may be compared with.
 
-        Blocks of different lengths catch different shares of a disturbance that comes and goes, in every launch alike:
-        under a hog identical contestants would differ by 10 % and more, and no number of launches would tell.
+        Base and head of one comparison have blocks of one length: those of different lengths catch different shares of
+        a disturbance that comes and goes.
         """
 
         def kind(one: Contestant) -> tuple[object, ...]:
@@ -441,6 +452,22 @@ class Session:
                     for name in ("observed", "pool_threads", "peak_bytes", "peak_device_bytes"):
                         setattr(contestant.launches[-1], name, answer[name])
 
+    def _keep_whole_rounds(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess]) -> None:
+        """After an interrupt: a launch that was cut short counts for the rounds that all have finished."""
+        whole, kept = len(self.rounds), []
+        for contestant in group:
+            if contestant.running and whole > self.logged_rounds:
+                record, worker = contestant.launches[-1], workers[contestant.id]
+                count = sum(number < whole for number in record.rounds)
+                for values in (record.blocks, record.rounds, record.energy_j):
+                    del values[count:]
+                with contextlib.suppress(WorkerFailedError):
+                    worker.wake()
+                    worker.settle(SETTLE_S)
+                    kept.append(contestant)
+        self._observe(kept, workers)
+        self._log_launch(kept)
+
     def _log_launch(self, group: Sequence[Contestant]) -> None:
         """Put a finished launch on record: its rounds, then each contestant's part."""
         fresh = self.rounds[self.logged_rounds :]
@@ -531,7 +558,9 @@ class Session:
         try:
             yield
         except WorkerFailedError as failure:
-            self._end(contestant, failure.outcome, failure.reason)
+            if not self._abandoned:
+                _require_room(self.folder)
+                self._end(contestant, failure.outcome, failure.reason)
 
     def _verify(self, path: Path, target: Target) -> Proof:
         try:
@@ -599,6 +628,17 @@ def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Cont
     """One contestant per frontend, under the frontend's own id."""
     package = package_root()
     return [Contestant(frontend.id, frontend, catalog.root, package) for frontend in frontends]
+
+
+def _require_room(folder: Path) -> None:
+    """A worker that fails where nothing can be written any more is no failure of its contestant.
+
+    Raises:
+        OSError: when the disk is full or the folder gone.
+    """
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < LEAST_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 @contextlib.contextmanager

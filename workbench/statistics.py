@@ -559,6 +559,32 @@ def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> lis
     return ranks
 
 
+def without_rounds(blocks: ArrayLike) -> Floats:
+    """Times of contestants that were measured in turn, with what each round did to all of them taken out.
+
+    In logarithms a block is its contestant's time plus its round's disturbance. The disturbance is estimated by the
+    median over contestants and subtracted, then each contestant's median over rounds is taken: one sweep of median
+    polish (Tukey 1977, *Exploratory Data Analysis*). For two contestants the ratio of the answers is the median
+    of the ratios round by round, which drift and slow rounds leave alone.
+
+    Args:
+        blocks: (rounds, contestants) positive times.
+
+    Returns:
+        (contestants,) times in the unit of the blocks.
+
+    Raises:
+        ValueError: for anything but a matrix of finite positive times.
+    """
+    times = np.asarray(blocks, dtype=np.float64)
+    if times.ndim != 2 or not times.size or not np.all(np.isfinite(times) & (times > 0)):
+        raise ValueError("blocks must be a matrix (rounds, contestants) of finite positive times")
+    logs = np.log(times)
+    rounds = np.median(logs, axis=1)
+    polished: Floats = np.exp(np.median(logs - rounds[:, np.newaxis], axis=0) + np.median(rounds))
+    return polished
+
+
 def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA) -> list[int | None]:
     """Ranks from launches measured side by side: tied with a group's best unless `compare` says slower.
 

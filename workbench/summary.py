@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from workbench.statistics import (
@@ -18,6 +19,7 @@ from workbench.statistics import (
     paired_ranks,
     shared_ranks,
     warmup_class,
+    without_rounds,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def dirty_rounds(info: Record) -> set[tuple[int, int]]:
     return {(entry["launch"], entry["round"]) for entry in info["rounds"] if entry["flags"]}
 
 
-def row(info: Record, contestant: Record, dirty: set[tuple[int, int]]) -> dict[str, Any]:
+def row(info: Record, contestant: Record, dirty: AbstractSet[tuple[int, int]]) -> dict[str, Any]:
     """What one contestant comes to. A contestant that is not ok shows no speed."""
     proof = contestant["proof"] or {}
     entry: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -108,19 +110,35 @@ def row(info: Record, contestant: Record, dirty: set[tuple[int, int]]) -> dict[s
     return entry
 
 
-def launch_step(launch: Record, dirty: set[tuple[int, int]] = frozenset()) -> float:  # type: ignore[assignment]
+def launch_step(launch: Record, dirty: AbstractSet[tuple[int, int]] = frozenset()) -> float:
     """Seconds per step of one launch: the median of its blocks, of the clean ones if half of them are clean."""
     return statistics.median(clean_blocks(launch, dirty))
 
 
-def clean_blocks(launch: Record, dirty: set[tuple[int, int]]) -> list[float]:
+def launch_steps(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]] = frozenset()) -> list[float]:
+    """Seconds per step of contestants in one launch, without what a round did to all of them alike.
+
+    For comparing contestants: a slow round makes no difference then. Where they were not measured in the same
+    rounds, each one's own median.
+    """
+    rounds = launches[0]["rounds"]
+    if any(launch["rounds"] != rounds for launch in launches):
+        return [launch_step(launch, dirty) for launch in launches]
+    clean = [place for place, number in enumerate(rounds) if (launches[0]["launch"], number) not in dirty]
+    kept = clean if 2 * len(clean) >= len(rounds) else range(len(rounds))
+    return [
+        float(step) for step in without_rounds([[launch["blocks"][place] for launch in launches] for place in kept])
+    ]
+
+
+def clean_blocks(launch: Record, dirty: AbstractSet[tuple[int, int]]) -> list[float]:
     """Blocks of undisturbed rounds; all blocks where fewer than half are undisturbed."""
     pairs = list(zip(launch["rounds"], launch["blocks"], strict=True))
     clean = [seconds for number, seconds in pairs if (launch["launch"], number) not in dirty]
     return clean if 2 * len(clean) >= len(pairs) else [seconds for _, seconds in pairs]
 
 
-def _times(launches: Sequence[Record], dirty: set[tuple[int, int]]) -> dict[str, Any]:
+def _times(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> dict[str, Any]:
     """Phases as timed in the first launch; the steady step as the median over launches of each one's median.
 
     From six launches on the interval is the 95 % interval of that median, the launch being the unit. With fewer
@@ -195,7 +213,9 @@ def _ignored_requests(settings: Record, entry: Record) -> list[str]:
     return found
 
 
-def ranks(timed: Sequence[Record], contestants: Sequence[Record], dirty: set[tuple[int, int]]) -> list[int | None]:
+def ranks(
+    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
+) -> list[int | None]:
     """Ranks of the timed rows; contestants that the data cannot tell apart share one.
 
     With enough launches pairs of launches are tested (Wilcoxon); with fewer, overlapping intervals share a rank.
@@ -203,7 +223,7 @@ def ranks(timed: Sequence[Record], contestants: Sequence[Record], dirty: set[tup
     launches = [_launches_of(entry, contestants) for entry in timed]
     counts = {len(steps) for steps in launches}
     if len(counts) == 1 and min(counts) >= FEWEST_FOR_RANKS:
-        return paired_ranks([[launch_step(launch, dirty) for launch in found] for found in zip(*launches, strict=True)])
+        return paired_ranks([launch_steps(launch, dirty) for launch in zip(*launches, strict=True)])
     columns = ([entry[name] for entry in timed] for name in ("step_s", "step_s_low", "step_s_high"))
     return shared_ranks(*columns) if timed else []
 

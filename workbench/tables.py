@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import html as html_escape
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import noise
+from workbench.errors import one_line as clean
 from workbench.units import format_bytes, format_ratio, format_seconds
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
 
     from workbench.results import Run
@@ -26,6 +28,8 @@ KNOBS = {
     "deterministic": "deterministic algorithms",
     "device": "devices",
 }
+# What a narrow terminal can do without, first to last; number, name, step and its range stay.
+DISPENSABLE = ("memory", "CPUs", "+memory", "import", "set-up", "warm-up", "off by", "threads", "first", "× best")
 DETAILS = ("frontend", "total", "GFLOP/s", "of GEMM", "warm-up", "threads", "CPUs", "+memory")
 
 
@@ -154,34 +158,51 @@ def _word(value: Any) -> str:
 
 def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
     """The table and what belongs to it, for an 80-column terminal and wider ones; ``more`` adds a second table."""
-    from rich.markup import escape
     from rich.text import Text
 
     timed, others = split(run)
     parts: list[RenderableType] = [Text(run.title, style="bold")]
     if timed:
-        parts.append(_rich_table(HEADINGS, map(cells, timed)))
+        parts.append(_Fitting(HEADINGS, [cells(entry) for entry in timed]))
     if timed and more:
-        parts += [Text(""), _rich_table(DETAILS, map(details, timed)), Text("")]
+        parts += [Text(""), _Fitting(DETAILS, [details(entry) for entry in timed]), Text("")]
     for entry in others:
         style = "yellow" if entry["outcome"] in ("unsupported", "unavailable") else "red"
-        parts.append(
-            Text.from_markup(f"[{style}]{entry['frontend']}  {entry['outcome']}[/]  {escape(clean(entry['reason']))}")
-        )
+        parts.append(Text.assemble((f"{entry['frontend']}  {entry['outcome']}", style), f"  {clean(entry['reason'])}"))
         if style == "red":
             parts.append(Text(f"    log: {run.path / entry['log']}", style="dim"))
     parts += [Text(note, style="dim") for note in notes(run, more=more)]
     return parts
 
 
+@dataclass(frozen=True)
+class _Fitting:
+    """A table that leaves out what tells least, column by column, where a terminal is too narrow for all."""
+
+    headings: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        shown = list(range(len(self.headings)))
+        table = _rich_table(self.headings, self.lines)
+        for name in DISPENSABLE:
+            if console.measure(table, options=options.update(width=1000)).maximum <= options.max_width:
+                break
+            shown = [place for place in shown if self.headings[place] != name]
+            lines = [[line[place] for place in shown] for line in self.lines]
+            table = _rich_table([self.headings[place] for place in shown], lines)
+        yield table
+
+
 def _rich_table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for heading in headings:
         shown.add_column(heading, justify="left" if heading == "frontend" else "right", no_wrap=True)
     for line in lines:
-        shown.add_row(*line)
+        shown.add_row(*(Text(cell) for cell in line))
     return shown
 
 
@@ -209,11 +230,6 @@ def html(run: Run) -> str:
     )
     below = "".join(f"<p><small>{quote(note)}</small></p>" for note in notes(run))
     return f"<h4>{quote(run.title)}</h4><table><tr>{head}</tr>{body}</table><ul>{rest}</ul>{below}"
-
-
-def clean(text: str) -> str:
-    """One line without control characters, so that no message can drive a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text).strip()
 
 
 def _md(text: str) -> str:

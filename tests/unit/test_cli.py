@@ -210,7 +210,7 @@ def test_no_results_are_no_error(cli):
     done = cli("results")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no runs in results" in done.stderr
-    assert parsed(cli("results", "--json")) == {"runs": []}
+    assert parsed(cli("results", "--json")) == {"runs": [], "unfinished": []}
 
 
 @pytest.mark.parametrize("by", ["latest", "id", "folder"])

@@ -108,6 +108,14 @@ def test_one_percent_that_is_called_slower_fails():
     assert found["1% slower"].verdict == FAILS
 
 
+def test_in_full_one_unconfirmed_alarm_at_one_percent_is_one_too_many():
+    once = a_pool(SLOWDOWNS)
+    once.recordings[0].times[:8, 2] *= 1.06
+    full, quick = (by_name(analysis.pool_figures(once, rules))["1% slower"] for rules in (FULL, QUICK))
+    assert full.numbers["slower"] > 0
+    assert (full.verdict, quick.verdict) == (FAILS, HOLDS)
+
+
 def test_in_full_a_slow_down_must_be_found_in_time():
     late = a_pool(SLOWDOWNS)
     for one in late.recordings:
@@ -264,7 +272,7 @@ def measured(ratio, pairs=40, spread=0.004):
     rng = np.random.default_rng(3)
     bare = 0.02 * np.exp(rng.normal(0, spread, pairs))
     harness = ratio * 0.02 * np.exp(rng.normal(0, spread, pairs))
-    return overhead.Overhead("planted", 1000, tuple(harness), tuple(bare))
+    return overhead.Overhead("planted", 1000, (tuple(harness),), (tuple(bare),))
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(1.005, HOLDS), (1.05, FAILS)])
@@ -275,9 +283,20 @@ def test_overhead_is_judged_in_full(ratio, verdict):
     assert full.numbers["low"] < ratio < full.numbers["high"]
 
 
-def test_overhead_within_the_noise_of_its_bound_is_neither():
-    (figure,) = overhead.figures([measured(1.025, pairs=20, spread=0.1)], FULL)
-    assert figure.verdict != FAILS
+def test_an_estimate_beyond_the_bound_fails_however_wide_its_interval():
+    (figure,) = overhead.figures([measured(1.05, pairs=20, spread=0.1)], FULL)
+    assert figure.numbers["low"] < analysis.OVERHEAD < figure.numbers["ratio"]
+    assert figure.verdict == FAILS
+
+
+def test_processes_that_differ_widen_the_interval():
+    (figure,) = overhead.figures([overhead.together([measured(0.99), measured(1.0), measured(1.05)])], FULL)
+    assert figure.verdict == HOLDS
+    assert figure.numbers["ratio"] == pytest.approx(1.0, abs=0.005)
+    assert figure.numbers["low"] < 0.99
+    assert figure.numbers["high"] > 1.05
+    broken = overhead.Overhead("planted", outcome=Outcome.ERROR, reason="planted")
+    assert overhead.together([measured(1.0), broken]).outcome is Outcome.ERROR
 
 
 def test_a_frontend_that_is_not_installed_is_no_failure_and_one_that_breaks_is():
@@ -434,7 +453,7 @@ def test_an_early_return_that_nobody_catches_fails(found, monkeypatch):
 def test_overhead_of_numpy_is_measured(found):
     made = overhead.measure(found, found.frontends["numpy_manual"], 4)
     assert (made.outcome, made.reason) == (Outcome.OK, "")
-    assert len(made.harness_s) == len(made.bare_s) == 4
+    assert [len(times) for times in (*made.harness_s, *made.bare_s)] == [4, 4]
     assert dict(made.versions)["numpy"]
 
 

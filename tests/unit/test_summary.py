@@ -147,3 +147,16 @@ def test_a_sweep_is_fitted():
     fit = summary.sweep_fits(summary.sweep_points([swept])).iloc[0]
     assert fit["overhead_s"] == pytest.approx(1e-4, rel=1e-6)
     assert fit["seconds_per_unit"] == pytest.approx(1e-11, rel=1e-6)
+
+
+def test_a_slow_round_makes_no_difference_between_contestants():
+    quiet, slow = [0.010] * 4, [0.010, 0.030, 0.010, 0.020]
+    ratio = [1.05 * seconds for seconds in slow]
+    base, head = summary.launch_steps([launch(0, slow), launch(0, ratio)])
+    assert head / base == pytest.approx(1.05)
+    assert summary.launch_steps([launch(0, quiet)]) == pytest.approx([0.010])
+
+
+def test_contestants_of_other_rounds_keep_their_own_median():
+    first, second = launch(0, [0.01, 0.02, 0.03]), launch(0, [0.04, 0.05, 0.06], rounds=[3, 4, 5])
+    assert summary.launch_steps([first, second]) == [0.02, 0.05]

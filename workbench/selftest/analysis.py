@@ -296,8 +296,10 @@ def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: R
     n, counts = len(found), _counts(found)
     slower, faster = counts.get("slower", 0), counts.get("faster", 0)
     if slowdown < DELTA:
+        if rules.full:
+            return "never slower", judged(slower == 0)
         confirmed = sum(settled.confirmed for settled in found if settled.verdict is Verdict.slower)
-        return "never slower after confirmation", judged(confirmed == 0)
+        return f"never slower after confirmation: {confirmed} (in full: never)", judged(confirmed == 0)
     if slowdown < 1.5 * DELTA:
         return "none: delta itself", NOT_JUDGED
     missed = counts.get("same", 0) + faster
@@ -312,8 +314,8 @@ def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: R
     if slower >= n / 2 and not missed:
         return bound, HOLDS
     noisy = any(recording.noisy for recording in pool.recordings)
-    excused = not missed and (noisy or pool.scenario != "quiet")  # the canary's word, not the outcome's
-    return (f"{bound} (the machine was not quiet)", NOT_JUDGED) if excused else (bound, FAILS)
+    excuse = "the machine was not quiet" if noisy else "disturbed on purpose" if pool.scenario != "quiet" else ""
+    return (f"{bound} ({excuse})", NOT_JUDGED) if excuse and not missed else (bound, FAILS)  # the outcome is no excuse
 
 
 def _coverage(part: str, found: Sequence[Settled], rules: Rules) -> Figure:

@@ -1,8 +1,8 @@
 """What the self-test's workers do otherwise; runs inside worker processes alone.
 
 One more command, ``overhead``, measures blocks of the harness's own loop and of a bare loop in turn. To bring up
-hundreds of processes in a bearable time, the trace of the warm-up and the canary's matrix product, which serve a
-run's tables alone, are left out. Everything that is timed is the worker's own.
+hundreds of processes in a bearable time, the trace of the warm-up is cut short and the matrix product, which serve a
+run's tables alone, is left out. Everything that is timed is the worker's own.
 """
 
 from __future__ import annotations
@@ -67,4 +67,4 @@ class SelftestWorker(worker.Worker):
 def install() -> None:
     """Let every worker that is served from now on be the self-test's."""
     worker.Worker = SelftestWorker  # type: ignore[misc]
-    worker.TRACE_S = 0.0
+    worker.TRACE_S = 0.01

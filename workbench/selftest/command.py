@@ -35,7 +35,7 @@ class Plan:
         quiet_s: budget of a quiet session: as many launches as it has room for.
         disturbed: the contestants' slow-downs under disturbance.
         rounds: of each launch under disturbance.
-        pairs: alternations of harness and bare loop per frontend.
+        pairs, processes: alternations of harness and bare loop in each process, and processes, per frontend.
     """
 
     full: bool
@@ -46,6 +46,7 @@ class Plan:
     disturbed: tuple[float, ...] = SLOWDOWNS
     rounds: int = ROUNDS
     pairs: int = 20
+    processes: int = 1
 
     @classmethod
     def quick(cls) -> Plan:
@@ -62,7 +63,8 @@ class Plan:
             launches=LADDER[-1],
             identical=identical,
             sessions=max(1, round(4 * comparisons / COMPARISONS)),
-            pairs=100,
+            pairs=50,
+            processes=3,
         )
 
 
@@ -78,7 +80,7 @@ def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], No
         planted = early_return(content)
     except WorkerFailedError as failure:
         raise WorkbenchError(f"the self-test's problem could not be made: {failure.reason}") from None
-    measured = overhead.overheads(content, plan.pairs, say)
+    measured = overhead.overheads(content, plan.pairs, plan.processes, say)
     rules = Rules(plan.full)
     figures = [figure for pool in (*quiet, *pools) for figure in pool_figures(pool, rules)]
     figures += [planted, *overhead.figures(measured, rules)]

@@ -87,6 +87,7 @@ def early_return(content: Catalog) -> Figure:
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         root, run = Path(folder, "content"), Path(folder, "run")
         root.mkdir()
+        run.mkdir()
         planted = plant(content, root)
         contestants = contestants_of(planted, [planted.frontends[REFERENCE], planted.frontends[PLANTED]])
         settings = settings_for(launches=1, budget_s=None, seed=0, alive=2, rounds=1)

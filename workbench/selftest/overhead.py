@@ -1,7 +1,9 @@
 """What the harness adds to a step: its own loop over the generator against the bare loop, in one process.
 
 Blocks of both alternate in one worker of the frontend, with the environment, CPU and threads of a run, so they
-share the process and the moment; whichever is first in a pair changes. The cheapest task is the worst case.
+share the process and the moment; whichever is first in a pair changes. The cheapest task is the worst case. Both loops
+hold compiled objects of their own, which lie elsewhere in each process: so the ratio of one process is one sample,
+and where there are several the estimate is their median and the interval spans theirs.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +31,36 @@ PART = "overhead of the harness"
 
 @dataclass(frozen=True)
 class Overhead:
-    """Block times of both loops, pair by pair, and how many steps a block has; or why there are none."""
+    """Block times of both loops, (process, pair), and how many steps a block has; or why there are none."""
 
     frontend: str
     steps: int = 0
-    harness_s: tuple[float, ...] = ()
-    bare_s: tuple[float, ...] = ()
+    harness_s: tuple[tuple[float, ...], ...] = ()
+    bare_s: tuple[tuple[float, ...], ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
     outcome: Outcome = Outcome.OK
     reason: str = ""
 
 
-def overheads(content: Catalog, pairs: int, say: Callable[[str], None]) -> list[Overhead]:
-    """Measure every frontend, one after the other."""
+def overheads(content: Catalog, pairs: int, processes: int, say: Callable[[str], None]) -> list[Overhead]:
+    """Measure every frontend, one after the other, each in several processes."""
     found = []
     for frontend in content.frontends.values():
         say(f"overhead: {frontend.id}")
-        found.append(measure(content, frontend, pairs))
+        made = [measure(content, frontend, pairs)]
+        while made[-1].outcome is Outcome.OK and len(made) < processes:
+            made.append(measure(content, frontend, pairs))
+        found.append(together(made))
     return found
+
+
+def together(made: Sequence[Overhead]) -> Overhead:
+    """The processes of one frontend as one; one that failed stands for all."""
+    last = made[-1]
+    if last.outcome is not Outcome.OK:
+        return last
+    harness_s = tuple(times for one in made for times in one.harness_s)
+    return replace(last, harness_s=harness_s, bare_s=tuple(times for one in made for times in one.bare_s))
 
 
 def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
@@ -83,7 +97,7 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
             return Overhead(frontend.id, outcome=failure.outcome, reason=failure.reason)
         finally:
             worker.close()
-    times = tuple(answer["harness_s"]), tuple(answer["bare_s"])
+    times = (tuple(answer["harness_s"]),), (tuple(answer["bare_s"]),)
     return Overhead(frontend.id, steps, *times, versions=tuple(versions.items()))
 
 
@@ -97,12 +111,12 @@ def _figure(overhead: Overhead, rules: Rules) -> Figure:
     if overhead.outcome is not Outcome.OK:
         verdict = NOT_JUDGED if overhead.outcome is Outcome.UNAVAILABLE else FAILS
         return Figure(PART, overhead.frontend, f"{overhead.outcome}: {overhead.reason}", bound, verdict)
-    ratios = log_ratios(overhead.bare_s, overhead.harness_s)
-    estimate = math.exp(hodges_lehmann(ratios))
-    low, high = (math.exp(end) for end in signed_rank_interval(ratios, 0.95))
+    processes = [log_ratios(bare, harness) for bare, harness in zip(overhead.bare_s, overhead.harness_s, strict=True)]
+    estimate = math.exp(float(np.median([hodges_lehmann(ratios) for ratios in processes])))
+    intervals = [signed_rank_interval(ratios, 0.95) for ratios in processes]
+    low, high = math.exp(min(low for low, _ in intervals)), math.exp(max(high for _, high in intervals))
     step = float(np.median(overhead.harness_s)) / overhead.steps
-    value = f"{estimate:.4f} [{low:.4f}, {high:.4f}], {format_seconds(step)} a step, {len(ratios)} pairs"
-    numbers = {"ratio": estimate, "low": low, "high": high, "step_s": step, "pairs": len(ratios)}
-    if rules.full and estimate > OVERHEAD >= low:
-        return Figure(PART, overhead.frontend, value, f"{bound} (the interval holds it)", NOT_JUDGED, numbers)
+    count = f"{len(processes)} x {len(processes[0])} pairs"
+    value = f"{estimate:.4f} [{low:.4f}, {high:.4f}], {format_seconds(step)} a step, {count}"
+    numbers = {"ratio": estimate, "low": low, "high": high, "step_s": step, "processes": len(processes)}
     return Figure(PART, overhead.frontend, value, bound, rules.judge(estimate <= OVERHEAD), numbers)

@@ -61,7 +61,7 @@ class Recording:
     Attributes:
         slowdowns: of each contestant, as asked for.
         factors: by how much each one's time is truly longer, rounding of its steps included.
-        times: seconds per step of a launch, as a run's table would take it.
+        times: seconds per step of a launch, as a run's ranks take them: without what a round did to all.
         cost_s: what a launch of one contestant took of the session.
         blocks: all block times, [launch][contestant].
         noisy: what the machine's own counters say of the session, if it was not quiet.
@@ -198,9 +198,13 @@ def recording_of(session: Session) -> Recording:
     for place, found in enumerate(measured):
         for launch in found:
             at = launch.launch, place
-            times[at] = summary.launch_step(dataclasses.asdict(launch), dirty)
             cost_s[at] = launch.bring_up_s + round_s[launch.launch] / 1e9 / len(contestants)
             blocks[at[0]][at[1]] = launch.blocks
+    for number in range(launches):
+        places = [place for place, found in enumerate(measured) if any(launch.launch == number for launch in found)]
+        found = [next(launch for launch in measured[place] if launch.launch == number) for place in places]
+        if found:
+            times[number, places] = summary.launch_steps([dataclasses.asdict(launch) for launch in found], dirty)
     slowdowns = tuple(contestant.slowdown for contestant in contestants)
     steps = [found[0].block_steps if found else 0 for found in measured]
     return Recording(

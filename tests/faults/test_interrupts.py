@@ -1,0 +1,243 @@
+"""Signals to a session at work: what was measured is written and shown, and resuming measures only what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from workbench import eventlog, exchange
+from workbench.results import PARTIAL
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def launches(session):
+    return [event["record"]["launch"] for event in session.events("launch")]
+
+
+def until_gone(left_running):
+    """The kernel kills a dead harness's workers; that is not instantaneous."""
+    deadline = time.monotonic() + 30
+    while left_running():
+        assert time.monotonic() < deadline, "a worker outlives its harness"
+        os.sched_yield()
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda n: n.name)
+def test_one_signal_ends_cleanly_with_all_that_was_measured(measure, gate, left_running, temporary, number):
+    there = gate("proof", 2)
+    session = measure("--json")
+    there.wait()
+    session.signal(number)
+    assert session.end() == 130
+    shown = json.loads(session.printed)
+    assert shown["interrupted"]
+    assert [(row["outcome"], row["launches"]) for row in shown["contestants"]] == [("ok", 1)]
+    assert not session.folder.name.startswith(PARTIAL)
+    assert launches(session) == [0]
+    assert left_running() == []
+    assert [path.name for path in temporary.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_an_interrupt_before_anything_was_measured_leaves_a_row_that_says_so(measure, gate):
+    there = gate("proof", 1)
+    session = measure("--json")
+    there.wait()
+    session.signal(signal.SIGINT)
+    assert session.end() == 130
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["step_s"]) == ("interrupted", None)
+
+
+def test_an_interrupt_before_the_problem_is_made_leaves_nothing(measure, gate):
+    there = gate("proof", 0)
+    session = measure()
+    there.wait()
+    session.signal(signal.SIGINT)
+    assert session.end() == 130
+    assert session.said.splitlines()[-1] == "workbench: interrupted"
+    assert list(session.store.iterdir()) == []
+
+
+def test_an_interrupt_amid_the_rounds_keeps_those_that_are_whole(measure, gate, content):
+    there = gate("block", 4)
+    session = measure("--json", launches=1, rounds=6)
+    there.wait()
+    session.signal(signal.SIGINT)
+    there.open()
+    assert session.end() == 130
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["blocks"]) == ("ok", 3)
+
+
+def test_a_second_signal_ends_at_once_with_a_valid_log(measure, gate, left_running):
+    there = gate("block", 2)  # the interrupted block is waited for: there the second signal strikes
+    session = measure(launches=1, rounds=5)
+    there.wait()
+    session.signal(signal.SIGINT)
+    session.signal(signal.SIGTERM)
+    assert session.end() == 130
+    events, damaged = eventlog.read(session.folder)
+    assert [event["event"] for event in events[:2]] == ["begin", "problem"]
+    assert damaged == 0
+    until_gone(left_running)
+
+
+def test_what_nohup_ignores_stays_ignored(measure, gate):
+    there = gate("proof", 1)
+    session = measure(launches=1, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    there.wait()
+    session.signal(signal.SIGHUP)
+    there.open()
+    assert session.end() == 0
+
+
+@pytest.fixture
+def killed(measure, gate, left_running):
+    """A session of three launches whose harness was killed in the second."""
+    there = gate("proof", 2)
+    session = measure(launches=3)
+    there.wait()
+    session.signal(signal.SIGKILL)
+    session.process.wait()
+    there.remove()
+    until_gone(left_running)
+    return session
+
+
+def resumed(harness, content, session, *words):
+    return harness("run", "--resume", session.folder.name, "--content", content.root, "--json", *words)
+
+
+def test_a_killed_harness_leaves_its_launches_and_no_worker(killed):
+    assert killed.folder.name.startswith(PARTIAL)
+    assert launches(killed) == [0]
+
+
+def test_resume_measures_only_what_is_missing(killed, harness, content):
+    before = eventlog.read(killed.folder).events
+    again = resumed(harness, content, killed)
+    assert again.end() == 0, again.said
+    events = eventlog.read(again.folder).events
+    assert events[: len(before)] == before
+    assert launches(again) == [0, 1, 2]
+    assert [event["event"] for event in events].count("begin") == 1
+    (row,) = json.loads(again.printed)["contestants"]
+    assert (row["outcome"], row["launches"]) == ("ok", 3)
+    assert [path.name for path in again.store.iterdir()] == [killed.folder.name]
+
+
+def test_resume_goes_on_after_an_interrupt_that_came_before_all(measure, harness, content, gate):
+    there = gate("proof", 1)
+    session = measure()
+    there.wait()
+    session.signal(signal.SIGINT)
+    assert session.end() == 130
+    there.remove()
+    again = resumed(harness, content, session)
+    assert again.end() == 0, again.said
+    (row,) = json.loads(again.printed)["contestants"]
+    assert (row["outcome"], row["launches"]) == ("ok", 2)
+
+
+def test_resume_makes_a_launch_anew_that_was_cut_short(measure, harness, content, gate):
+    there = gate("block", 2)
+    session = measure(launches=1, rounds=3)
+    there.wait()
+    session.signal(signal.SIGINT)
+    there.open()
+    assert session.end() == 130
+    again = resumed(harness, content, session)
+    assert again.end() == 0, again.said
+    (row,) = json.loads(again.printed)["contestants"]
+    assert (row["launches"], row["blocks"] >= 3) == (1, True)
+
+
+def refused(session, *words):
+    assert session.end() == 2
+    last = session.said.splitlines()[-1]
+    assert last.startswith("workbench: ")
+    for word in words:
+        assert word in last
+
+
+CHANGES = {
+    "content": "tasks or frontends changed",
+    "problem": "problem.npz",
+    "reference": "reference.npz",
+    "machine": "the machine changed",
+    "versions": "the installed versions changed",
+    "interpreter": "another interpreter",
+    "frontend": "no frontend 'numpy_manual'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_resume_refuses_what_has_changed(killed, harness, content, change):
+    log, words = killed.folder / eventlog.NAME, ["--json"]
+    events = eventlog.read(killed.folder).events
+    begin = events[0]
+    if change == "content":
+        (content.root / "tasks" / "linreg.py").open("a").write("\n# changed\n")
+    elif change == "problem":
+        arrays = exchange.load_arrays(killed.folder / "problem.npz")
+        exchange.save_arrays(killed.folder / "problem.npz", {**arrays, "data/x": arrays["data/x"] + 1})
+    elif change == "reference":
+        (killed.folder / "reference.npz").write_bytes(b"PK")
+    elif change == "machine":
+        begin["machine_key"] = {"cpu": "another"}
+    elif change == "versions":
+        begin["packages"]["numpy"] = "0.1"
+    elif change == "interpreter":
+        begin["contestants"][0]["interpreter"] = "elsewhere/python"
+    else:
+        begin["contestants"][0]["mode"] = begin["contestants"][0]["mode"].replace("manual", "manually")
+        CHANGES[change] = "no frontend 'numpy_manually'"
+    log.write_bytes(b"".join(eventlog.encode(event) for event in events))
+    refused(resumed(harness, content, killed, *words), CHANGES[change])
+    assert launches(killed) == [0]
+
+
+def test_a_complete_run_has_nothing_to_resume(measure, harness, content):
+    session = measure(launches=1)
+    assert session.end() == 0
+    before = sorted(session.folder.rglob("*"))
+    refused(resumed(harness, content, session), "is complete", "nothing to resume")
+    assert sorted(session.folder.rglob("*")) == before
+
+
+def test_a_harness_killed_after_the_last_launch_has_only_to_be_finished(measure, harness, content):
+    session = measure(launches=1)
+    assert session.end() == 0
+    session.folder.rename(session.folder.with_name(PARTIAL + session.folder.name))
+    before = session.events("launch")
+    (session.folder / "run.json").unlink()
+    again = resumed(harness, content, session)
+    assert again.end() == 0
+    assert again.events("launch") == before
+
+
+def test_a_run_that_is_being_measured_is_not_resumed_by_another(measure, harness, content, gate, tmp_path):
+    there = gate("proof", 2)
+    session = measure()
+    there.wait()
+    (tmp_path / "elsewhere").mkdir()  # with another temporary folder the host's lock is another, too
+    other = harness(
+        "run", "--resume", session.folder.name, "--content", content.root,
+        environment={"TMPDIR": str(tmp_path / "elsewhere")},
+    )  # fmt: skip
+    refused(other, "another session is measuring run")
+    there.open()
+    assert session.end() == 0
+
+
+def test_a_budget_that_ends_amid_the_rounds_still_measures_one_launch(harness, content):
+    session = harness("run", "linreg", "--steps=3", "--rounds=5", "--budget=0.1s", "--content", content.root, "--json")
+    assert session.end() == 0
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["launches"]) == ("ok", 1)
+    assert row["blocks"] >= 5
