@@ -59,7 +59,16 @@ NUMBERS = (
     "dirty_blocks",
     "block_steps",
 )
-OTHERS = ("matmul_precision", "flush_to_zero", "deterministic", "warnings", "versions", "break_even_against")
+OTHERS = (
+    "matmul_precision",
+    "flush_to_zero",
+    "deterministic",
+    "xla",
+    "allocator",
+    "warnings",
+    "versions",
+    "break_even_against",
+)
 COLUMNS = (*TEXTS, *NUMBERS, *OTHERS)
 
 
@@ -182,7 +191,10 @@ def _observed(launches: Sequence[Record]) -> dict[str, Any]:
         "energy_j": statistics.median(joules) if joules else None,
         "cpu_per_wall": cpu_per_wall,
         "threads": observed.get("threads") or max(1, round(cpu_per_wall or 1)),
-        **{name: observed.get(name) for name in ("device", "matmul_precision", "flush_to_zero", "deterministic")},
+        **{
+            name: observed.get(name)
+            for name in ("device", "matmul_precision", "flush_to_zero", "deterministic", "xla", "allocator")
+        },
     }
 
 

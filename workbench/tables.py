@@ -25,6 +25,8 @@ KNOBS = {
     "threads": "threads",
     "matmul_precision": "matmul precision",
     "flush_to_zero": "flush-to-zero",
+    "xla": "XLA",
+    "allocator": "allocator",
     "deterministic": "deterministic algorithms",
     "device": "devices",
 }

@@ -259,7 +259,7 @@ class Worker:
         """What was observed of this process; ends the training that is clocked, whose context may be open."""
         self.training.close()
         return {
-            "observed": self.runtime.observe(),
+            "observed": {**self.runtime.observe(), "allocator": allocator()},
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
@@ -395,6 +395,15 @@ def _status_bytes(field: str) -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)
+
+
+def allocator() -> str:
+    """The memory allocator of the process, as its mapped libraries show it."""
+    try:
+        mapped = Path("/proc/self/maps").read_text()
+    except OSError:
+        return "malloc"
+    return next((name for name in ("jemalloc", "tcmalloc", "mimalloc") if f"lib{name}" in mapped), "malloc")
 
 
 def thread_names() -> dict[str, int]:

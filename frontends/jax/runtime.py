@@ -36,6 +36,7 @@ def observe() -> dict:
     return {
         "device": jax.devices()[0].device_kind,
         "threads": pool_threads(),
+        "xla": True,
         "flush_to_zero": bool((jax.numpy.full(1000, 1e-38, "float32") * 0.1 == 0).all()),
         "matmul_precision": next((name for name, jax_name in PRECISIONS.items() if jax_name == precision), precision),
     }

@@ -48,6 +48,7 @@ def observe() -> dict:
         "threads": torch.get_num_threads(),
         "matmul_precision": "float32" if exact else "tf32",
         "flush_to_zero": bool((torch.full((1000,), 1e-38) * 0.1 == 0).all()),
+        "xla": False,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
