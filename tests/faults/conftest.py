@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from workbench import eventlog
+from workbench import eventlog, lock
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -131,6 +131,12 @@ class Harness:
         return [event for event in eventlog.read(self.folder).events if event["event"] == kind]
 
 
+@pytest.fixture(autouse=True)
+def _own_lock(tmp_path, monkeypatch) -> None:
+    """What these tests measure in this process waits for no session of others."""
+    monkeypatch.setattr(lock, "lock_path", lambda: tmp_path / "own.lock")
+
+
 @pytest.fixture
 def temporary(tmp_path) -> Path:
     """A folder for temporary files, and so for the host's lock, of the test's own."""
@@ -142,6 +148,8 @@ def temporary(tmp_path) -> Path:
 WITHOUT_PICTURES = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
+from workbench.launcher import leave_signals_to_main
+leave_signals_to_main()  # as `workbench run` does before it imports numpy
 from workbench import runner
 from workbench.cli import main
 runner.draw = lambda finished: None

@@ -53,7 +53,7 @@ def test_a_disk_that_fills_up_amid_a_session_costs_what_was_not_finished_alone(
     assert len(again.events("launch")) == 2
 
 
-@pytest.mark.parametrize("kib", [4, 12, 40, 80, 160, 320])
+@pytest.mark.parametrize("kib", [4, 12, 40, 160])
 def test_a_disk_too_small_at_any_write(measure, small_disk, kib):
     """Each size is full at another write: the first line, the problem, a proof, the log, a summary, a picture."""
     store = small_disk(kib) / "store"

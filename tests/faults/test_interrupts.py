@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 
 import pytest
 
-from workbench import eventlog, exchange
+from workbench import eventlog, exchange, runner
+from workbench.catalog import catalog
+from workbench.errors import WorkbenchError
 from workbench.results import PARTIAL
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -82,7 +85,7 @@ def test_a_second_signal_ends_at_once_with_a_valid_log(measure, gate, left_runni
     session.signal(signal.SIGTERM)
     assert session.end() == 130
     events, damaged = eventlog.read(session.folder)
-    assert [event["event"] for event in events[:2]] == ["begin", "problem"]
+    assert [event["event"] for event in events] == ["begin", "problem"]  # no end: it was not waited for
     assert damaged == 0
     until_gone(left_running)
 
@@ -165,41 +168,39 @@ def refused(session, *words):
         assert word in last
 
 
+def other_problem(folder, _):
+    arrays = exchange.load_arrays(folder / "problem.npz")
+    exchange.save_arrays(folder / "problem.npz", {name: array for name, array in arrays.items() if name != "queries"})
+
+
 CHANGES = {
-    "content": "tasks or frontends changed",
-    "problem": "problem.npz",
-    "reference": "reference.npz",
-    "machine": "the machine changed",
-    "versions": "the installed versions changed",
-    "interpreter": "another interpreter",
-    "frontend": "no frontend 'numpy_manual'",
+    "machine": (lambda _, begin: begin.update(machine_key={"cpu": "another"}), "the machine changed"),
+    "workbench": (lambda _, begin: begin.update(workbench="0.0.1"), "workbench's version changed"),
+    "versions": (lambda _, begin: begin["packages"].update(numpy="0.1"), "the installed versions changed"),
+    "content": (lambda _, begin: begin.update(content_hash="another"), "tasks or frontends changed"),
+    "interpreter": (lambda _, begin: begin["contestants"][0].update(interpreter="else"), "another interpreter"),
+    "threads": (lambda _, begin: begin["contestants"][0].update(threads=7), "another threads"),
+    "frontend": (lambda _, begin: begin["contestants"][0].update(mode="gone"), "no frontend 'gone'"),
+    "settings": (lambda _, begin: begin["settings"].update(device=3), "the log makes no sense"),
+    "problem": (other_problem, "its problem.npz has changed"),
+    "damaged_problem": (lambda folder, _: (folder / "problem.npz").write_bytes(b"PK"), "problem.npz"),
+    "no_reference": (lambda folder, _: (folder / "reference.npz").unlink(), "reference.npz"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_resume_refuses_what_has_changed(killed, harness, content, change):
-    log, words = killed.folder / eventlog.NAME, ["--json"]
-    events = eventlog.read(killed.folder).events
-    begin = events[0]
-    if change == "content":
-        (content.root / "tasks" / "linreg.py").open("a").write("\n# changed\n")
-    elif change == "problem":
-        arrays = exchange.load_arrays(killed.folder / "problem.npz")
-        exchange.save_arrays(killed.folder / "problem.npz", {**arrays, "data/x": arrays["data/x"] + 1})
-    elif change == "reference":
-        (killed.folder / "reference.npz").write_bytes(b"PK")
-    elif change == "machine":
-        begin["machine_key"] = {"cpu": "another"}
-    elif change == "versions":
-        begin["packages"]["numpy"] = "0.1"
-    elif change == "interpreter":
-        begin["contestants"][0]["interpreter"] = "elsewhere/python"
-    else:
-        begin["contestants"][0]["mode"] = begin["contestants"][0]["mode"].replace("manual", "manually")
-        CHANGES[change] = "no frontend 'numpy_manually'"
-    log.write_bytes(b"".join(eventlog.encode(event) for event in events))
-    refused(resumed(harness, content, killed, *words), CHANGES[change])
-    assert launches(killed) == [0]
+def test_resume_refuses_what_has_changed(numpy_run, tmp_path, change):
+    """A finished run without its end is one whose harness was killed."""
+    folder = tmp_path / f"{PARTIAL}{numpy_run.id}"
+    shutil.copytree(numpy_run.path, folder)
+    events = [event for event in eventlog.read(folder).events if event["event"] != "end"]
+    alter, said = CHANGES[change]
+    alter(folder, events[0])
+    (folder / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
+    with pytest.raises(WorkbenchError, match=f"{said}") as raised:
+        runner.resume(numpy_run.id, tmp_path, catalog())
+    assert len(str(raised.value).splitlines()) == 1
+    assert eventlog.read(folder).events == events
 
 
 def test_a_complete_run_has_nothing_to_resume(measure, harness, content):
