@@ -207,6 +207,7 @@ class WorkerProcess:
 
     def settle(self, timeout_s: float) -> None:
         """After an interrupt: wait for the answer that nobody received, so that the worker can be asked again."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())  # a second signal that came with the first: Python forgets it
         if self._unanswered:
             self.receive(timeout_s)
 

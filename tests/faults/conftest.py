@@ -29,8 +29,9 @@ import workbench.worker
 
 def gate():
     if os.path.exists({go!r}):
+        go = os.open({go!r}, os.O_RDONLY)
         os.write(os.open({arrived!r}, os.O_WRONLY), b"x")
-        os.read(os.open({go!r}, os.O_RDONLY), 1)
+        os.read(go, 1)
 
 
 def proofs():

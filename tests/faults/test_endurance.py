@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("WORKBENCH_KILLS", "200"))
 LAUNCHES = int(os.environ.get("WORKBENCH_LAUNCHES", "1000"))
-SESSION_S = 4.0  # about what the session that is killed would take
+SESSION_S = 2.5  # about what the session that is killed would take
 GIB = 1 << 30
 
 

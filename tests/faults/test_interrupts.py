@@ -96,7 +96,7 @@ def test_what_nohup_ignores_stays_ignored(measure, gate):
     there.wait()
     session.signal(signal.SIGHUP)
     there.open()
-    assert session.end() == 0
+    assert session.end() == 0, session.printed
 
 
 @pytest.fixture
