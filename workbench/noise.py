@@ -75,6 +75,7 @@ class Covariates:
 
     `steal_share` and `other_busy_share` are of the chosen CPUs' time; the PSI shares are the part of the time
     in which some task of the whole machine waited; ratios are after / before, the lowest of the CPUs.
+    `canary_waited_share` is the part of the canary's own time in which its CPU was somebody else's.
     """
 
     span_ns: int
@@ -91,6 +92,7 @@ class Covariates:
     suspended: bool = False
     cpu_joules: float | None = None
     gpu_joules: float | None = None
+    canary_waited_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Limits:
     psi_cpu_share: float = 0.20
     psi_memory_share: float = 0.05
     psi_io_share: float = 0.50
+    canary_waited_share: float = 0.10
 
 
 LIMITS = Limits()
@@ -217,6 +220,15 @@ def canary_ns(repeats: int = 3) -> int:
     return min(_canary_once(matrix, product) for _ in range(repeats))
 
 
+def waited_ns() -> int | None:
+    """How long this process's threads were ready to run while their CPU was somebody else's, ns (Linux; else None)."""
+    try:
+        tasks = [(thread / "schedstat").read_text().split() for thread in Path("/proc/self/task").iterdir()]
+        return sum(int(waited) for _, waited, _ in tasks)
+    except (OSError, ValueError):
+        return None
+
+
 def _canary_once(matrix: np.ndarray[Any, Any], product: np.ndarray[Any, Any]) -> int:
     start_ns = time.perf_counter_ns()
     value = 1
@@ -249,6 +261,7 @@ def flag(
     phrases.append(_above("CPU pressure", seen.psi_cpu_share, limits.psi_cpu_share))
     phrases.append(_above("memory pressure", seen.psi_memory_share, limits.psi_memory_share))
     phrases.append(_above("IO pressure", seen.psi_io_share, limits.psi_io_share))
+    phrases.append(_above("CPU shared", seen.canary_waited_share, limits.canary_waited_share))
     return tuple(phrase for phrase in phrases if phrase)
 
 

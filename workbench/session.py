@@ -404,6 +404,7 @@ class Session:
             with self._costing_only(contestant):
                 self._block(contestant, workers[contestant.id], len(self.rounds))
         covariates = noise.between(before, self._sampler.snapshot())
+        covariates = dataclasses.replace(covariates, canary_waited_share=answer.get("waited_share"))
         self.rounds.append(
             RoundRecord(
                 launch=launch,

@@ -252,8 +252,12 @@ class Worker:
         """Time a constant piece of work and, if asked for, a matrix product of that size."""
         from workbench import noise
 
+        before, started = noise.waited_ns(), time.perf_counter_ns()
         canary = noise.canary_ns(3) / 1e9
-        return {"canary_s": canary, "flops": matrix_product_flops(product, self.job.dtype) if product else None}
+        flops = matrix_product_flops(product, self.job.dtype) if product else None
+        after, elapsed = noise.waited_ns(), time.perf_counter_ns() - started
+        waited = None if before is None or after is None else (after - before) / elapsed
+        return {"canary_s": canary, "flops": flops, "waited_share": waited}
 
     def do_observe(self) -> dict[str, Any]:
         """What was observed of this process; ends the training that is clocked, whose context may be open."""

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 from types import ModuleType
@@ -293,6 +295,8 @@ def test_no_median_yet_is_no_judgement():
         ({"psi_cpu_share": 0.5}, ("CPU pressure 50 %",)),
         ({"psi_memory_share": 0.5, "psi_io_share": 0.9}, ("memory pressure 50 %", "IO pressure 90 %")),
         ({"other_busy_share": 0.9, "load": 40.0}, ()),
+        ({"canary_waited_share": 0.5}, ("CPU shared 50 %",)),
+        ({"canary_waited_share": 0.08}, ()),
     ],
 )
 def test_why_a_round_is_dirty(changes, phrases):
@@ -335,3 +339,24 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
 )
 def test_one_cause_is_named_without_its_amount(phrase, cause):
     assert f"2 of 2 rounds were disturbed ({cause})" in noise.sentence([(phrase,), (phrase,)])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs cannot be chosen here")
+def test_a_job_on_the_same_cpu_is_seen_by_what_the_canary_waited():
+    """A steady hog: a canary that is only compared with its own median cannot see it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        start, started = noise.waited_ns(), time.perf_counter_ns()
+        if start is None:
+            pytest.skip("the kernel does not tell who waited")
+        hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        try:
+            while noise.waited_ns() - start < 20 * MS:
+                noise.canary_ns(3)
+                assert time.perf_counter_ns() - started < 60e9, "a hog on this CPU, and nothing waited"
+        finally:
+            hog.kill()
+            hog.wait()
+    finally:
+        os.sched_setaffinity(0, before)

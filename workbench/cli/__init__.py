@@ -1,0 +1,57 @@
+"""The command line. Each command imports what it needs, so that help answers at once.
+
+Exit codes: 0 all fine; 1 a contestant failed or computed something else; 2 asked for wrongly, nothing written;
+3 nothing failed, but something that was asked for is not installed or not possible here; 4 all measured and
+written, but a plot failed; 5 what was measured is shown, but could not all be written or printed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+# Each module registers its commands, which help lists in this order.
+from workbench.cli import running  # noqa: F401
+
+# isort: split
+from workbench.cli import looking  # noqa: F401
+
+# isort: split
+from workbench.cli.options import app
+from workbench.cli.terminal import (
+    CannotPrintError,
+    InterruptedEarlyError,
+    end_quietly_when_nobody_reads,
+    open_what_is_closed,
+    say,
+)
+from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, WorkbenchError
+
+__all__ = ["app", "main"]
+
+MEASURING = ("run", "selftest")
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one line on stderr and exit code 2."""
+    open_what_is_closed()
+    if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
+        end_quietly_when_nobody_reads()
+    try:
+        code = app(standalone_mode=False)
+    except WorkbenchError as error:
+        say(f"workbench: {error}")
+        sys.exit(EXIT_USAGE)
+    except (InterruptedEarlyError, KeyboardInterrupt, typer.Abort):
+        say("workbench: interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except CannotPrintError as error:
+        say(f"workbench: cannot print: {error}")
+        sys.exit(EXIT_UNWRITTEN)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
+            say(f"workbench: {error.format_message()} (`workbench --help`)")
+            sys.exit(EXIT_USAGE)
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
