@@ -62,6 +62,7 @@ class Settings:
 class LaunchRecord:
     """What one launch (one fresh process) of one contestant measured. Times in seconds.
 
+    ``stage`` is what the launch was made for, where a plan knows several kinds (see :mod:`workbench.stopping`).
     ``timed`` says whether its import, set-up and first step had the machine to themselves and started with cold
     caches; only those are shown. ``blocks`` are seconds per step, ``rounds`` the round each block belongs to.
     """
@@ -71,6 +72,7 @@ class LaunchRecord:
     import_s: float
     setup_s: float
     first_step_s: float
+    stage: str = ""
     bring_up_s: float = 0.0
     block_steps: int = 0
     wait_s: float = 0.0
@@ -115,7 +117,9 @@ class Contestant:
     """A frontend in a given interpreter, content root, environment and thread count, and how it ended.
 
     The same frontend may appear several times under different ids: with another interpreter (version against
-    version), another content root and package (commit against commit), other threads, or as it is (A/A).
+    version), another content root and package (commit against commit), other threads, or as it is (A/A). Contestants
+    of one ``group`` are compared with each other alone: they are alive together and launched equally often. ``source``
+    says in words where it comes from, such as a commit or a version.
     """
 
     id: str
@@ -127,6 +131,8 @@ class Contestant:
     threads: int | None = None
     device: Device | None = None
     slowdown: float = 0.0
+    group: str = ""
+    source: str = ""
     outcome: Outcome = Outcome.OK
     reason: str = ""
     proof: Proof | None = None

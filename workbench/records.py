@@ -44,6 +44,8 @@ def contestant_facts(contestant: Contestant) -> Plain:
         "threads": contestant.threads,
         "device": contestant.device and str(contestant.device),
         "slowdown": contestant.slowdown,
+        "group": contestant.group,
+        "source": contestant.source,
         "log": f"contestants/{contestant.id}/log.txt",
     }
 

@@ -24,6 +24,7 @@ from workbench.eventlog import EventLog
 from workbench.launcher import Outcome, WorkerFailedError, end_orphans
 from workbench.results import FORMAT, PARTIAL, Run
 from workbench.session import Progress, Session, Silence
+from workbench.stopping import Plan
 
 
 class NotWrittenError(Exception):
@@ -50,8 +51,18 @@ def measure(
     progress: Progress | None = None,
     *,
     if_busy: str = "wait",
+    plan: Plan | None = None,
 ) -> Run:
     """Measure any contestants in one session and write a run folder; what :func:`workbench.run` does for frontends.
+
+    Args:
+        content: makes the problem and its reference.
+        contestants: who is measured; their frontends may come from other content roots.
+        settings: what is asked for.
+        store: receives the run's folder.
+        progress: who is told how it gets on.
+        if_busy: "wait" when another session measures on this host, or "refuse".
+        plan: how often who is launched; by default as ``settings`` say.
 
     Raises:
         WorkbenchError: when the problem cannot be made, nothing can be written, or another session measures.
@@ -65,7 +76,8 @@ def measure(
         try:
             with _recording(folder, events) as record:
                 record("begin", **_begin(content, contestants, settings))
-                _run(Session(content, contestants, settings, folder, progress, known_bring_ups(store)), record)
+                session = Session(content, contestants, settings, folder, progress, known_bring_ups(store), plan)
+                _run(session, record)
         except BaseException as error:
             if any(event["event"] == "launch" for event in events):
                 error.add_note(f"What was measured is kept in {folder}")
@@ -112,6 +124,10 @@ def resume(
 def _again(folder: Path, content: Catalog, old: Sequence[Mapping[str, Any]]) -> list[Contestant]:
     """The contestants of an interrupted run, as they are here and now."""
     by_id, package = content.frontends, Path(__file__).resolve().parent
+    if any(record.get("source") or record["frontend"] != record["mode"] for record in old):
+        raise WorkbenchError(
+            f"run {folder.name} cannot be resumed: it compares commits or versions, which were only there while it ran"
+        )
     if unknown := [record["mode"] for record in old if record["mode"] not in by_id]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: there is no frontend {unknown[0]!r} any more")
     return [Contestant(record["frontend"], by_id[record["mode"]], content.root, package) for record in old]

@@ -38,8 +38,7 @@ from workbench.exchange import Job
 from workbench.forecast import Forecast
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess, leave_signals_to_main
 from workbench.records import flag_rounds, proof_facts
-from workbench.stopping import DEFAULT_LAUNCHES, another_launch
-from workbench.summary import launch_step
+from workbench.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.verify import Proof, tolerance, verify
 
 WARM_SHARE = 10  # a block is preceded by a tenth of its steps, untimed
@@ -110,8 +109,11 @@ class Session:
         folder: Path,
         progress: Progress,
         known_bring_up_s: Mapping[str, float] | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self.catalog = catalog
+        self._plan = plan or UntilKnown(settings)
+        self._stages: Mapping[str, str] = {}
         self.settings = settings
         self.folder = folder
         self.progress = progress
@@ -232,15 +234,7 @@ class Session:
 
     def _launch_until_enough(self, started: float) -> None:
         number, last = 0, 0.0
-        while any(contestant.running for contestant in self.contestants) and another_launch(
-            done=number,
-            launches=self.settings.launches,
-            budget_s=self.settings.budget_s,
-            precision=self.settings.precision,
-            elapsed_s=time.monotonic() - started,
-            last_launch_s=last,
-            step_times=[self._step_times(contestant) for contestant in self.contestants if contestant.running],
-        ):
+        while self._another_launch(Spent(number, time.monotonic() - started, last)):
             began = time.monotonic()
             for group in self._groups(number):
                 self._forecast.begin_launch(number, [contestant.id for contestant in group])
@@ -257,18 +251,27 @@ class Session:
                     self._finish(group, workers)
             number, last = number + 1, time.monotonic() - began
 
-    def _step_times(self, contestant: Contestant) -> list[float]:
-        return [launch_step(dataclasses.asdict(launch)) for launch in contestant.launches if launch.blocks]
+    def _another_launch(self, spent: Spent) -> bool:
+        """Whether any group is launched once more."""
+        running = [contestant for contestant in self.contestants if contestant.running]
+        self._stages = self._plan.stages(running, self.rounds, spent) if running else {}
+        return bool(self._stages)
 
     def _groups(self, number: int) -> list[list[Contestant]]:
-        """Contestants that are alive together: all that lack this launch, if the memory allows."""
-        running = [
-            contestant
-            for contestant in self.contestants
-            if contestant.running and all(launch.launch != number for launch in contestant.launches)
-        ]
+        """Contestants that are alive together: of each group all that lack this launch, if the memory allows."""
         most = self.settings.max_alive or max(1, machine.available_bytes() // WORKER_BYTES)
-        return [running[start : start + most] for start in range(0, len(running), most)]
+        found = []
+        for name in self._stages:
+            lacking = [
+                contestant
+                for contestant in self.contestants
+                if contestant.running
+                and contestant.group == name
+                and all(launch.launch != number for launch in contestant.launches)
+            ]
+            size = max(most, len(lacking)) if name else most  # what is compared is not torn apart
+            found += [lacking[start : start + size] for start in range(0, len(lacking), size)]
+        return found
 
     @contextlib.contextmanager
     def _alive(self, group: Sequence[Contestant], number: int) -> Iterator[dict[str, WorkerProcess]]:
@@ -329,6 +332,7 @@ class Session:
         record = LaunchRecord(
             launch=number,
             timed=number == 0,
+            stage=self._stages[contestant.group],
             import_s=_seconds(imported, "import_s"),
             setup_s=_seconds(proved, "setup_s"),
             first_step_s=_seconds(proved, "first_step_s"),

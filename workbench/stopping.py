@@ -2,12 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
+from workbench.contestant import Contestant, RoundRecord, Settings
 from workbench.statistics import median_interval
+from workbench.summary import launch_step
 
 DEFAULT_LAUNCHES = 2
 MOST_LAUNCHES = 24
+
+
+class Spent(NamedTuple):
+    """Launches made so far, seconds since the session began, and seconds that the last launch took."""
+
+    launches: int
+    elapsed_s: float
+    last_launch_s: float
+
+
+class Plan(Protocol):
+    """Decides after every launch which contestants are launched once more."""
+
+    def stages(
+        self, contestants: Sequence[Contestant], rounds: Sequence[RoundRecord], spent: Spent
+    ) -> Mapping[str, str]:
+        """By group of contestants, the stage that its next launch belongs to; a group that is missing has enough.
+
+        Args:
+            contestants: those that are still running, with their launches so far.
+            rounds: all rounds so far.
+            spent: launches and time so far.
+        """
+
+
+class UntilKnown:
+    """The plan of a run: all contestants are launched equally often, see :func:`another_launch`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def stages(
+        self,
+        contestants: Sequence[Contestant],
+        rounds: Sequence[RoundRecord],  # noqa: ARG002 - a plan's signature
+        spent: Spent,
+    ) -> Mapping[str, str]:
+        """All groups, or none."""
+        times = [
+            [launch_step(dataclasses.asdict(launch)) for launch in contestant.launches if launch.blocks]
+            for contestant in contestants
+        ]
+        more = another_launch(
+            done=spent.launches,
+            launches=self._settings.launches,
+            budget_s=self._settings.budget_s,
+            precision=self._settings.precision,
+            elapsed_s=spent.elapsed_s,
+            last_launch_s=spent.last_launch_s,
+            step_times=times,
+        )
+        return {contestant.group: "" for contestant in contestants} if more else {}
 
 
 def another_launch(
