@@ -18,6 +18,8 @@ from workbench.session import Progress, contestants_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from workbench.catalog import Catalog, Frontend
+
 __all__ = ["NotWrittenError", "PlotFailedError", "Run", "load", "measure", "rebuild", "results_of", "resume", "run"]
 
 PRECISIONS = ("float32", "tf32")
@@ -81,12 +83,72 @@ def run(
         NotWrittenError: when the disk was full, or the folder gone, before all was written.
         PlotFailedError: when all is measured and written but for a plot.
     """
+    _choose("--if-busy", if_busy, CHOICES)
     found = catalog(content)
-    chosen_task = found.task(task)
+    found.task(task)
+    chosen = chosen_frontends(found, frameworks)
+    settings = settings_of(
+        found,
+        task,
+        preset=preset,
+        device=device,
+        profile=profile,
+        threads=threads,
+        steps=steps,
+        seed=seed,
+        dtype=dtype,
+        matmul_precision=matmul_precision,
+        launches=launches,
+        budget_s=budget_s,
+        precision=precision,
+        rounds=rounds,
+        sweep=sweep,
+        max_alive=max_alive,
+        warm_cache=warm_cache,
+        timeout_s=timeout_s,
+    )
+    return measure(found, contestants_of(found, chosen), settings, _store(output), progress, if_busy=if_busy)
+
+
+def chosen_frontends(found: Catalog, frameworks: str | Iterable[str]) -> list[Frontend]:
+    """Frontends chosen by ids, families, globs or "all"; a text may hold several with commas.
+
+    Raises:
+        WorkbenchError: when one matches nothing, or none is named.
+    """
     patterns = [frameworks] if isinstance(frameworks, str) else list(frameworks)
     chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()])
     if not chosen:
         raise WorkbenchError("no frontend chosen: --frameworks takes ids, families, globs or all")
+    return chosen
+
+
+def settings_of(
+    found: Catalog,
+    task: str,
+    *,
+    preset: str | None = None,
+    device: str = "cpu",
+    profile: str = "equal",
+    threads: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+    matmul_precision: str = "float32",
+    launches: int | None = None,
+    budget_s: float | None = None,
+    precision: float | None = None,
+    rounds: int = 10,
+    sweep: str | None = None,
+    max_alive: int | None = None,
+    warm_cache: bool = False,
+    timeout_s: float = 300.0,
+) -> Settings:
+    """A session's settings, all checked; the arguments are those of :func:`run`.
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly.
+    """
     for name, value, least in (
         ("--steps", steps, 1),
         ("--rounds", rounds, 1),
@@ -101,7 +163,7 @@ def run(
     _choose("--dtype", dtype, DTYPES)
     _choose("--matmul-precision", matmul_precision, PRECISIONS)
     _choose("--profile", profile, PROFILES)
-    _choose("--if-busy", if_busy, CHOICES)
+    chosen_task = found.task(task)
     if sweep is not None:
         _choose("--sweep", sweep, ("size",))
         if chosen_task.sweep is None:
@@ -110,7 +172,7 @@ def run(
     if stock and threads is not None:
         raise WorkbenchError("--threads belongs to the equal profile: in stock every framework takes what it wants")
     cpus, harness_cpus = _cpus(1 if threads is None else threads, stock=stock)
-    settings = Settings(
+    return Settings(
         task=task,
         preset=found.preset(chosen_task, preset),
         seed=seed,
@@ -131,7 +193,6 @@ def run(
         cpus=cpus,
         harness_cpus=harness_cpus,
     )
-    return measure(found, contestants_of(found, chosen), settings, _store(output), progress, if_busy=if_busy)
 
 
 def resume(
