@@ -162,6 +162,21 @@ class Session:
                     if not any(launch.observed for launch in contestant.launches):
                         self._end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
+    def problem_hash(self) -> str:
+        """Make the problem and nothing else; its SHA-256.
+
+        Raises:
+            WorkerFailedError: when it cannot be made.
+        """
+        (self.folder / "reference").mkdir(exist_ok=True)
+        worker = self._reference_worker("problem.npz", "reference.npz")
+        try:
+            worker.ask("make", self.settings.timeout_s)
+        finally:
+            worker.close()
+            shutil.rmtree(self._caches, ignore_errors=True)
+        return exchange.hash_of(exchange.load_arrays(self.folder / "problem.npz"))
+
     def place(self, contestant: Contestant) -> Path:
         """The contestant's own folder inside the run."""
         place = self.folder / "contestants" / contestant.id
@@ -627,6 +642,16 @@ class Session:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         version = re.sub(r"\W+", "-", contestant.interpreter)[-40:]
         return Path(home) / "framework-workbench" / version / contestant.id
+
+
+def problem_hash(catalog: Catalog, settings: Settings) -> str:
+    """SHA-256 of the problem that a content makes.
+
+    Raises:
+        WorkerFailedError: when it cannot.
+    """
+    with tempfile.TemporaryDirectory(prefix="workbench-problem-") as folder:
+        return Session(catalog, [], settings, Path(folder), Silence()).problem_hash()
 
 
 def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Contestant]:

@@ -32,6 +32,7 @@ KNOBS = {
 }
 # What a narrow terminal can do without, first to last; number, name, step and its range stay.
 DISPENSABLE = ("memory", "CPUs", "+memory", "import", "set-up", "warm-up", "off by", "threads", "first", "× best")
+LEFT = ("frontend", "finding", "run", "version")
 DETAILS = ("frontend", "total", "GFLOP/s", "of GEMM", "warm-up", "threads", "CPUs", "+memory")
 
 
@@ -177,17 +178,31 @@ def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
     return parts
 
 
+def plain_table(
+    headings: Sequence[str], lines: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()
+) -> RenderableType:
+    """A table without lines, its first column to the left, that leaves out what a narrow terminal has no room for.
+
+    Args:
+        headings: of the columns.
+        lines: their texts.
+        dispensable: headings that may go, first to last.
+    """
+    return _Fitting(headings, lines, dispensable)
+
+
 @dataclass(frozen=True)
 class _Fitting:
     """A table that leaves out what tells least, column by column, where a terminal is too narrow for all."""
 
     headings: Sequence[str]
     lines: Sequence[Sequence[str]]
+    dispensable: Sequence[str] = DISPENSABLE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         shown = list(range(len(self.headings)))
         table = _rich_table(self.headings, self.lines)
-        for name in DISPENSABLE:
+        for name in self.dispensable:
             if console.measure(table, options=options.update(width=1000)).maximum <= options.max_width:
                 break
             shown = [place for place in shown if self.headings[place] != name]
@@ -202,7 +217,7 @@ def _rich_table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> Tabl
 
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for heading in headings:
-        shown.add_column(heading, justify="left" if heading == "frontend" else "right", no_wrap=True)
+        shown.add_column(heading, justify="left" if heading in LEFT else "right", no_wrap=True)
     for line in lines:
         shown.add_row(*(Text(cell) for cell in line))
     return shown
@@ -211,13 +226,13 @@ def _rich_table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> Tabl
 def markdown(run: Run) -> str:
     """The table as Markdown."""
     timed, others = split(run)
-    lines = [f"### {_md(run.title)}", ""]
+    lines = [f"### {escape_markdown(run.title)}", ""]
     if timed:
         lines += ["| " + " | ".join(HEADINGS) + " |", "|---:|---|" + "---:|" * (len(HEADINGS) - 2)]
-        lines += ["| " + " | ".join(_md(cell) for cell in cells(entry)) + " |" for entry in timed]
+        lines += ["| " + " | ".join(escape_markdown(cell) for cell in cells(entry)) + " |" for entry in timed]
         lines.append("")
-    lines += [f"- `{e['frontend']}` **{e['outcome']}**: {_md(clean(e['reason']))}" for e in others]
-    return "\n".join([*lines, *([""] if others else []), *(_md(note) for note in notes(run)), ""])
+    lines += [f"- `{e['frontend']}` **{e['outcome']}**: {escape_markdown(clean(e['reason']))}" for e in others]
+    return "\n".join([*lines, *([""] if others else []), *(escape_markdown(note) for note in notes(run)), ""])
 
 
 def html(run: Run) -> str:
@@ -234,5 +249,6 @@ def html(run: Run) -> str:
     return f"<h4>{quote(run.title)}</h4><table><tr>{head}</tr>{body}</table><ul>{rest}</ul>{below}"
 
 
-def _md(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """A text without anything that Markdown would take for markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)

@@ -36,6 +36,13 @@ def format_ratio(ratio: float | None) -> str:
     return f"{three_digits(ratio)}×"
 
 
+def format_share(share: float | None) -> str:
+    """A share as a percentage, for example "3 %" or "0.8 %"; "–" for None and what is not finite."""
+    if share is None or not math.isfinite(share):
+        return "–"
+    return f"{100 * share:.{0 if abs(round(100 * share, 1) - round(100 * share)) < 0.05 else 1}f} %"
+
+
 def parse_seconds(text: str) -> float:
     """Seconds from "60", "60s", "1.5m" or "2h".
 

@@ -18,6 +18,9 @@ from workbench.cli import running  # noqa: F401
 from workbench.cli import looking  # noqa: F401
 
 # isort: split
+from workbench.cli import gate  # noqa: F401
+
+# isort: split
 from workbench.cli.options import app
 from workbench.cli.terminal import (
     CannotPrintError,
@@ -30,7 +33,7 @@ from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, Workb
 
 __all__ = ["app", "main"]
 
-MEASURING = ("run", "selftest")
+MEASURING = ("run", "selftest", "regress", "versions")
 
 
 def main() -> None:

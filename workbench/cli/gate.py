@@ -1,0 +1,137 @@
+"""Commands that compare what was measured: base against head, run against run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from workbench.cli.options import Content, Json, Store, app
+from workbench.cli.terminal import ending_signals, print_json, print_parts, say
+from workbench.errors import WorkbenchError
+
+Delta = Annotated[str, typer.Option(help="The smallest change that matters.")]
+Report = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads this at run time
+    typer.Option(metavar="FILE", help="Add the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
+]
+
+
+@app.command()
+def regress(
+    tasks: Annotated[Optional[list[str]], typer.Argument(help="Tasks.  [default: all]")] = None,  # noqa: UP045
+    base: Annotated[str, typer.Option(help="The commit that is measured against: a branch, tag or hash.")] = "",
+    head: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="The commit that is judged.  [default: the working tree as it is]"),
+    ] = None,
+    frameworks: Annotated[
+        list[str],
+        typer.Option("--frameworks", "-f", help="all, ids, families or globs; with commas."),
+    ] = ["all"],  # noqa: B006 - typer copies it
+    preset: Annotated[str | None, typer.Option("--preset", "-p", help="Of every task.  [default: its first]")] = None,
+    delta: Delta = "3%",
+    budget: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What all of it may take, such as 10m; what is open then is inconclusive."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail when something could not be told.")] = False,
+    rounds: Annotated[int, typer.Option(help="How often each contestant is measured per launch.", min=1)] = 10,
+    steps: Annotated[Optional[int], typer.Option(help="Instead of the presets' number of steps.", min=1)] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.", min=0)] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
+    if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
+    summary: Report = None,
+    junit: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
+    ] = None,
+    output: Store = None,
+    content: Content = None,
+    as_json: Json = False,
+) -> int:
+    """Compare two commits: did any frontend become slower, wrong, or break?
+
+    Exit code: 0 fine; 1 something is slower, wrong or broken; 3 it could not be told (1 with --strict); 2 asked for
+    wrongly.
+    """
+    from workbench.launcher import leave_signals_to_main
+
+    leave_signals_to_main()
+    from workbench.gate import regress as gates
+    from workbench.gate import report
+    from workbench.progress import patient_console, progress_for
+    from workbench.units import parse_seconds, parse_share
+
+    if not base:
+        raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
+    check_writable(summary, junit)
+    with progress_for(patient_console()) as progress, ending_signals():
+        gate = gates.regress(
+            base,
+            head,
+            tasks or (),
+            frameworks,
+            preset=preset,
+            delta=parse_share(delta),
+            budget_s=None if budget is None else parse_seconds(budget),
+            strict=strict,
+            rounds=rounds,
+            steps=steps,
+            seed=seed,
+            timeout_s=timeout,
+            output=output,
+            content=content,
+            progress=progress,
+            if_busy=if_busy,
+        )
+    if summary is not None:
+        append(summary, report.markdown(gate))
+    if junit is not None:
+        write(junit, report.junit(gate))
+    if as_json:
+        print_json(gate.as_json())
+    else:
+        print_parts(*report.terminal(gate))
+    for run in gate.runs:
+        say(f"{run.path}")
+    return gate.exit_code
+
+
+def check_writable(*files: Path | None) -> None:
+    """Refuse a file whose folder is missing now, not after minutes of measuring.
+
+    Raises:
+        WorkbenchError: names it.
+    """
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise WorkbenchError(f"cannot write {file}: there is no folder {file.parent}")
+
+
+def append(file: Path, text: str) -> None:
+    """Add a text to a file.
+
+    Raises:
+        WorkbenchError: when it cannot be written.
+    """
+    try:
+        with file.open("a", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise WorkbenchError(f"cannot write {file}: {error.strerror}") from None
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        WorkbenchError: when it cannot be written.
+    """
+    from workbench.results import write_text
+
+    try:
+        write_text(file, text)
+    except OSError as error:
+        raise WorkbenchError(f"cannot write {file}: {error.strerror}") from None
