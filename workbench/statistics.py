@@ -338,7 +338,7 @@ def _arm(values: ArrayLike | None) -> Floats:
     return array if array.ndim == 1 else np.array([np.nan])
 
 
-def _unusable(base: ArrayLike | None, head: ArrayLike | None) -> Comparison | None:
+def _unusable(base: ArrayLike | None, head: ArrayLike | None, *, paired: bool = True) -> Comparison | None:
     """The answer to a comparison that has no ratio, or None if it has one."""
     for name, values in (("base", base), ("head", head)):
         if values is None:
@@ -350,7 +350,7 @@ def _unusable(base: ArrayLike | None, head: ArrayLike | None) -> Comparison | No
             return _no_ratio(Verdict.failed, 0, f"{name} has no finished launch")
         if not (np.isfinite(times) & (times > 0)).all():
             return _no_ratio(Verdict.failed, launches, f"{name} holds a time that is not a positive number")
-    if len(arms["base"]) != len(arms["head"]):
+    if paired and len(arms["base"]) != len(arms["head"]):
         counts = f"base has {len(arms['base'])} and head has {len(arms['head'])}"
         return _no_ratio(Verdict.not_comparable, launches, f"launches are compared in pairs, but {counts}")
     return None
@@ -398,6 +398,96 @@ def compare(
     if float(np.ptp(ratios)) <= 1e-12:
         return _no_noise(ratios)
     return _tested(ratios, math.log1p(delta), alpha, outside)
+
+
+def compare_apart(
+    base: ArrayLike | None, head: ArrayLike | None, *, delta: float = 0.03, alpha: float = ALPHA
+) -> Comparison:
+    """Compare launches that were not measured side by side, such as those of two runs on different days.
+
+    As :func:`compare`, but nothing is paired: the Mann-Whitney test on log times, the Hodges-Lehmann shift (the median
+    of all differences) and the interval by inverting the test. What the machine did between the two runs is in
+    the ratio, and no statistic removes it.
+
+    Sources: Mann and Whitney 1947, On a Test of Whether one of Two Random Variables is Stochastically Larger than the
+    Other; Hollander, Wolfe and Chicken 2014, section 4.3.
+
+    Args:
+        base: one time per launch, shape (launches,), or None if it was not measured.
+        head: the same for the other run, shape (launches,); the counts may differ.
+        delta: smallest relative change that matters.
+        alpha: two-sided level of the test.
+
+    Raises:
+        ValueError: if delta or alpha is out of range.
+
+    """
+    if not (math.isfinite(delta) and delta >= 0):
+        raise ValueError(f"delta must be a finite number >= 0, not {delta}")
+    _check_level("alpha", alpha)
+    answer = _unusable(base, head, paired=False)
+    if answer is not None:
+        return answer
+    old, new = np.log(_arm(base)), np.log(_arm(head))
+    differences = np.sort((new[:, np.newaxis] - old[np.newaxis, :]).ravel())
+    outside = _rank_sum_tail(len(new), len(old), alpha / 2)
+    if outside is None:
+        return _few_apart(differences, min(len(old), len(new)), alpha)
+    bar, estimate = math.log1p(delta), float(np.median(differences))
+    low, high = float(differences[outside - 1]), float(differences[-outside])
+    p = _rank_sum_p(old, new)
+    if p < alpha and abs(estimate) >= bar:
+        verdict = Verdict.slower if estimate > 0 else Verdict.faster
+    else:
+        verdict = Verdict.same if -bar <= low and high <= bar else Verdict.inconclusive
+    detectable, count = _exp((high - low) / 2) - 1, f"p = {p:.2g}, {len(old)} and {len(new)} launches"
+    reason = _reason(verdict, (estimate, low, high), bar, count)
+    launches = min(len(old), len(new))
+    return Comparison(verdict, _exp(estimate), _exp(low), _exp(high), p, launches, detectable, None, reason)
+
+
+def _few_apart(differences: Floats, launches: int, alpha: float) -> Comparison:
+    needed = next(n for n in range(1, 100) if _rank_sum_tail(n, n, alpha / 2) is not None)
+    return Comparison(
+        Verdict.inconclusive,
+        ratio=_exp(float(np.median(differences))),
+        low=_exp(float(differences[0])),
+        high=_exp(float(differences[-1])),
+        p=None,
+        launches=launches,
+        smallest_detectable=None,
+        more_launches=max(1, needed - launches),
+        reason=f"{launches} launches tell nothing at this level ({needed} of each do); the interval is the range",
+    )
+
+
+def _rank_sum_tail(n: int, m: int, level: float) -> int | None:
+    """How many values of the Mann-Whitney statistic of n and m values, from 0 on, have P(U <= value) <= level.
+
+    None where not even 0 has.
+
+    The numbers of arrangements with U = u are the coefficients of a Gaussian binomial, by dynamic programming.
+    """
+    ways = np.zeros(n * m + 1)
+    ways[0] = 1.0
+    for i in range(1, m + 1):
+        multiplied = ways.copy()
+        multiplied[n + i :] -= ways[: len(ways) - n - i]
+        for u in range(i, len(ways)):  # divided by (1 - x**i)
+            multiplied[u] += multiplied[u - i]
+        ways = multiplied
+    below = np.cumsum(ways) / ways.sum()
+    count = int(np.count_nonzero(below <= level))
+    return count or None
+
+
+def _rank_sum_p(old: Floats, new: Floats) -> float:
+    from scipy.stats import mannwhitneyu
+
+    exact = max(len(old), len(new)) <= _EXACT_UP_TO and len(np.unique(np.concatenate([old, new]))) == len(old) + len(
+        new
+    )
+    return float(mannwhitneyu(new, old, method="exact" if exact else "asymptotic").pvalue)
 
 
 def _few_launches(ratios: Floats, needed: int, bar: float, alpha: float) -> Comparison:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from workbench.cli.options import Content, Json, Store, app
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from workbench.gate import Gate
 
 Delta = Annotated[str, typer.Option(help="The smallest change that matters.")]
 Report = Annotated[
@@ -51,7 +56,7 @@ def regress(
     content: Content = None,
     as_json: Json = False,
 ) -> int:
-    """Compare two commits: did any frontend become slower, wrong, or break?
+    """Compare two commits: whether any frontend became slower, wrong, or broke.
 
     Exit code: 0 fine; 1 something is slower, wrong or broken; 3 it could not be told (1 with --strict); 2 asked for
     wrongly.
@@ -59,7 +64,7 @@ def regress(
     from workbench.launcher import leave_signals_to_main
 
     leave_signals_to_main()
-    from workbench.gate import regress as gates
+    from workbench import gate as gates
     from workbench.gate import report
     from workbench.progress import patient_console, progress_for
     from workbench.units import parse_seconds, parse_share
@@ -86,6 +91,41 @@ def regress(
             progress=progress,
             if_busy=if_busy,
         )
+    _tell(gate, report, summary, junit, as_json)
+    for run in gate.runs:
+        say(f"{run.path}")
+    return gate.exit_code
+
+
+@app.command()
+def compare(
+    base: Annotated[str, typer.Argument(metavar="RUN_A", help="What is measured against: a run's folder or id.")],
+    head: Annotated[str, typer.Argument(metavar="RUN_B", help="What is judged: a folder, an id, or latest.")],
+    delta: Delta = "3%",
+    strict: Annotated[bool, typer.Option("--strict", help="Fail when something could not be told.")] = False,
+    summary: Report = None,
+    junit: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
+    ] = None,
+    output: Store = None,
+    as_json: Json = False,
+) -> int:
+    """Compare two runs that were made at different times, as far as they can be compared.
+
+    Exit codes as those of regress.
+    """
+    from workbench import gate as gates
+    from workbench.gate import report
+    from workbench.units import parse_share
+
+    check_writable(summary, junit)
+    gate = gates.compare(base, head, delta=parse_share(delta), strict=strict, store=output)
+    _tell(gate, report, summary, junit, as_json)
+    return gate.exit_code
+
+
+def _tell(gate: Gate, report: ModuleType, summary: Path | None, junit: Path | None, as_json: bool) -> None:
     if summary is not None:
         append(summary, report.markdown(gate))
     if junit is not None:
@@ -94,9 +134,6 @@ def regress(
         print_json(gate.as_json())
     else:
         print_parts(*report.terminal(gate))
-    for run in gate.runs:
-        say(f"{run.path}")
-    return gate.exit_code
 
 
 def check_writable(*files: Path | None) -> None:

@@ -154,8 +154,8 @@ def judge(
     row = Judgement(
         task, frontend, Finding.NEW, "nothing to compare with", max_relative_error=proof.get("max_relative_error")
     )
-    if ended := _ended(sides):
-        return dataclasses.replace(row, finding=ended[0], reason=ended[1])
+    if decided := ended(sides):
+        return dataclasses.replace(row, finding=decided[0], reason=decided[1])
     if BASE not in sides:
         return row
     records = [sides[side] for side in SIDES]
@@ -163,7 +163,7 @@ def judge(
     return _timed(row, screening, confirmation, delta, pairs)
 
 
-def _ended(sides: Mapping[str, Record]) -> tuple[Finding, str] | None:
+def ended(sides: Mapping[str, Record]) -> tuple[Finding, str] | None:
     """What the outcomes alone decide: nobody's speed counts where something is wrong."""
     head, others = sides[HEAD], [sides[side] for side in (BASE, NULL) if side in sides]
     failed = next((record for record in others if record["outcome"] != "ok"), None)

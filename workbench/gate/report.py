@@ -16,7 +16,7 @@ from workbench.units import format_share
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from workbench.gate.regress import Gate
+    from workbench.gate.commits import Gate
     from workbench.results import Run
 
 HEADINGS = ("frontend", "finding", "change", "interval", "could see", "base twice", "launches")
@@ -71,11 +71,17 @@ def reasons(gate: Gate) -> list[tuple[Judgement, str]]:
 
 def notes(gate: Gate) -> list[str]:
     """How to read the rows."""
+    ignored = f"Changes below {format_share(gate.delta)} do not count."
     how = (
-        "Time per step of head against base, measured in turn on one CPU in fresh processes; changes below "
-        f"{format_share(gate.delta)} do not count. could see: the smallest change these launches would have shown. "
+        "Time per step of head against base, measured in turn on one CPU in fresh processes. "
+        f"{ignored} could see: the smallest change these launches would have shown. "
         "base twice: the base against itself, which is the noise."
     )
+    if gate.apart:
+        how = (
+            "These runs were made at different times: what the machine did between them is part of every change, and "
+            f"no statistic removes it; `workbench regress` measures side by side. {ignored}"
+        )
     return [how, *(f"{run.id}: {told}" for run in gate.runs if (told := _noise(run)))]
 
 

@@ -44,6 +44,7 @@ class Gate:
         delta: smallest relative change that mattered.
         strict: whether what could not be told fails.
         facts: machine and versions, for the reports.
+        apart: whether the two sides were measured at different times.
     """
 
     base: str
@@ -53,6 +54,7 @@ class Gate:
     delta: float
     strict: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
+    apart: bool = False
 
     @property
     def worse(self) -> list[Judgement]:

@@ -1,0 +1,401 @@
+"""The gate's decisions and what it says of them, on made-up launches."""
+
+import dataclasses
+import io
+import json
+import math
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from workbench.catalog import Frontend
+from workbench.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.gate import judge, report
+from workbench.gate.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
+from workbench.gate.commits import ALONE, Gate, Ladder
+from workbench.launcher import Outcome
+from workbench.statistics import ALPHA, LADDER, minimum_launches
+from workbench.stopping import Spent
+
+GOLDEN = Path(__file__).parent / "golden"
+DELTA = 0.03
+COVARIATES = {"span_ns": 1, "throttled": ()}
+FRONTEND = Frontend("numpy_manual", "NumPy", "numpy", "NumPy", (), (), ("cpu",), None, None, None)
+
+
+def times(count, effect=0.0, null=0.0, noise=0.004, seed=0):
+    """Launches of a pair whose head takes (1 + effect) times as long."""
+    random = np.random.default_rng(seed)
+    base, other, head = (1e-3 * np.exp(noise * random.standard_normal(count)) for _ in range(3))
+    return Times(list(base), list(other * (1 + null)), list(head * (1 + effect)))
+
+
+def records(screening, confirmation=None, **outcomes):
+    """What base, null and head did, as a run records it; and its rounds."""
+    launches = {side: [] for side in SIDES}
+    stages = [(SCREENING, screening), (CONFIRMATION, confirmation or Times([], [], []))]
+    number = 0
+    for stage, found in stages:
+        for place in range(len(found)):
+            for side in SIDES:
+                step = getattr(found, side)[place]
+                launches[side].append(
+                    {
+                        "launch": number,
+                        "stage": stage,
+                        "blocks": [step] * 3,
+                        "rounds": [3 * number, 3 * number + 1, 3 * number + 2],
+                    }
+                )
+            number += 1
+    rounds = [
+        {"launch": place // 3, "round": place, "canary_s": 1e-3, "covariates": dict(COVARIATES), "flags": []}
+        for place in range(3 * number)
+    ]
+    proof = {"max_relative_error": 1e-7}
+    sides = {
+        side: {
+            "frontend": f"numpy_manual@{side}",
+            "outcome": outcomes.get(side, ("ok", ""))[0],
+            "reason": outcomes.get(side, ("ok", ""))[1],
+            "proof": proof,
+            "launches": launches[side],
+        }
+        for side in SIDES
+    }
+    return sides, rounds
+
+
+def judged(screening, confirmation=None, pairs=1, **outcomes):
+    sides, rounds = records(screening, confirmation, **outcomes)
+    return judge.judge("linreg", "numpy_manual", sides, rounds, delta=DELTA, pairs=pairs)
+
+
+# When a pair has enough
+
+
+@pytest.mark.parametrize("made", [0, 1, 7, 9, 11, 13])
+def test_between_two_looks_the_screening_goes_on(made):
+    assert judge.next_stage(times(made), times(0), DELTA, 1) == SCREENING
+
+
+def test_what_is_the_same_needs_the_first_look_alone():
+    assert judge.next_stage(times(LADDER[0]), times(0), DELTA, 1) is None
+
+
+def test_what_is_noisy_climbs_to_the_top_and_no_further():
+    noisy = [judge.next_stage(times(count, noise=0.2), times(0), DELTA, 1) for count in LADDER]
+    assert noisy == [SCREENING, SCREENING, SCREENING, None]
+
+
+def test_what_is_slower_is_confirmed_in_fresh_launches():
+    slow = times(LADDER[0], effect=0.1)
+    wanted = judge.confirmation_launches(24)
+    assert [judge.next_stage(slow, times(made), DELTA, 24) for made in (0, wanted - 1, wanted)] == [
+        CONFIRMATION,
+        CONFIRMATION,
+        None,
+    ]
+
+
+def test_what_is_faster_is_not_confirmed():
+    assert judge.next_stage(times(LADDER[0], effect=-0.1), times(0), DELTA, 1) is None
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 8, 24, 100])
+def test_a_confirmation_can_reach_the_corrected_level(pairs):
+    wanted = judge.confirmation_launches(pairs)
+    assert wanted >= minimum_launches(ALPHA / pairs)
+    confirmed = times(wanted, effect=0.1)
+    assert judge.corrected([judged(times(8, 0.1), confirmed, pairs)], pairs)[0].finding is Finding.SLOWER
+
+
+# What is found
+
+
+@pytest.mark.parametrize(
+    ("row", "finding"),
+    [
+        (judged(times(8)), Finding.SAME),
+        (judged(times(8, 0.1), times(8, 0.1, seed=1)), Finding.SLOWER),
+        (judged(times(8, -0.1)), Finding.FASTER),
+        (judged(times(24, noise=0.2)), Finding.INCONCLUSIVE),
+        (judged(times(5)), Finding.INCONCLUSIVE),
+        (judged(times(0)), Finding.INCONCLUSIVE),
+        (judged(times(8, 0.1), times(8, seed=1)), Finding.INCONCLUSIVE),
+        (judged(times(8, 0.1), times(5, 0.1)), Finding.INCONCLUSIVE),
+        (judged(times(8, 0.1, null=0.1), times(8, 0.1, null=0.1)), Finding.INCONCLUSIVE),
+        (judged(times(8, -0.1, null=-0.1)), Finding.INCONCLUSIVE),
+        (judged(times(8), head=("invalid", "check_every_loss")), Finding.WRONG),
+        (judged(times(8, -0.5), head=("invalid", "check_every_loss")), Finding.WRONG),
+        (judged(times(8), head=("error", "ValueError")), Finding.FAILED),
+        (judged(times(8), head=("unavailable", "no jax")), Finding.FAILED),
+        (judged(times(8), base=("error", "x"), head=("error", "x")), Finding.NOT_COMPARABLE),
+        (judged(times(8), base=("error", "x"), head=("invalid", "y")), Finding.WRONG),
+        (judged(times(8), base=("error", "x")), Finding.NOT_COMPARABLE),
+        (judged(times(8), null=("timeout", "x")), Finding.NOT_COMPARABLE),
+        (judged(times(8), head=("interrupted", "")), Finding.NOT_COMPARABLE),
+    ],
+)
+def test_what_is_found(row, finding):
+    assert row.finding is finding
+    assert row.reason
+
+
+def test_a_wrong_result_shows_no_speed():
+    row = judged(times(8, -0.5), head=("invalid", "check_every_loss"))
+    assert (row.ratio, row.low, row.high) == (None, None, None)
+
+
+def test_a_frontend_that_only_the_head_has_is_proven():
+    sides, rounds = records(times(1))
+    alone = {HEAD: sides[HEAD]}
+    assert judge.judge("linreg", "new", alone, rounds, delta=DELTA, pairs=1).finding is Finding.NEW
+    alone = {HEAD: {**sides[HEAD], "outcome": "invalid", "reason": "check_first_loss"}}
+    assert judge.judge("linreg", "new", alone, rounds, delta=DELTA, pairs=1).finding is Finding.WRONG
+
+
+def test_what_a_round_did_to_all_sides_is_taken_out():
+    sides, rounds = records(times(8, noise=0.0))
+    for side in SIDES:
+        for launch in sides[side]["launches"]:
+            launch["blocks"] = [block * factor for block, factor in zip(launch["blocks"], (1, 7, 3), strict=True)]
+    seen = judge.times_of([sides[side] for side in SIDES], rounds, SCREENING)
+    np.testing.assert_allclose(np.array(seen.head) / np.array(seen.base), 1.0)
+
+
+def test_a_launch_that_one_side_has_not_finished_does_not_count():
+    sides, rounds = records(times(8))
+    del sides["null"]["launches"][3]
+    assert len(judge.times_of([sides[side] for side in SIDES], rounds, SCREENING)) == 7
+
+
+def test_holm_takes_all_pairs_into_account():
+    slow = judged(times(8, 0.1), times(8, 0.1, seed=1), pairs=1)
+    assert slow.p == 2 / 2**8
+    assert judge.corrected([slow], 1)[0].finding is Finding.SLOWER
+    kept = judge.corrected([slow], 24)[0]
+    assert kept.finding is Finding.INCONCLUSIVE
+    assert "Holm" in kept.reason
+
+
+def test_holm_steps_down():
+    """The second smallest p value is held against a level for one pair less."""
+    one, two = (dataclasses.replace(judged(times(8, 0.1), times(8, 0.1)), p=p) for p in (0.009, 0.019))
+    assert [row.finding for row in judge.corrected([two, one], 2)] == [Finding.SLOWER, Finding.SLOWER]
+    assert [row.finding for row in judge.corrected([two, one], 3)] == [Finding.INCONCLUSIVE] * 2
+
+
+def test_identical_code_gates_less_often_than_alpha():
+    """400 pairs without any change, in gates of 4, with launches that scatter: at most 2 % of the gates may fail."""
+    failed = 0
+    for gate in range(100):
+        rows = []
+        for pair in range(4):
+            seed = 1000 * gate + pair
+            screening = next(
+                found
+                for count in LADDER
+                if judge.next_stage(found := _first(times(24, noise=0.03, seed=seed), count), times(0), DELTA, 4)
+                != SCREENING
+            )
+            rows.append(judged(screening, times(judge.confirmation_launches(4), noise=0.03, seed=seed + 500), 4))
+        failed += any(row.finding is Finding.SLOWER for row in judge.corrected(rows, 4))
+    assert failed <= 2
+
+
+def _first(found, count):
+    return Times(found.base[:count], found.null[:count], found.head[:count])
+
+
+# The plan
+
+
+def contestants(made=0, sides=SIDES, effect=0.0):
+    found = times(made, effect)
+    members = [Contestant(f"numpy_manual@{side}", FRONTEND, Path(), Path(), group="numpy_manual") for side in sides]
+    for member, side in zip(members, sides, strict=True):
+        for number in range(made):
+            step = getattr(found, side)[number]
+            record = LaunchRecord(number, False, 0.0, 0.0, 0.0, SCREENING, blocks=[step], rounds=[number])
+            member.launches.append(record)
+    rounds = [RoundRecord(number, number, False, 1e-3, None, dict(COVARIATES)) for number in range(made)]
+    return members, rounds
+
+
+def test_the_plan_launches_a_pair_until_it_is_settled():
+    plan = Ladder(DELTA, pairs=1)
+    seen = [plan.stages(*contestants(made), Spent(made, 1.0, 0.1)) for made in (0, 1, 7, 8)]
+    assert seen == [{"numpy_manual": SCREENING}] * 3 + [{}]
+
+
+def test_the_plan_confirms_what_is_slower():
+    assert Ladder(DELTA, pairs=1).stages(*contestants(8, effect=0.2), Spent(8, 1.0, 0.1)) == {
+        "numpy_manual": CONFIRMATION
+    }
+
+
+def test_the_plan_leaves_a_pair_alone_of_which_a_side_has_failed():
+    assert Ladder(DELTA, pairs=1).stages(*contestants(3, ("base", "null")), Spent(3, 1.0, 0.1)) == {}
+
+
+def test_the_plan_proves_a_frontend_without_a_base_once():
+    plan = Ladder(DELTA, pairs=0)
+    assert plan.stages(*contestants(0, (HEAD,)), Spent(0, 0.0, 0.0)) == {"numpy_manual": ALONE}
+    assert plan.stages(*contestants(1, (HEAD,)), Spent(1, 1.0, 0.1)) == {}
+
+
+def test_the_plan_keeps_to_its_budget():
+    plan = Ladder(DELTA, pairs=1, budget_s=10.0)
+    assert plan.stages(*contestants(3), Spent(3, 9.0, 0.5)) != {}
+    assert plan.stages(*contestants(3), Spent(3, 9.0, 1.5)) == {}
+
+
+# What is said
+
+ROW = Judgement(
+    "linreg",
+    "numpy_manual",
+    Finding.SAME,
+    "head takes the same time as base within 3.0%",
+    ratio=1.001,
+    low=0.99,
+    high=1.012,
+    smallest_detectable=0.012,
+    null_ratio=0.9996,
+    launches=8,
+    max_relative_error=1e-7,
+    run="20260101-000000-linreg-points-abcdef",
+)
+OTHER = dataclasses.replace(ROW, frontend="jax_jit")
+
+
+def change(finding, reason, **figures):
+    none = dict.fromkeys(("ratio", "low", "high", "smallest_detectable", "null_ratio"))
+    return dataclasses.replace(ROW, finding=finding, reason=reason, **{**none, **figures})
+
+
+SITUATIONS = {
+    "fine": [ROW, OTHER],
+    "slower": [
+        change(
+            Finding.SLOWER,
+            "in 8 fresh launches, head takes more time than base",
+            ratio=1.051,
+            low=1.043,
+            high=1.06,
+            smallest_detectable=0.011,
+            null_ratio=1.002,
+            launches=16,
+            p=0.0078,
+        ),
+        OTHER,
+    ],
+    "faster": [
+        change(
+            Finding.FASTER,
+            "head takes less time than base",
+            ratio=0.8,
+            low=0.79,
+            high=0.81,
+            smallest_detectable=0.011,
+            null_ratio=1.002,
+        ),
+        OTHER,
+    ],
+    "inconclusive": [
+        change(
+            Finding.INCONCLUSIVE,
+            "head is neither shown to differ from base by 3.0% nor to be the same",
+            ratio=1.02,
+            low=0.9,
+            high=1.15,
+            smallest_detectable=0.14,
+            null_ratio=0.97,
+            launches=24,
+        ),
+        OTHER,
+    ],
+    "failed": [change(Finding.FAILED, "error: ValueError: a | pipe, *stars* and <b>markup</b>", launches=0), OTHER],
+    "wrong": [change(Finding.WRONG, "invalid: check_every_loss: step 3 is off by 0.1", launches=0), OTHER],
+    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem is not the same on both sides", launches=0)],
+    "nothing to compare": [],
+    "new and removed": [
+        change(Finding.NEW, "nothing to compare with", launches=0),
+        change(Finding.REMOVED, "only the base has it", launches=0),
+    ],
+}
+CODES = {
+    "fine": 0,
+    "slower": 1,
+    "faster": 0,
+    "inconclusive": 3,
+    "failed": 1,
+    "wrong": 1,
+    "not comparable": 3,
+    "nothing to compare": 3,
+    "new and removed": 0,
+}
+
+
+def gate(situation, strict=False):
+    return Gate("main (123456789)", "the working tree (abcdef012)", SITUATIONS[situation], [], DELTA, strict)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_summary_of_each_situation_reads_as_agreed(situation):
+    """Made anew with WORKBENCH_GOLDEN=1; read the difference before keeping it."""
+    file = GOLDEN / f"gate-{situation.replace(' ', '-')}.md"
+    text = report.markdown(gate(situation))
+    if os.environ.get("WORKBENCH_GOLDEN"):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_exit_code_of_each_situation(situation):
+    assert gate(situation).exit_code == CODES[situation]
+    assert gate(situation, strict=True).exit_code == min(CODES[situation], 1)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_junit_counts_what_fails(situation):
+    for strict in (False, True):
+        found = gate(situation, strict)
+        root = ElementTree.fromstring(report.junit(found))
+        assert len(root.findall(".//testcase")) == len(found.rows)
+        assert bool(root.findall(".//failure")) == (found.exit_code == 1 and bool(found.rows))
+        assert all(int(suite.get("tests")) == len(suite.findall("testcase")) for suite in root)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_terminal_shows_every_row_within_its_width(situation, width):
+    from rich.console import Console
+
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    console.print(*report.terminal(gate(situation)), sep="\n")
+    shown = console.export_text()
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(row.frontend in shown and str(row.finding) in shown for row in SITUATIONS[situation])
+
+
+def test_rows_are_json_and_a_frame():
+    found = gate("slower")
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["rows"][0]["finding"] == "slower"
+    assert list(found.table["finding"]) == ["slower", "same"]
+    assert math.isclose(found.table["ratio"][0], 1.051)
+
+
+def test_markup_in_a_reason_comes_out_as_text():
+    assert "<b>markup" not in report.html(gate("failed"))
+    assert "<b>markup" not in report.markdown(gate("failed"))
+
+
+def test_an_outcome_of_every_kind_has_a_finding():
+    for outcome in Outcome:
+        row = judged(times(8), head=(str(outcome), "because"))
+        assert isinstance(row.finding, Finding)
