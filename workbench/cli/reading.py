@@ -1,0 +1,32 @@
+"""The command that shows a task's code in several frontends."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import Content, Json, app
+from workbench.cli.terminal import print_json, print_parts
+
+
+@app.command()
+def code(
+    task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
+    frameworks: Annotated[
+        list[str],
+        typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
+    ] = ["all"],  # noqa: B006 - typer copies it
+    content: Content = None,
+    as_json: Json = False,
+) -> None:
+    """Show a task's code in several frontends side by side, part by part."""
+    from workbench import sidebyside
+    from workbench.catalog import catalog
+
+    found = catalog(content)
+    comparison = sidebyside.compare(task, frameworks, found)
+    if as_json:
+        print_json(sidebyside.as_json(comparison))
+    else:
+        print_parts(*sidebyside.terminal(comparison, found.task(task).title))
