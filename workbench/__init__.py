@@ -15,13 +15,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.api import Run, load, results_of, run
     from workbench.errors import WorkbenchError
+    from workbench.gate import Gate, compare, regress
+    from workbench.timeline import History, history
+    from workbench.upgrades import VersionsReport, versions
 
-__all__ = ["Run", "WorkbenchError", "__version__", "load", "results_of", "run"]
+__all__ = [
+    "Gate",
+    "History",
+    "Run",
+    "VersionsReport",
+    "WorkbenchError",
+    "__version__",
+    "compare",
+    "history",
+    "load",
+    "regress",
+    "results_of",
+    "run",
+    "versions",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
+_HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.gate")
+_HOMES |= dict.fromkeys(("History", "history"), "workbench.timeline")
+_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.upgrades")
 
 
 def __getattr__(name: str) -> Any:

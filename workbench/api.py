@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import machine, results, runner
+from workbench import machine, results, runner, venvs
 from workbench.catalog import catalog
 from workbench.contestant import Settings
 from workbench.environment import Device
@@ -51,6 +51,7 @@ def run(
     content: str | Path | None = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
+    build_environments: bool = False,
 ) -> Run:
     """Run one task in every chosen frontend, prove and time each, and write a run folder.
 
@@ -77,6 +78,7 @@ def run(
         content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
         progress: who is told how it gets on.
         if_busy: "wait" when another session measures on this host, or "refuse".
+        build_environments: build an environment for each frontend that needs one of its own, and use it.
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly; nothing is written then.
@@ -107,7 +109,9 @@ def run(
         warm_cache=warm_cache,
         timeout_s=timeout_s,
     )
-    return measure(found, contestants_of(found, chosen), settings, _store(output), progress, if_busy=if_busy)
+    contestants = contestants_of(found, chosen)
+    venvs.settle(contestants, build=build_environments, progress=progress, if_busy=if_busy)
+    return measure(found, contestants, settings, _store(output), progress, if_busy=if_busy)
 
 
 def chosen_frontends(found: Catalog, frameworks: str | Iterable[str]) -> list[Frontend]:

@@ -66,7 +66,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Frontend:
-    """One mode of one frontend folder, with its own id."""
+    """One mode of one frontend folder, with its own id.
+
+    ``requirements`` are those of an environment of its own, for a framework that cannot live with the others.
+    """
 
     id: str
     title: str
@@ -81,10 +84,13 @@ class Frontend:
     gpu_install: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
 
     @property
     def install(self) -> str:
         """The line that installs what this frontend needs."""
+        if self.requirements:
+            return f"workbench run TASK -f {self.id} --build-environments"
         return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"
 
 
@@ -226,6 +232,7 @@ _KEYS: dict[str, type] = {
     "color": str,
     "environment": dict,
     "holes": dict,
+    "requirements": list,
 }
 _MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
 _DEVICES = ("cpu", "gpu")
@@ -280,6 +287,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         gpu_install=table.get("gpu_install"),
         environment=_texts(file, table, mode, "environment"),
         holes=_texts(file, table, mode, "holes"),
+        requirements=tuple(table.get("requirements", ())),
     )
 
 

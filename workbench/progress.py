@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
+FAILED = ("invalid", "error", "timeout", "out-of-memory", "interrupted")
+
 
 def patient_console() -> Console:
     """A console on stderr that falls silent, and no more, when its reader has gone."""
@@ -117,10 +119,9 @@ class LiveProgress:
         from rich.text import Text
 
         styles = {"ok": "green", "ready": "green", "unsupported": "yellow", "unavailable": "yellow"}
-        busy = {"importing", "proving", "calibrating", "measuring"}
         picture = Text()
         for contestant, phase in self._phases.items():
-            style = "cyan" if phase in busy else styles.get(phase, "red")
+            style = styles.get(phase, "red" if phase in FAILED else "cyan")
             picture.append(f"  {contestant:<20}").append(f"{phase}\n", style=style)
         elapsed = time.monotonic() - self._started
         return picture.append(f"  {self._rounds or 'bringing up'}   {elapsed:.0f} s{self._left}", style="dim")

@@ -76,6 +76,10 @@ def measure(
         try:
             with _recording(folder, events) as record:
                 record("begin", **_begin(content, contestants, settings))
+                for contestant in contestants:
+                    if not contestant.running:  # such as one whose environment could not be built
+                        ended = {"outcome": str(contestant.outcome), "reason": contestant.reason, "proof": None}
+                        record("outcome", contestant=contestant.id, **ended)
                 session = Session(content, contestants, settings, folder, progress, known_bring_ups(store), plan)
                 _run(session, record)
         except BaseException as error:

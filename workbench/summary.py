@@ -147,8 +147,8 @@ def clean_blocks(launch: Record, dirty: AbstractSet[tuple[int, int]]) -> list[fl
     return clean if 2 * len(clean) >= len(pairs) else [seconds for _, seconds in pairs]
 
 
-def _times(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> dict[str, Any]:
-    """Phases as timed in the first launch; the steady step as the median over launches of each one's median.
+def steady_step(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> dict[str, Any]:
+    """The steady step as the median over launches of each one's median: step_s, step_s_low, step_s_high, interval.
 
     From six launches on the interval is the 95 % interval of that median, the launch being the unit. With fewer
     no such interval exists: then it spans the intervals that the blocks of each launch support.
@@ -161,15 +161,17 @@ def _times(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> d
         each = [median_interval(clean_blocks(launch, dirty)) for launch in launches]
         low, high = min(part.low for part in each), max(part.high for part in each)
         interval = f"range of the blocks of {len(steps)} launch{'es' if len(steps) > 1 else ''}"
+    return {"step_s": statistics.median(steps), "step_s_low": low, "step_s_high": high, "interval": interval}
+
+
+def _times(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> dict[str, Any]:
+    """Phases as timed in the first launch, and the steady step."""
     timed = [launch for launch in launches if launch["timed"]]
     warm = warmup_class(launches[0]["trace"])
     blocks = [(launch["launch"], number) for launch in launches for number in launch["rounds"]]
     return {
         **{phase: statistics.median(launch[phase] for launch in timed) for phase in PHASES},
-        "step_s": statistics.median(steps),
-        "step_s_low": low,
-        "step_s_high": high,
-        "interval": interval,
+        **steady_step(launches, dirty),
         "warmup": str(warm.kind),
         "steady_from": None if warm.kind is WarmupClass.unsteady else warm.steady_from,
         "launches": len(launches),

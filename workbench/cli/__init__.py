@@ -18,7 +18,13 @@ from workbench.cli import running  # noqa: F401
 from workbench.cli import looking  # noqa: F401
 
 # isort: split
+from workbench.cli import reading  # noqa: F401
+
+# isort: split
 from workbench.cli import gate  # noqa: F401
+
+# isort: split
+from workbench.cli import tracking  # noqa: F401
 
 # isort: split
 from workbench.cli.options import app

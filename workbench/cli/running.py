@@ -63,6 +63,9 @@ def run(
     if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
     warm_cache: Annotated[bool, typer.Option("--warm-cache", help="Keep compilers' caches between runs.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
+    build_environments: Annotated[
+        bool, typer.Option("--build-environments", help="Build what a frontend needs in an environment of its own.")
+    ] = False,
     output: Store = None,
     content: Content = None,
     details: Details = False,
@@ -106,6 +109,7 @@ def run(
                 content=content,
                 progress=progress,
                 if_busy=if_busy,
+                build_environments=build_environments,
             )
 
         finished, complaint, code = outcome_of(measure)

@@ -1,4 +1,4 @@
-"""Figures from frames: loss curves, step times, the time to N steps, time against work.
+"""Figures from frames: loss curves, step times, the time to N steps, time against work, runs over time.
 
 No pyplot, no I/O but `save`. A colour is a framework, the same in every figure; its modes differ in their
 markers. Nothing here raises for what a run may hold: what has no number is written out in grey.
@@ -7,6 +7,7 @@ markers. Nothing here raises for what a run may hold: what has no number is writ
 from workbench.plots.curves import loss
 from workbench.plots.scaling import sweep
 from workbench.plots.style import save
+from workbench.plots.timeline import history
 from workbench.plots.times import phases, time
 
-__all__ = ["loss", "phases", "save", "sweep", "time"]
+__all__ = ["history", "loss", "phases", "save", "sweep", "time"]
