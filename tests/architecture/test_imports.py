@@ -119,7 +119,7 @@ def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[s
 
 def rule_only_launcher_and_machine_start_processes(name: str, source: str) -> set[str]:
     used = tops(Imports(source).found) & STARTS_PROCESSES
-    return set() if name in ("launcher", "machine", "noise", "venvs") else used
+    return set() if name in ("launcher", "machine", "noise", "venvs", "checkouts") else used
 
 
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
