@@ -1,0 +1,185 @@
+"""Runs made at different times: what is compared, what is not, and the unpaired statistics behind it."""
+
+import copy
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from workbench.errors import WorkbenchError
+from workbench.gate import Gate, apart, report
+from workbench.results import Run
+from workbench.statistics import ALPHA, Verdict, compare_apart
+
+# Statistics
+
+
+def noisy(seed, count, change=0.0, noise=0.01):
+    return 1e-3 * (1 + change) * np.exp(noise * np.random.default_rng(seed).standard_normal(count))
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [(0.0, Verdict.same), (0.1, Verdict.slower), (-0.1, Verdict.faster), (0.027, Verdict.inconclusive)],
+)
+def test_the_verdict(change, verdict):
+    assert compare_apart(noisy(0, 20, noise=0.005), noisy(1, 20, change, noise=0.005)).verdict is verdict
+
+
+@given(st.integers(5, 12), st.integers(5, 12), st.integers(0, 10_000))
+def test_its_p_value_is_scipys_and_its_interval_inverts_the_test(n, m, seed):
+    base, head = noisy(seed, n), noisy(seed + 1, m, 0.02)
+    found = compare_apart(base, head)
+
+    def p(shift):
+        return stats.mannwhitneyu(np.log(head) - shift, np.log(base), method="exact").pvalue
+
+    assert found.p == pytest.approx(p(0.0))
+    assert found.low <= found.ratio <= found.high
+    for end, inwards in ((found.low, 1e-9), (found.high, -1e-9)):
+        assert p(math.log(end) + inwards) >= ALPHA > p(math.log(end) - inwards)
+
+
+def test_exchanging_the_sides_exchanges_the_verdict():
+    there, back = compare_apart(noisy(0, 9), noisy(1, 12, 0.1)), compare_apart(noisy(1, 12, 0.1), noisy(0, 9))
+    assert (there.verdict, back.verdict) == (Verdict.slower, Verdict.faster)
+    assert there.ratio == pytest.approx(1 / back.ratio)
+
+
+def test_identical_code_is_called_otherwise_less_often_than_alpha():
+    verdicts = [compare_apart(noisy(2 * s, 8, noise=0.1), noisy(2 * s + 1, 8, noise=0.1)).verdict for s in range(300)]
+    assert sum(verdict in (Verdict.slower, Verdict.faster) for verdict in verdicts) <= 0.02 * 300 + 3 * 2.4
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 2), (4, 4), (1, 20)])
+def test_few_launches_are_inconclusive_and_give_the_range(counts):
+    base, head = noisy(0, counts[0]), noisy(1, counts[1], 0.5)
+    found = compare_apart(base, head)
+    assert (found.verdict, found.p) == (Verdict.inconclusive, None)
+    assert found.more_launches >= 1
+    assert (found.low, found.high) == pytest.approx((head.min() / base.max(), head.max() / base.min()))
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "verdict"),
+    [
+        (None, [1.0], Verdict.not_comparable),
+        ([], [1.0], Verdict.failed),
+        ([1.0], [math.nan], Verdict.failed),
+        ([1.0] * 9, [1.0] * 9, Verdict.same),
+        ([1.0] * 9, [2.0] * 8, Verdict.slower),
+    ],
+)
+def test_every_kind_of_data_gets_an_answer(base, head, verdict):
+    assert compare_apart(base, head).verdict is verdict
+
+
+def test_a_mistake_in_the_call_is_said():
+    with pytest.raises(ValueError, match="delta"):
+        compare_apart([1.0], [1.0], delta=-1)
+    with pytest.raises(ValueError, match="alpha"):
+        compare_apart([1.0], [1.0], alpha=0)
+
+
+# Rows
+
+
+@pytest.fixture
+def runs(numpy_run):
+    """Two runs of eight launches each, the second a tenth slower, to be changed."""
+
+    def made(name, seed, change):
+        info, contestants = copy.deepcopy((numpy_run.info, numpy_run.contestants))
+        first = contestants[0]["launches"][0]
+        launches = [
+            {**copy.deepcopy(first), "launch": number, "blocks": [step], "rounds": [number]}
+            for number, step in enumerate(noisy(seed, 8, change))
+        ]
+        contestants[0]["launches"] = launches
+        info["rounds"] = [{**info["rounds"][0], "launch": n, "round": n, "flags": []} for n in range(8)]
+        return Run(numpy_run.path.with_name(name), info, contestants)
+
+    return made("base", 0, 0.0), made("head", 1, 0.1)
+
+
+def only(runs):
+    (row,) = apart.rows(*runs, delta=0.03)
+    return row
+
+
+def test_runs_of_one_machine_and_problem_are_compared(runs):
+    row = only(runs)
+    assert row.finding == "slower"
+    assert row.ratio == pytest.approx(1.1, rel=0.02)
+    gate = Gate("base", "head", [row], [], 0.03, apart=True)
+    assert gate.exit_code == 1
+    for text in (report.markdown(gate), report.html(gate)):
+        assert "no statistic removes it" in text
+
+
+DIFFERENT = {
+    "machine": lambda info, _: info.update(machine_key="another"),
+    "problem": lambda info, _: info["problem"].update(hash="another"),
+    "threads": lambda info, _: info["settings"].update(threads=2),
+    "profile": lambda info, _: info["settings"].update(profile="stock"),
+    "device": lambda info, _: info["settings"].update(device="gpu:0"),
+    "number of CPUs": lambda info, _: info["settings"].update(cpus=[0, 1, 2, 3]),
+    "blas": lambda _, record: [
+        launch.update(observed={**launch["observed"], "blas": "mkl"}) for launch in record["launches"]
+    ],
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_what_differs_is_named_and_there_is_no_ratio(runs, what):
+    DIFFERENT[what](runs[1].info, runs[1].contestants[0])
+    row = only(runs)
+    assert row.finding == "not comparable"
+    assert f"another {what}" in row.reason
+    assert (row.ratio, row.low, row.high) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["task", "preset"])
+def test_another_task_is_refused(runs, name):
+    runs[1].info["settings"][name] = "another"
+    with pytest.raises(WorkbenchError, match=f"compare two runs of one {name}"):
+        only(runs)
+
+
+def test_other_versions_are_what_is_compared_and_are_named(runs):
+    for launch in runs[1].contestants[0]["launches"]:
+        launch["versions"] = {**launch["versions"], "numpy": "99.0"}
+    assert "numpy" in only(runs).reason
+    assert "to 99.0" in only(runs).reason
+
+
+@pytest.mark.parametrize(("outcome", "finding"), [("invalid", "wrong"), ("error", "failed"), ("timeout", "failed")])
+def test_what_has_failed_shows_no_speed(runs, outcome, finding):
+    runs[1].contestants[0].update(outcome=outcome, reason="because")
+    row = only(runs)
+    assert (row.finding, row.ratio) == (finding, None)
+
+
+def test_frontends_of_one_run_alone_are_new_or_removed(runs):
+    runs[1].contestants[0]["frontend"] = "renamed"
+    assert {row.frontend: row.finding for row in apart.rows(*runs, delta=0.03)} == {
+        "numpy_manual": "removed",
+        "renamed": "new",
+    }
+
+
+def test_the_command_compares_two_runs(cli, numpy_run):
+    done = cli("compare", numpy_run.path, numpy_run.path)
+    assert done.returncode == 3, "one launch tells nothing"
+    assert "no statistic removes it" in " ".join(done.stdout.split())
+    assert cli("compare", numpy_run.path, numpy_run.path, "--strict").returncode == 1
+    refused = cli("compare", numpy_run.path, "nowhere")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_rows_stay_plain(runs):
+    assert dataclasses.asdict(only(runs))["run"] == "head"
