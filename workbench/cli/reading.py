@@ -20,7 +20,7 @@ def code(
     content: Content = None,
     as_json: Json = False,
 ) -> None:
-    """Show a task's code in several frontends side by side, part by part."""
+    """Show a task's code in several frontends side by side."""
     from workbench import sidebyside
     from workbench.catalog import catalog
 
