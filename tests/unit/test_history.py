@@ -1,0 +1,318 @@
+"""A frontend's step time over runs: series apart, jumps found, noise and drift not, and its index."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+import workbench
+from workbench import index, results, timeline
+from workbench.errors import WorkbenchError
+from workbench.levels import jumps
+
+SERIES = 100
+
+
+def noise(rng, n, sd=0.01):
+    return rng.normal(0, sd, n)
+
+
+def planted(place, n, by=1.05):
+    return np.where(np.arange(n) >= place, math.log(by), 0.0)
+
+
+def test_a_planted_jump_is_found_at_the_right_run():
+    rng = np.random.default_rng(1)
+    found = [jumps(np.exp(noise(rng, 60, 0.005) + planted(30, 60))) for _ in range(SERIES)]
+    assert all([jump.place for jump in one] == [30] for one in found)
+    assert abs(float(np.median([one[0].ratio for one in found])) - 1.05) < 0.005
+
+
+@pytest.mark.parametrize("place", [3, 30, 57])
+def test_a_large_jump_is_found_with_three_runs_on_either_side(place):
+    rng = np.random.default_rng(2)
+    found = jumps(np.exp(noise(rng, 60, 0.005) + planted(place, 60, 1.3)))
+    assert [jump.place for jump in found] == [place]
+
+
+def test_a_jump_and_its_return_are_two():
+    rng = np.random.default_rng(3)
+    found = jumps(np.exp(noise(rng, 90, 0.005) + planted(30, 90, 1.08) - planted(60, 90, 1.08)))
+    assert [jump.place for jump in found] == [30, 60]
+    assert found[0].ratio > 1 > found[1].ratio
+
+
+@pytest.mark.parametrize("sd", [0.003, 0.01, 0.04])
+@pytest.mark.parametrize("n", [6, 20, 200])
+def test_pure_noise_has_no_jumps(sd, n):
+    rng = np.random.default_rng(4)
+    assert sum(bool(jumps(np.exp(noise(rng, n, sd)))) for _ in range(SERIES)) <= 1
+
+
+@pytest.mark.parametrize("n", [20, 60, 200])
+def test_a_steady_drift_of_a_fifth_is_no_jump(n):
+    rng = np.random.default_rng(5)
+    drift = np.linspace(0, 0.2, n)
+    assert sum(bool(jumps(np.exp(noise(rng, n) + drift))) for _ in range(SERIES)) <= 1
+
+
+def test_a_jump_within_a_drift_is_found_at_its_place():
+    rng = np.random.default_rng(6)
+    series = np.linspace(0, 0.2, 100) + noise(rng, 100, 0.005) + planted(50, 100, 1.08)
+    assert [jump.place for jump in jumps(np.exp(series))] == [50]
+
+
+def test_a_stray_run_and_a_change_of_two_percent_are_no_jumps():
+    rng = np.random.default_rng(7)
+    stray = noise(rng, 40, 0.003)
+    stray[20] += 0.5
+    assert jumps(np.exp(stray)) == []
+    assert jumps(np.exp(noise(rng, 200, 0.003) + planted(100, 200, 1.02))) == []
+
+
+def test_few_runs_or_none_have_no_jumps_and_nonsense_is_refused():
+    assert jumps([]) == jumps([1.0] * 5) == jumps([1.0] * 50) == []
+    with pytest.raises(ValueError, match="positive"):
+        jumps([1.0, 0.0, 1.0])
+    with pytest.raises(ValueError, match="delta"):
+        jumps([1.0] * 6, delta=0)
+
+
+FIRST = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class Store:
+    """A folder of made-up runs, a day apart, of one launch each."""
+
+    def __init__(self, root, template) -> None:
+        self.root, self.count = root, 0
+        self._info = json.loads((template / "run.json").read_text())
+        self._samples = json.loads((template / "contestants" / "numpy_manual" / "samples.json").read_text())
+        launch = self._samples["launches"][0] | {"rounds": [0, 1, 2], "trace": [1e-4]}
+        self._samples["launches"] = [launch]
+        self._info["rounds"] = []
+
+    def add(self, step_s=1e-4, outcome="ok", versions=None, settings=None, **info):
+        """One more run; its folder."""
+        started = FIRST + datetime.timedelta(days=self.count)
+        folder = self.root / f"{started:%Y%m%d-%H%M%S}-linreg-points-{self.count:06x}"
+        place = folder / "contestants" / "numpy_manual"
+        place.mkdir(parents=True)
+        about = self._info | {"started": started.isoformat()} | info
+        about["settings"] = self._info["settings"] | (settings or {})
+        launch = self._samples["launches"][0] | {"blocks": [0.99 * step_s, step_s, 1.01 * step_s]}
+        launch |= {"versions": versions or {"numpy": "2.4.6"}}
+        samples = self._samples | {"outcome": outcome, "launches": [launch]}
+        (folder / "run.json").write_text(json.dumps(about))
+        (place / "samples.json").write_text(json.dumps(samples))
+        self.count += 1
+        return folder
+
+    def fill(self, steps):
+        """A run per step time."""
+        for step_s in steps:
+            self.add(float(step_s))
+
+    def history(self, **how):
+        """The history of its frontend."""
+        return workbench.history("linreg", "numpy_manual", results=self.root, **how)
+
+
+@pytest.fixture
+def store(tmp_path, numpy_run):
+    """An empty store."""
+    return Store(tmp_path / "results", numpy_run.path)
+
+
+def test_a_history_has_every_run_with_its_step_and_the_change_against_the_one_before(store):
+    store.fill([1e-4, 1.1e-4])
+    table = store.history().table
+    assert table["step_s"].tolist() == [1e-4, 1.1e-4]
+    assert (table["step_s_low"] < table["step_s"]).all()
+    assert table["change"].round(6).tolist()[1:] == [0.1]
+    assert str(table["date"][0].date()) == "2026-01-01"
+
+
+def test_a_jump_stands_at_its_run_with_what_else_changed(store):
+    rng = np.random.default_rng(8)
+    for place, step in enumerate(np.exp(noise(rng, 20, 0.004) + planted(12, 20, 1.1))):
+        store.add(1e-4 * float(step), versions={"numpy": "2.4.6" if place >= 12 else "2.2.6"})
+    found = store.history()
+    jumped = found.table[found.table["jump"].notna()]
+    assert jumped.index.tolist() == [12]
+    assert jumped["news"].tolist() == ["numpy 2.2.6 → 2.4.6"]
+    assert found.table["level_s"].nunique() == 2
+    assert "1 jump (3% or more" in timeline.notes(found.series[0])[0]
+
+
+APART = {
+    "machine": {"machine_key": "another00000"},
+    "problem": {"problem": {"hash": "0" * 64}},
+    **{
+        name: {"settings": {name: value}}
+        for name, value in {
+            "preset": "other",
+            "device": "gpu",
+            "threads": 2,
+            "profile": "stock",
+            "dtype": "float64",
+            "matmul_precision": "tf32",
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("condition", APART)
+def test_runs_under_other_conditions_are_a_series_of_their_own_and_never_compared(store, condition):
+    store.add(1e-4)
+    store.add(9e-4, **APART[condition])
+    found = store.history()
+    assert [len(series.points) for series in found.series] == [1, 1]
+    assert found.table["change"].isna().all()
+    assert found.series[0].label != found.series[1].label
+
+
+def test_a_preset_can_be_chosen_and_one_that_is_not_there_is_refused(store):
+    store.add()
+    store.add(settings={"preset": "other"})
+    assert len(store.history(preset="other").series) == 1
+    with pytest.raises(WorkbenchError, match="did you mean other"):
+        store.history(preset="othr")
+
+
+def test_a_run_without_a_time_is_a_row_and_takes_no_part_in_the_changes(store):
+    store.add(1e-4)
+    store.add(outcome="invalid")
+    store.add(1.2e-4)
+    table = store.history().table
+    assert table["outcome"].tolist() == ["ok", "invalid", "ok"]
+    assert table["change"].round(6).tolist()[2] == 0.2
+    assert table["step_s"].isna().tolist() == [False, True, False]
+
+
+def test_damaged_and_newer_runs_are_skipped_with_a_line_each(store):
+    store.fill([1e-4] * 4)
+    folders = sorted(store.root.iterdir())
+    (folders[0] / "run.json").write_text("{")
+    about = json.loads((folders[1] / "run.json").read_text())
+    (folders[1] / "run.json").write_text(json.dumps(about | {"format": 99}))
+    shutil.rmtree(folders[2] / "contestants")
+    found = store.history()
+    assert len(found.table) == 1
+    assert len(found.skipped) == 3
+    assert any("use a newer workbench" in sentence for sentence in found.skipped)
+    assert all(len(sentence.splitlines()) == 1 for sentence in found.skipped)
+
+
+def test_with_an_index_no_run_is_opened(store, monkeypatch):
+    store.fill([1e-4, 2e-4])
+    cold = store.history().rows
+    monkeypatch.setattr(results, "load", lambda *_: pytest.fail("a run was opened"))
+    assert store.history().rows == cold
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1, "runs": {}}', None])
+def test_an_index_that_is_lost_old_or_damaged_is_made_again(store, damage):
+    store.fill([1e-4, 2e-4])
+    before = store.history().rows
+    file = store.root / index.NAME
+    kept = file.read_text()
+    file.unlink() if damage is None else file.write_text(damage)
+    assert store.history().rows == before
+    assert file.read_text() == kept
+
+
+LIES = {
+    "text_for_a_time": lambda entry: entry["contestants"]["numpy_manual"].update(step_s="fast"),
+    "negative_time": lambda entry: entry["contestants"]["numpy_manual"].update(step_s=-1.0),
+    "no_contestants": lambda entry: entry.update(contestants=None),
+    "no_conditions": lambda entry: entry.update(conditions={}),
+    "half_an_entry": lambda entry: entry.pop("workbench"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_entry_that_makes_no_sense_is_read_from_its_run(store, lie):
+    store.fill([1e-4, 2e-4])
+    before = store.history().rows
+    file = store.root / index.NAME
+    value = json.loads(file.read_text())
+    LIES[lie](next(iter(value["runs"].values()))["measured"])
+    file.write_text(json.dumps(value))
+    assert store.history().rows == before
+
+
+def test_a_run_that_changed_is_read_again(store):
+    folder = store.add(1e-4)
+    store.history()
+    about = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(about | {"machine_key": "changed00000"}))
+    assert store.history().series[0].conditions["machine"] == "changed00000"
+
+
+def test_the_list_of_runs_and_the_history_share_the_index(store):
+    store.fill([1e-4, 2e-4])
+    listed, _ = index.runs(store.root)
+    assert [run["run"] for run in listed] == [row["run"] for row in reversed(store.history().rows)]
+    assert "contestants" not in listed[0]
+
+
+def test_texts_of_runs_are_one_harmless_line(store):
+    store.add(versions={"numpy": "1"})
+    store.add(versions={"numpy": "<b>\x1b[31m\n2"})
+    page = store.history()._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
+
+
+def test_what_no_run_has_is_refused_with_the_nearest_that_is_there(store):
+    with pytest.raises(WorkbenchError, match="no runs in"):
+        store.history()
+    store.add()
+    with pytest.raises(WorkbenchError, match="did you mean numpy_manual"):
+        workbench.history("linreg", "numpy_manua", results=store.root)
+    with pytest.raises(WorkbenchError, match="did you mean linreg"):
+        workbench.history("linreq", "numpy_manual", results=store.root)
+
+
+def test_the_plot_has_a_panel_per_series_a_line_per_level_and_the_size_of_the_jump(store, tmp_path):
+    rng = np.random.default_rng(9)
+    store.fill(1e-4 * np.exp(noise(rng, 20, 0.004) + planted(12, 20, 1.1)))
+    store.add(machine_key="another00000")
+    found = store.history()
+    figure = found.plot()
+    assert len(figure.axes) == 2
+    assert [text.get_text()[:3] for axes in figure.axes for text in axes.texts] == [
+        f"{found.table['jump'].max():+.1%}"[:3]
+    ]
+    assert found.save(tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_series_without_a_time_are_drawn_as_such(store):
+    store.add(outcome="error")
+    assert [text.get_text() for text in store.history().plot().axes[0].texts] == ["no run has a time"]
+
+
+def test_the_command_line_prints_the_last_runs_and_the_jumps_and_all_of_them_as_json(store, cli, tmp_path):
+    rng = np.random.default_rng(10)
+    store.fill(1e-4 * np.exp(noise(rng, 40, 0.004) + planted(8, 40, 1.1)))
+    done = cli("history", "linreg", "numpy_manual", "--results", store.root, "-o", tmp_path / "plot.svg")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("-linreg-points-") == timeline.SHOWN + 1
+    assert "carry drift that no statistic removes" in " ".join(done.stdout.split())
+    assert (tmp_path / "plot.svg").is_file()
+    value = json.loads(cli("history", "linreg", "numpy_manual", "--results", store.root, "--json").stdout)
+    assert len(value["series"][0]["points"]) == 40
+    assert len(value["series"][0]["jumps"]) == 1
+
+
+def test_a_plot_of_another_kind_is_refused_before_anything_is_read(cli, tmp_path):
+    done = cli("history", "linreg", "numpy_manual", "-o", "plot.txt", cwd=tmp_path)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert ".png, .svg, .pdf" in done.stderr
