@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.api import Run, load, results_of, run
+    from workbench.content import copy_content
     from workbench.errors import WorkbenchError
     from workbench.gate import Gate, compare, regress
     from workbench.timeline import History, history
@@ -27,6 +28,7 @@ __all__ = [
     "WorkbenchError",
     "__version__",
     "compare",
+    "copy_content",
     "history",
     "load",
     "regress",
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
+_HOMES["copy_content"] = "workbench.content"
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.gate")
 _HOMES |= dict.fromkeys(("History", "history"), "workbench.timeline")
 _HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.upgrades")

@@ -6,6 +6,7 @@ as editable or not at all, it stands beside the package. Only worker processes e
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
@@ -27,3 +28,26 @@ def content_root() -> Path:
     if missing:
         raise WorkbenchError(f"no {' and no '.join(missing)} in {root}: reinstall the workbench, or use a whole clone")
     return root
+
+
+def copy_content(folder: str | Path) -> Path:
+    """Copy this workbench's tasks/ and frontends/ into a folder, to change them there; use it with ``content=``.
+
+    Args:
+        folder: is made where it is missing; must not hold tasks/ or frontends/ yet.
+
+    Returns:
+        the folder.
+
+    Raises:
+        WorkbenchError: when there is content already, or the folder cannot be written.
+    """
+    place = Path(folder)
+    if present := [name for name in FOLDERS if (place / name).exists()]:
+        raise WorkbenchError(f"{place} holds {present[0]}/ already: name another folder")
+    try:
+        for name in FOLDERS:
+            shutil.copytree(content_root() / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    except OSError as error:
+        raise WorkbenchError(f"cannot copy to {place}: {error.strerror}") from None
+    return place
