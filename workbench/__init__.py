@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.api import Run, load, results_of, run
+    from workbench.api import Run, load, results_of, run, source
     from workbench.content import copy_content
     from workbench.errors import WorkbenchError
     from workbench.gate import Gate, compare, regress
@@ -34,12 +34,13 @@ __all__ = [
     "regress",
     "results_of",
     "run",
+    "source",
     "versions",
 ]
 
 __version__ = "0.1.0"
 
-_HOMES = dict.fromkeys(("Run", "load", "results_of", "run"), "workbench.api")
+_HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
 _HOMES["copy_content"] = "workbench.content"
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.gate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import machine, results, runner, venvs
+from workbench import machine, results, runner, snippets, venvs
 from workbench.catalog import catalog
 from workbench.contestant import Settings
 from workbench.environment import Device
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from workbench.catalog import Catalog, Frontend
 
-__all__ = ["NotWrittenError", "PlotFailedError", "Run", "load", "measure", "rebuild", "results_of", "resume", "run"]
+__all__ = [
+    "NotWrittenError",
+    "PlotFailedError",
+    "Run",
+    "load",
+    "measure",
+    "rebuild",
+    "results_of",
+    "resume",
+    "run",
+    "source",
+]
 
 PRECISIONS = ("float32", "tf32")
 DTYPES = ("float32", "float64")
@@ -219,6 +230,23 @@ def rebuild(path: str | Path, store: str | Path | None = None) -> Run:
 def load(path: str | Path, store: str | Path | None = None) -> Run:
     """A run by its folder, or by its id (or the beginning of one, or "latest") in a store, ./results by default."""
     return results.load(path, _store(store))
+
+
+def source(
+    task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: str | Path | None = None
+) -> snippets.Snippets:
+    """The code of a task in chosen frontends, for a notebook: a card per file.
+
+    Args:
+        task: a task's name, such as "linreg".
+        frameworks: ids, families, globs or "all"; a text may hold several with commas.
+        *parts: "about", "imports", "data", "model", "loss", "gradient", "update", "loop", "result"; all when none.
+        content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
+
+    Raises:
+        WorkbenchError: for a task, frontend or part that is not there.
+    """
+    return snippets.source(task, frameworks, parts, catalog(content))
 
 
 def results_of(store: str | Path | None = None) -> list[Run]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.contract import Array
+    from workbench.plots import RunPlots
 
 # History of the format. 1: the first.
 FORMAT = 1
@@ -88,6 +89,21 @@ class Run:
 
         with self.reading():
             return summary.sweep_points(self.contestants)
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
+        from workbench import summary
+
+        with self.reading():
+            return summary.sweep_fits(self.sweep)
+
+    @property
+    def plot(self) -> RunPlots:
+        """The run's figures: plot.loss(), plot.time(), plot.phases(), plot.sweep()."""
+        from workbench.plots import RunPlots
+
+        return RunPlots(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

@@ -341,14 +341,7 @@ def _drawn(finished: Run) -> Run:
 
 def draw(finished: Run) -> None:
     """Draw the run's pictures into its folder."""
-    from workbench import plots, summary
+    from workbench import plots
 
-    figure = plots.loss(finished.losses, finished.colors, title=finished.title, tolerance=finished.info["tolerance"])
-    plots.save(figure, finished.path / "loss")
-    plots.save(plots.time(finished.table, title=finished.title), finished.path / "time")
-    steps = finished.info["problem"]["steps"]
-    plots.save(plots.phases(finished.table, title=finished.title, steps=steps), finished.path / "phases")
-    if not finished.sweep.empty:
-        fits = summary.sweep_fits(finished.sweep)
-        figure = plots.sweep(finished.sweep, fits, finished.colors, title=finished.title, unit="FLOP")
-        plots.save(figure, finished.path / "sweep")
+    for name, figure in finished.plot.figures.items():
+        plots.save(figure(), finished.path / name)

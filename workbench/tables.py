@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 HEADINGS = ("#", "frontend", "off by", "import", "set-up", "first", "step", "within", "× best", "memory")
+MEANINGS = {
+    "#": "rank; rows that the data cannot tell apart share one",
+    "frontend": "a framework in a style",
+    "off by": "largest relative difference from float64 NumPy over every step's loss and the final result",
+    "import": "of the framework, in the first fresh process",
+    "set-up": "building the model and putting weights and data on the device",
+    "first": "first step: tracing and compiling are in here",
+    "step": "steady step: median over launches",
+    "within": "how far the steady step's interval reaches",
+    "× best": "steady step against the fastest",
+    "memory": "peak resident memory of the process",
+}
 KNOBS = {
     "threads": "threads",
     "matmul_precision": "matmul precision",
@@ -34,6 +46,7 @@ KNOBS = {
 DISPENSABLE = ("memory", "CPUs", "+memory", "import", "set-up", "warm-up", "off by", "threads", "first", "× best")
 LEFT = ("frontend", "finding", "run", "version")
 DETAILS = ("frontend", "total", "GFLOP/s", "of GEMM", "warm-up", "threads", "CPUs", "+memory")
+CAPTION = "caption-side:top;text-align:left;font-weight:bold;padding:.3em 0"  # as HTML styles it
 
 
 def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -236,17 +249,47 @@ def markdown(run: Run) -> str:
 
 
 def html(run: Run) -> str:
-    """The table as HTML, for notebooks."""
+    """The table as HTML, for notebooks: numbers to the right, what failed beneath in the same table, then the notes."""
     timed, others = split(run)
     quote = html_escape.escape
-    head = "".join(f"<th>{quote(heading)}</th>" for heading in HEADINGS)
-    body = "".join("<tr>" + "".join(f"<td>{quote(cell)}</td>" for cell in cells(entry)) + "</tr>" for entry in timed)
-    rest = "".join(
-        f"<li><code>{quote(e['frontend'])}</code> <b>{quote(e['outcome'])}</b>: {quote(clean(e['reason']))}</li>"
-        for e in others
+    head = "".join(
+        f'<th scope="col" title="{quote(MEANINGS[name])}" style="{_aligned(name)}">{quote(name)}</th>'
+        for name in HEADINGS
     )
-    below = "".join(f"<p><small>{quote(note)}</small></p>" for note in notes(run))
-    return f"<h4>{quote(run.title)}</h4><table><tr>{head}</tr>{body}</table><ul>{rest}</ul>{below}"
+    body = "".join(_html_row(entry) for entry in timed) + "".join(_html_failure(entry) for entry in others)
+    below = "".join(f"<li>{quote(clean(note))}</li>" for note in notes(run))
+    return (
+        f'<table style="font-variant-numeric:tabular-nums"><caption style="{CAPTION}">{quote(clean(run.title))}'
+        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f'<ul style="font-size:smaller;opacity:.8;margin-top:.5em">{below}</ul>'
+    )
+
+
+def _aligned(heading: str) -> str:
+    return f"text-align:{'left' if heading in LEFT else 'right'};white-space:nowrap"
+
+
+def _html_row(entry: Row) -> str:
+    texts = zip(HEADINGS, cells(entry), strict=True)
+    return "<tr>" + "".join(_html_cell(entry, heading, text) for heading, text in texts) + "</tr>"
+
+
+def _html_cell(entry: Row, heading: str, text: str) -> str:
+    mark = _dot(entry["color"]) if heading == "frontend" else ""
+    return f'<td style="{_aligned(heading)}">{mark}{html_escape.escape(text)}</td>'
+
+
+def _html_failure(entry: Row) -> str:
+    """A row without a speed: why there is none, over all columns of numbers."""
+    reason, outcome = (html_escape.escape(clean(entry[name])) for name in ("reason", "outcome"))
+    why = f'<td colspan="{len(HEADINGS) - 2}" style="text-align:left"><b>{outcome}</b>: {reason}</td>'
+    return f"<tr><td></td>{_html_cell(entry, 'frontend', entry['frontend'])}{why}</tr>"
+
+
+def _dot(color: object) -> str:
+    """A dot in the frontend's colour, as in the figures."""
+    known = isinstance(color, str) and re.fullmatch(r"#[0-9A-Fa-f]{6}", color)
+    return f'<span aria-hidden="true" style="color:{color}">●</span> ' if known else ""
 
 
 def escape_markdown(text: str) -> str:

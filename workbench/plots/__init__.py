@@ -5,9 +5,10 @@ markers. Nothing here raises for what a run may hold: what has no number is writ
 """
 
 from workbench.plots.curves import loss
+from workbench.plots.ofrun import RunPlots
 from workbench.plots.scaling import sweep
 from workbench.plots.style import save
 from workbench.plots.timeline import history
 from workbench.plots.times import phases, time
 
-__all__ = ["history", "loss", "phases", "save", "sweep", "time"]
+__all__ = ["RunPlots", "history", "loss", "phases", "save", "sweep", "time"]

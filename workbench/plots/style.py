@@ -1,5 +1,7 @@
 """What all figures share: the sheet, colours and markers, log axes, and names at the ends of curves."""
 
+import base64
+import io
 import math
 import textwrap
 import warnings
@@ -21,6 +23,7 @@ from matplotlib.ticker import Formatter, LogLocator, NullLocator
 Look = Mapping[str, Any]
 
 WIDTH_IN = 7.5  # at 150 dpi 1125 px: in a README of 900 px the smallest text is still 13 px high
+SCREEN_DPI = 200  # shown at half of it: a notebook's column is some 900 px wide
 NAME_IN = 0.19  # from one name at the ends of the curves to the next
 SMALL: Final[dict[str, Any]] = {"fontsize": 8, "va": "center_baseline"}
 INTERVAL: Final[dict[str, Any]] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
@@ -69,10 +72,23 @@ def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
     return png, svg
 
 
+class Sheet(Figure):
+    """A figure that shows itself in a notebook: sharp on fine screens, and without pyplot."""
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+        """The PNG and the size to show it at; with our settings, whichever the notebook has."""
+        image = io.BytesIO()
+        with styled():
+            self.savefig(image, dpi=SCREEN_DPI, format="png")
+        width, height = (round(inches * SCREEN_DPI / 2) for inches in self.get_size_inches())
+        content = {"image/png": base64.b64encode(image.getvalue()).decode()}
+        return content, {"image/png": {"width": width, "height": height}}
+
+
 def sheet(title: str, height_in: float) -> Figure:
     """An empty figure with its title; what is drawn beneath finds its room by itself."""
     lines = textwrap.wrap(clean(title), 68) or [""]
-    figure = Figure(figsize=(WIDTH_IN, height_in + 0.3 + 0.17 * len(lines)), layout="constrained")
+    figure = Sheet(figsize=(WIDTH_IN, height_in + 0.3 + 0.17 * len(lines)), layout="constrained")
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
