@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.results import Run
 
-_SPECIAL = {
+SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -69,5 +69,5 @@ def _row(cells: tuple[str, ...]) -> str:
 
 def escaped(text: str) -> str:
     """A text that LaTeX sets as it stands, whatever it holds."""
-    plain = "".join(_SPECIAL.get(character, character) for character in one_line(text))
+    plain = "".join(SPECIAL.get(character, character) for character in one_line(text))
     return re.sub("-(?=-)", "-{}", plain)  # two in a row would become a dash

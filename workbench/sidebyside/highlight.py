@@ -31,7 +31,7 @@ def pieces(source: Source) -> list[list[Piece]]:
             text = part.removesuffix("\n")
             if text:
                 inside = any(start <= column < end for start, end in places.get(len(lines), ()))
-                lines[-1].append(Piece(text, kind, inside))
+                lines[-1].append(Piece(harmless(text), kind, inside))
                 column += len(text)
             if part.endswith("\n"):
                 lines.append([])
@@ -49,3 +49,8 @@ def _api_columns(source: Source) -> dict[int, list[tuple[int, int]]]:
             start, end = (len(encoded[:offset].decode()) for offset in (node.col_offset, node.end_col_offset or 0))
             found.setdefault(node.lineno, []).append((start, end))
     return found
+
+
+def harmless(text: str) -> str:
+    """A text that cannot drive a terminal, of the same length; its spaces stay."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", " ", text)

@@ -57,9 +57,10 @@ def _figures(comparison: Comparison) -> str:
 def _figure(source: Source) -> str:
     names = ", ".join(f"<code>{escape(name)}</code>" for name in source.api)
     api = f"<details><summary>{len(source.api)}</summary>{names}</details>" if names else "0"
+    shared = "share " if len(source.frontends) > 1 else ""
     helpers = ", ".join(f"<code>{escape(name)}</code> ({lines} lines)" for name, lines in source.helpers.items())
     return (
-        f'<tr><th scope="row">{escape(source.name)}<br><small>{escape(source.file)}</small></th>'
+        f'<tr><th scope="row">{escape(source.name)}<br><small>{shared}{escape(source.file)}</small></th>'
         f"<td>{len(source.code)}</td><td>{api}</td><td>{helpers or '–'}</td></tr>"
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.sidebyside.anatomy import PARTS
-from workbench.sidebyside.highlight import pieces
+from workbench.sidebyside.highlight import harmless, pieces
 from workbench.sidebyside.sources import dedented
 
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ def terminal(comparison: Comparison, title: str) -> list[RenderableType]:
     from rich.text import Text
 
     legend = f"{MARKS} {LEGEND}" if len(comparison.sources) > 1 else LEGEND
-    below = [Text(f"–  {name} has no {comparison.task}: {_plain(why)}") for name, why in comparison.holes.items()]
+    below = [Text(f"–  {name} has no {comparison.task}: {harmless(why)}") for name, why in comparison.holes.items()]
     return [
-        Text.assemble((comparison.task, "bold"), f"  {_plain(title)}"),
+        Text.assemble((comparison.task, "bold"), f"  {harmless(title)}"),
         Text(legend, style="dim"),
         Text(""),
         _figures(comparison),
@@ -55,18 +54,19 @@ def _figures(comparison: Comparison) -> Table:
     shown.add_column("frontend", overflow="fold")
     for heading in ("lines", "API", "helpers"):
         shown.add_column(heading, justify="right")
-    shown.add_column("file", overflow="fold")
     for source in comparison.sources:
         numbers = (len(source.code), len(source.api), sum(source.helpers.values()))
-        shown.add_row(Text(source.name), *(str(number) for number in numbers), Text(source.file))
+        shown.add_row(Text(source.name), *(str(number) for number in numbers))
     return shown
 
 
 def _names(source: Source) -> Text:
+    """Where a source lies, who shares it, and what it uses."""
     from rich.text import Text
 
-    helpers = [f"{name} of its runtime" for name in source.helpers]
-    return Text.assemble((source.name, "bold"), f" uses {', '.join([*source.api, *helpers]) or 'no name of its own'}")
+    where = f" share {source.file}, which" if len(source.frontends) > 1 else f" in {source.file}"
+    names = [*source.api, *(f"{name} of its runtime" for name in source.helpers)]
+    return Text.assemble((source.name, "bold"), f"{where} uses {', '.join(names) or 'no name of its own'}")
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,5 @@ class _Lines:
         theme = Syntax.get_theme("ansi_dark")
         text = Text(overflow="fold")
         for piece in self.pieces[number - 1]:
-            text.append(_plain(piece.text), theme.get_style_for_token(piece.kind) + Style(bold=piece.api or None))
+            text.append(piece.text, theme.get_style_for_token(piece.kind) + Style(bold=piece.api or None))
         return text
-
-
-def _plain(text: str) -> str:
-    """A text that cannot drive a terminal; its spaces stay."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", " ", text)
