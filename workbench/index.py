@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def measurements(run: results.Run) -> Facts:
         }
 
 
-def _measured(contestant: Facts, dirty: set[tuple[int, int]]) -> Facts:
+def _measured(contestant: Mapping[str, Any], dirty: set[tuple[int, int]]) -> Facts:
     """One contestant's times, versions, and what sets it apart from others of its frontend."""
     launches = [launch for launch in contestant["launches"] if launch["blocks"]]
     apart = {name: contestant.get(name) for name in ("threads", "device", "environment", "slowdown")}

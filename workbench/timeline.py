@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SHOWN = 20  # runs of a series that a terminal or a page gets, besides its jumps
-HEADINGS = ("run", "date", "step", "within", "change", "jump", "what changed")
+HEADINGS = ("run", "step", "within", "change", "jump", "what changed")
+JUMPED = HEADINGS.index("jump")
 FORMATS = (".png", ".svg", ".pdf")
 DRIFT = (
     "Runs made apart in time carry drift that no statistic removes: a jump is a reason to measure both sides in one "
@@ -262,12 +263,11 @@ def lines(series: Series) -> list[tuple[str, ...]]:
 
 
 def _cells(point: Point, level: Mapping[str, float | None]) -> tuple[str, ...]:
-    step, date = point["step_s"], point["date"][:16].replace("T", " ")
+    step = point["step_s"]
     if step is None:
-        return (point["run"], date, point["outcome"], "", "", "", "")
+        return (point["run"], point["outcome"], "", "", "", "")
     return (
         point["run"],
-        date,
         format_seconds(step),
         format_range(step, point["step_s_low"], point["step_s_high"]),
         _percent(point["change"]),
@@ -301,10 +301,11 @@ def _terminal(found: History) -> list[RenderableType]:
     for series in found.series:
         shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for heading in HEADINGS:
-            left = heading in ("run", "date", "what changed")
-            shown.add_column(heading, justify="left" if left else "right", overflow="fold")
+            left = heading in ("run", "what changed")
+            whole = heading != "what changed"
+            shown.add_column(heading, justify="left" if left else "right", no_wrap=whole, overflow="fold")
         for line in lines(series):
-            shown.add_row(*(Text(cell, style="bold yellow" if line[5] else "") for cell in line))
+            shown.add_row(*(Text(cell, style="bold yellow" if line[JUMPED] else "") for cell in line))
         parts += [Text(series.label), shown, *(Text(note, style="dim") for note in notes(series)), Text("")]
     return [*parts, Text(DRIFT, style="dim")]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven no test at 2 % exists
-HEADINGS = ("frontend", "version", "step", "within", "× base", "verdict", "off by", "losses drift", "result drifts")
+HEADINGS = ("frontend", "version", "step", "within", "× base", "verdict", "off by", "drift")
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._,-]+\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.+_-]*)")
 _BUILDS = r"-(cpu|gpu|rocm|nightly)"  # one framework under several names
 
@@ -262,7 +262,9 @@ def _distribution(package: str) -> str:
 
 def rows(run: Run) -> list[Row]:
     """A row per frontend and version; the first version of each frontend is the base of its others."""
-    dirty, bases, found = summary.dirty_rounds(run.info), {}, []
+    dirty = summary.dirty_rounds(run.info)
+    bases: dict[str, Mapping[str, Any]] = {}
+    found: list[Row] = []
     for entry, contestant in zip(run.rows, run.contestants, strict=True):
         base = bases.setdefault(contestant["mode"], contestant)
         row = {
@@ -275,7 +277,7 @@ def rows(run: Run) -> list[Row]:
             "tolerance": run.info["tolerance"],
             "base": base["frontend"],
         }
-        drift = {"loss_drift": None, "result_drift": None}
+        drift: Row = dict.fromkeys(("loss_drift", "result_drift"))
         compared: Row = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "p", "verdict", "sentence"))
         if contestant is not base:
             drift = drift_between(run, base, contestant)
@@ -366,9 +368,14 @@ def cells(row: Row) -> tuple[str, ...]:
         "base" if first else format_ratio(row["ratio"]),
         "" if first else row["verdict"],
         tables.format_error(row["off_by"]),
-        "" if first else tables.format_error(row["loss_drift"]),
-        "" if first else tables.format_error(row["result_drift"]),
+        "" if first else tables.format_error(_drift(row)),
     )
+
+
+def _drift(row: Row) -> float | None:
+    """The larger drift of losses and result; None where either cannot be compared."""
+    both = (row["loss_drift"], row["result_drift"])
+    return None if None in both else max(both)
 
 
 def notes(report: VersionsReport) -> list[str]:
@@ -379,8 +386,8 @@ def notes(report: VersionsReport) -> list[str]:
         parts = ", ".join(f"{name} {' / '.join(values)}" for name, values in packages.items())
         lines.append(f"{frontend}: other packages differ between the environments, too: {parts}.")
     lines.append(
-        "off by: from float64 NumPy. drift: from the base version, relative; rounding explains up to "
-        f"{report.run.info['tolerance']:.1e} of either."
+        "off by: largest relative difference of losses and result from float64 NumPy; drift: from the base version. "
+        f"Rounding explains up to {report.run.info['tolerance']:.1e}."
     )
     noisy = noise.sentence([tuple(found["flags"]) for found in report.run.info["rounds"]])
     return [one_line(line) for line in [*lines, *([noisy] if noisy else [])]]
@@ -394,7 +401,8 @@ def _terminal(report: VersionsReport) -> list[RenderableType]:
     alone = len({line[0] for line in lines}) == 1
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for heading in HEADINGS[alone:]:
-        shown.add_column(heading, justify="left" if heading in ("frontend", "version", "verdict") else "right")
+        words = heading in ("frontend", "version", "verdict")
+        shown.add_column(heading, justify="left" if words else "right", no_wrap=heading == "verdict", overflow="fold")
     for line in lines:
         shown.add_row(*(Text(one_line(cell)) for cell in line[alone:]))
     title = f"{report.run.title} · {lines[0][0]}" if alone else report.run.title

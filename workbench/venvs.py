@@ -205,17 +205,18 @@ def _install(folder: Path, spec: Spec, say: Say) -> None:
     python, constraints = folder / "bin" / "python", folder / "constraints.txt"
     uv = shutil.which("uv")
     say(f"installing {', '.join(spec.requirements)}")
-    _run([uv, "venv", "--python", sys.executable, folder] if uv else [sys.executable, "-m", "venv", folder], say)
+    maker = [uv, "venv", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
+    _run([*maker, str(folder)], say)
     constraints.write_text("".join(f"{line}\n" for line in spec.constraints), encoding="utf-8")
     if uv:
-        installer = [uv, "pip", "install", "--python", python, "--compile-bytecode"]
+        installer = [uv, "pip", "install", "--python", str(python), "--compile-bytecode"]
     else:
         options = ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--no-color"]
-        installer = [python, "-m", "pip", "install", *options]
-    _run([*installer, "--constraint", constraints, "--", *spec.requirements], say)
+        installer = [str(python), "-m", "pip", "install", *options]
+    _run([*installer, "--constraint", str(constraints), "--", *spec.requirements], say)
 
 
-def _run(command: Sequence[str | Path], say: Say) -> None:
+def _run(command: Sequence[str], say: Say) -> None:
     """Run an installer to its end, telling what it tells; it is ended with us.
 
     Raises:

@@ -357,7 +357,7 @@ def test_such_a_frontend_gets_its_own_interpreter_when_building_is_asked_for(apa
 
 def test_one_that_can_be_imported_here_needs_none(apart):
     file = apart / "frontends" / "apart" / "frontend.toml"
-    file.write_text(file.read_text().replace('"no_such_package"', '"numpy"'))
+    file.write_text(file.read_text().replace("'no_such_package'", "'numpy'"))
     assert not venvs.needs_own(catalog(apart).frontends["apart"])
 
 

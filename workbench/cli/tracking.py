@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from workbench.cli.options import Content, Json, Store, app
 from workbench.cli.terminal import end_quietly_when_nobody_reads, ending_signals, print_json, print_parts, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @app.command()
@@ -52,7 +55,7 @@ def versions(
     from workbench.progress import patient_console, progress_for
     from workbench.units import parse_seconds
 
-    installed: dict[str, dict[str, str]] = {}
+    installed: dict[str, Mapping[str, str]] = {}
 
     def measure() -> api.Run:
         found = upgrades.versions(
