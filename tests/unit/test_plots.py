@@ -1,5 +1,6 @@
 """Figures are looked at by people; here stands what can be said of them without eyes."""
 
+import base64
 import subprocess
 import sys
 from xml.etree import ElementTree as ET
@@ -342,3 +343,15 @@ def test_importing_plots_leaves_pyplot_alone():
     code = "import sys, workbench.plots; print('matplotlib.pyplot' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_a_run_draws_itself_and_a_figure_shows_itself(numpy_run):
+    assert list(numpy_run.plot.figures) == ["loss", "time", "phases"]
+    for name, draw in numpy_run.plot.figures.items():
+        content, size = draw(title=f"My {name}")._repr_mimebundle_()
+        image = base64.b64decode(content["image/png"])
+        assert image.startswith(b"\x89PNG")
+        assert int.from_bytes(image[16:20], "big") == pytest.approx(2 * size["image/png"]["width"], abs=2)
+    assert numpy_run.plot.loss().get_suptitle() == numpy_run.title
+    assert numpy_run.plot.loss("Mine").get_suptitle() == "Mine"
+    assert "nothing was measured" in texts(numpy_run.plot.sweep().axes[0])

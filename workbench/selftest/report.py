@@ -77,34 +77,32 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-def splice(path: Path, text: str) -> None:
+def splice(path: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
     """Put a text between the markers of a file, instead of what stands there.
 
     Raises:
         WorkbenchError: when the file or one of its two markers is missing.
     """
-    try:
-        before, found, rest = path.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
-    except OSError as error:
-        raise WorkbenchError(f"{path}: {error.strerror}") from None
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        raise WorkbenchError(f"{path}: expected a line {BEGIN} and after it a line {END}")
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    check_markers(path, markers)
+    begin, end = markers
+    before, _, rest = path.read_text(encoding="utf-8").partition(f"{begin}\n")
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def check_markers(path: Path) -> None:
-    """Say before the measuring that the file cannot take the table.
+def check_markers(path: Path, markers: tuple[str, str] = (BEGIN, END)) -> None:
+    """Say before the measuring that the file cannot take the text.
 
     Raises:
         WorkbenchError: when the file or one of its two markers is missing.
     """
+    begin, end = markers
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise WorkbenchError(f"{path}: {error.strerror}") from None
-    if END not in text.partition(f"{BEGIN}\n")[2]:
-        raise WorkbenchError(f"{path}: expected a line {BEGIN} and after it a line {END}")
+    if end not in text.partition(f"{begin}\n")[2]:
+        raise WorkbenchError(f"{path}: expected a line {begin} and after it a line {end}")
 
 
 def said(figures: Sequence[Figure]) -> str:

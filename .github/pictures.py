@@ -1,0 +1,120 @@
+"""Make README's pictures and its table from a real run, so that nothing there is pasted.
+
+    python .github/pictures.py           run linreg in every frontend, and film the live display meanwhile
+    python .github/pictures.py RUN       the same from a finished run; the live display's picture stays as it is
+
+Pictures go to .github/images, the table between README's markers <!-- run:begin --> and <!-- run:end -->.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich import _export_format
+from rich.console import Console, RenderableType
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+import workbench
+from workbench import tables
+from workbench.plots.style import styled
+from workbench.progress import LiveProgress, patient_console
+from workbench.selftest import report
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / ".github" / "images"
+MARKERS = "<!-- run:begin -->", "<!-- run:end -->"
+COMMAND = "workbench run linreg --frameworks all"
+COLUMNS = 100
+DPI = 150  # 1125 px wide: sharp in a README of 900 px
+THEME = TerminalTheme(
+    (255, 255, 255),
+    (31, 35, 40),
+    [
+        (36, 41, 47),
+        (207, 34, 46),
+        (17, 99, 41),
+        (154, 103, 0),
+        (9, 105, 218),
+        (130, 80, 223),
+        (27, 124, 131),
+        (110, 119, 129),
+    ],
+)
+
+
+class Filmed(LiveProgress):
+    """The live display, with each of its pictures kept."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.film: list[Text] = []
+
+    def _redraw(self) -> None:
+        super()._redraw()
+        self.film.append(self._picture())
+
+    @property
+    def amid(self) -> Text:
+        """The last picture of the first launch before half of its rounds are done."""
+        rounds = [(picture, re.search(r"launch 1 .* round (\d+) of (\d+)", picture.plain)) for picture in self.film]
+        early = [picture for picture, found in rounds if found and 2 * int(found[1]) <= int(found[2])]
+        return early[-1]
+
+
+def terminal(name: str, parts: Iterable[RenderableType]) -> None:
+    """An SVG of a terminal in which README's command has printed this."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
+    console.print(Text.assemble(("$ ", "dim"), (COMMAND, "bold")))
+    console.print(*parts, sep="\n")
+    form = re.sub(
+        r"@font-face \{\{.*?\}\}", "", _export_format.CONSOLE_SVG_FORMAT, flags=re.DOTALL
+    )  # nothing is loaded
+    form = form.replace("Fira Code, monospace", "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace")
+    svg = console.export_svg(title="", theme=THEME, code_format=form, unique_id=name)
+    (IMAGES / f"{name}.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
+
+
+def pictures(run: workbench.Run) -> None:
+    """Loss curves and times, as they are drawn into the run's folder."""
+    for name in ("loss", "time"):
+        with styled():
+            run.plot.figures[name]().savefig(IMAGES / f"linreg-{name}.png", dpi=DPI)
+
+
+def table(run: workbench.Run) -> str:
+    """The table of the terminal as Markdown shows code, and where it was measured."""
+    timed, _ = tables.split(run)
+    console = Console(width=COLUMNS, file=io.StringIO(), highlight=False)
+    console.print(tables.plain_table(tables.HEADINGS, [tables.cells(entry) for entry in timed]))
+    rows = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    facts, settings = run.info["machine"], run.info["settings"]
+    where = f"{len(facts['usable_cpus'] or []) or facts['logical_cpus']} CPUs, {facts['cpu_model']}"
+    return f"```\n{rows}\n```\n\n(`{COMMAND}`, {settings['preset']}, on {where}: read ratios, not times.)"
+
+
+def main() -> None:
+    """Measure, or load a run; then make everything."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("run", nargs="?", help="a finished run's folder")
+    words.add_argument("--readme", type=Path, default=ROOT / "README.md", help="the page that receives the table")
+    asked = words.parse_args()
+    report.check_markers(asked.readme, MARKERS)
+    if asked.run:
+        run = workbench.load(asked.run)
+    else:
+        with Filmed(patient_console()) as progress:
+            run = workbench.run("linreg", "all", output=ROOT / "results", progress=progress)
+        terminal("linreg-live", [progress.amid])
+    IMAGES.mkdir(exist_ok=True)
+    pictures(run)
+    terminal("linreg-terminal", tables.terminal(run))
+    report.splice(asked.readme, table(run), MARKERS)
+
+
+if __name__ == "__main__":
+    main()
