@@ -17,6 +17,8 @@ EXIT_PLOT = 4  # everything was measured and written but for a plot
 EXIT_UNWRITTEN = 5  # what was measured is shown, but could not all be written: the disk is full or gone
 EXIT_INTERRUPTED = 130
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+
 
 class WorkbenchError(Exception):
     """One clear line: what was wrong, what was expected, what to do."""
@@ -24,7 +26,7 @@ class WorkbenchError(Exception):
 
 def one_line(text: str) -> str:
     """A text without control and direction characters, so that no name or message can drive a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+", " ", text).strip()
+    return (text if text.isprintable() else _UNSEEN.sub(" ", text)).strip()  # most texts are, and there are many
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> WorkbenchError:

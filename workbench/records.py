@@ -26,6 +26,7 @@ from workbench.launcher import Outcome
 from workbench.verify import Proof
 
 Plain = dict[str, Any]
+_NUMBERS = {float, int, bool, type(None)}
 
 
 def contestant_facts(contestant: Contestant) -> Plain:
@@ -121,6 +122,8 @@ def _fold(of_kind: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Plain, li
 
 def scrubbed(value: Any) -> Any:
     """A value from outside, each text in it one line without control characters."""
+    if type(value) in _NUMBERS:
+        return value
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, dict):
