@@ -30,7 +30,7 @@ def pieces(source: Source) -> list[list[Piece]]:
         for part in re.findall(r"[^\n]*\n|[^\n]+", value):
             text = part.removesuffix("\n")
             if text:
-                inside = any(start <= column < end for start, end in places.get(len(lines), ()))
+                inside = any(start < column + len(text) and column < end for start, end in places.get(len(lines), ()))
                 lines[-1].append(Piece(harmless(text), kind, inside))
                 column += len(text)
             if part.endswith("\n"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 24
 LEGEND = (
-    "A bar in the margin marks code that does not stand in every file; <b>bold</b> is the framework's own. "
+    "A bar in the margin marks code that does not stand in every file; <b>underlined</b> is the framework's own. "
     "Line numbers are the file's. A line that does two things stands in both parts."
 )
 
@@ -147,15 +147,19 @@ _LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c0
 .sbs-part span { position: sticky; left: 0; }
 .sbs-name { display: none; }
 .sbs-none { margin: .4em .6em; }
+.sbs-code td { min-width: 28rem; }
+.sbs pre b, .sbs-legend b { font-weight: inherit; text-decoration: underline; text-underline-offset: .2em; }
 .sbs pre { margin: 0; padding: .4em 0; font-size: .8rem; line-height: 1.5; background: none; border: 0; }
-.sbs pre > span { display: block; padding: 0 .8em 0 .4em; border-left: 4px solid transparent; }
+.sbs pre > span { display: block; padding: 0 .8em 0 5em; text-indent: -4.6em; border-left: 4px solid transparent;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 .sbs pre > span::before { content: attr(data-line); display: inline-block; width: 2em; margin-right: .8em;
-  text-align: right; color: var(--sbs-soft); user-select: none; }
+  text-indent: 0; text-align: right; color: var(--sbs-soft); user-select: none; }
 .sbs pre > .sbs-differs { border-left-color: var(--sbs-mark); }
 @media (max-width: 50em) {
   .sbs-code, .sbs-code tbody, .sbs-code tr, .sbs-code td, .sbs-part th { display: block; }
   .sbs-code thead { display: none; }
-  .sbs-code td { overflow-x: auto; border-bottom: 0; }
+  .sbs-code td { min-width: 0; border-bottom: 0; }
+  .sbs-code tbody tr:last-child { border-bottom: 1px solid var(--sbs-line); }
   .sbs-name { display: block; padding: .3em .6em 0; font-weight: 600; font-size: .85rem; }
 }"""
 _DARK = ".sbs { --sbs-line: #3d444d; --sbs-soft: #9198a1; --sbs-mark: #f0883e; --sbs-code: #151b23; }"
