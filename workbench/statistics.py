@@ -366,7 +366,8 @@ def compare(
 ) -> Comparison:
     """Compare head with base, launch by launch; every kind of data gets an answer and never an exception.
 
-    *slower* and *faster* need ``p < alpha`` and an estimate of at least delta; *same* needs the whole
+    *slower* and *faster* need ``p < alpha``, an estimate of at least delta, and an interval beyond a third of delta, so
+    that a true change of 1 % is not called one of 3 % because the launches scatter; *same* needs the whole
     interval inside delta; all else is *inconclusive*. Delta counts on the log scale, so that exchanging base
     and head exchanges the verdicts: faster is a ratio of at most ``1 / (1 + delta)``. Too few launches
     for any p < alpha, or ratios that are all identical (no noise to judge by), are inconclusive; a
@@ -436,10 +437,7 @@ def compare_apart(
     bar, estimate = math.log1p(delta), float(np.median(differences))
     low, high = float(differences[outside - 1]), float(differences[-outside])
     p = _rank_sum_p(old, new)
-    if p < alpha and abs(estimate) >= bar:
-        verdict = Verdict.slower if estimate > 0 else Verdict.faster
-    else:
-        verdict = Verdict.same if -bar <= low and high <= bar else Verdict.inconclusive
+    verdict = _verdict(estimate, low, high, bar, significant=p < alpha)
     detectable, count = _exp((high - low) / 2) - 1, f"p = {p:.2g}, {len(old)} and {len(new)} launches"
     reason = _reason(verdict, (estimate, low, high), bar, count)
     launches = min(len(old), len(new))
@@ -520,12 +518,7 @@ def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Compari
     """The verdict where there are launches enough for a test; bar is delta on the log scale."""
     estimate, p = hodges_lehmann(ratios), signed_rank_p(ratios)
     low, high = _interval(ratios, outside)
-    if p < alpha and abs(estimate) >= bar:
-        verdict = Verdict.slower if estimate > 0 else Verdict.faster
-    elif -bar <= low and high <= bar:
-        verdict = Verdict.same
-    else:
-        verdict = Verdict.inconclusive
+    verdict = _verdict(estimate, low, high, bar, significant=p < alpha)
     detectable = smallest_detectable(_spread(ratios), len(ratios), alpha)
     detectable = max(detectable, _exp((high - low) / 2) - 1)
     more = _forecast(ratios, bar, alpha) if verdict is Verdict.inconclusive else 0
@@ -533,6 +526,13 @@ def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Compari
     if verdict is Verdict.inconclusive:
         reason += f"; {_percent(math.log1p(detectable))} could have been shown, and {_outlook(more)}"
     return Comparison(verdict, _exp(estimate), _exp(low), _exp(high), p, len(ratios), detectable, more, reason)
+
+
+def _verdict(estimate: float, low: float, high: float, bar: float, *, significant: bool) -> Verdict:
+    """From the estimate and its interval on the log scale; what may be a third of the bar is not called beyond it."""
+    if significant and abs(estimate) >= bar and (low > bar / 3 or high < -bar / 3):
+        return Verdict.slower if estimate > 0 else Verdict.faster
+    return Verdict.same if -bar <= low and high <= bar else Verdict.inconclusive
 
 
 def _forecast(ratios: Floats, bar: float, alpha: float) -> int | None:

@@ -657,3 +657,16 @@ def test_pooling_samples_of_noisy_launches_makes_a_test_lie_and_ours_not():
 def test_importing_the_module_does_not_import_scipy():
     code = "import sys, workbench.statistics; sys.exit(any(m.split('.')[0] == 'scipy' for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_change_that_may_be_a_third_of_delta_is_not_called_slower():
+    """Significant, and estimated beyond delta, but from launches that scatter: a true 1 % looks like that."""
+    base = np.ones(8)
+    head = np.exp([0.005, 0.01, 0.02, 0.03, 0.035, 0.04, 0.06, 0.09])
+    found = compare(base, head)
+    assert found.p < ALPHA
+    assert found.ratio > 1.03
+    assert found.low < 1.01
+    assert found.verdict is Verdict.inconclusive
+    assert compare(head, base).verdict is Verdict.inconclusive
+    assert compare(base, 1.02 * head).verdict is Verdict.slower
