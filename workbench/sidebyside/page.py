@@ -130,7 +130,7 @@ def _colours(formatter: object) -> str:
     return "\n".join(rule for rule in rules if rule.startswith(".sbs pre .") and "linenos" not in rule)
 
 
-_LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c00; --sbs-code: #f6f8fa; }
+_LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c00; --sbs-code: #f6f8fa; --sbs-text: #1f2328; }
 .sbs-scroll { overflow-x: auto; }
 .sbs table { border-collapse: collapse; }
 .sbs th { text-align: left; font-weight: 600; }
@@ -149,7 +149,7 @@ _LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c0
 .sbs-none { margin: .4em .6em; }
 .sbs-code td { min-width: 28rem; }
 .sbs pre b, .sbs-legend b { font-weight: inherit; text-decoration: underline; text-underline-offset: .2em; }
-.sbs pre { margin: 0; padding: .4em 0; font-size: .8rem; line-height: 1.5; background: none; border: 0; }
+.sbs pre { color: var(--sbs-text); margin: 0; padding: .4em 0; font-size: .8rem; line-height: 1.5; background: none; border: 0; }
 .sbs pre > span { display: block; padding: 0 .8em 0 5em; text-indent: -4.6em; border-left: 4px solid transparent;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .sbs pre > span::before { content: attr(data-line); display: inline-block; width: 2em; margin-right: .8em;
@@ -162,4 +162,6 @@ _LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c0
   .sbs-code tbody tr:last-child { border-bottom: 1px solid var(--sbs-line); }
   .sbs-name { display: block; padding: .3em .6em 0; font-weight: 600; font-size: .85rem; }
 }"""
-_DARK = ".sbs { --sbs-line: #3d444d; --sbs-soft: #9198a1; --sbs-mark: #f0883e; --sbs-code: #151b23; }"
+_DARK = (
+    ".sbs { --sbs-line: #3d444d; --sbs-soft: #9198a1; --sbs-mark: #f0883e; --sbs-code: #151b23; --sbs-text: #e6edf3; }"
+)
