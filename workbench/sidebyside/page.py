@@ -130,7 +130,8 @@ def _colours(formatter: object) -> str:
     return "\n".join(rule for rule in rules if rule.startswith(".sbs pre .") and "linenos" not in rule)
 
 
-_LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c00; --sbs-code: #f6f8fa; --sbs-text: #1f2328; }
+_LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c00; --sbs-code: #f6f8fa;
+  --sbs-text: #1f2328; }
 .sbs-scroll { overflow-x: auto; }
 .sbs table { border-collapse: collapse; }
 .sbs th { text-align: left; font-weight: 600; }
@@ -149,7 +150,8 @@ _LAYOUT = """.sbs { --sbs-line: #d0d7de; --sbs-soft: #59636e; --sbs-mark: #bc4c0
 .sbs-none { margin: .4em .6em; }
 .sbs-code td { min-width: 28rem; }
 .sbs pre b, .sbs-legend b { font-weight: inherit; text-decoration: underline; text-underline-offset: .2em; }
-.sbs pre { color: var(--sbs-text); margin: 0; padding: .4em 0; font-size: .8rem; line-height: 1.5; background: none; border: 0; }
+.sbs pre { color: var(--sbs-text); margin: 0; padding: .4em 0; font-size: .8rem;
+  line-height: 1.5; background: none; border: 0; }
 .sbs pre > span { display: block; padding: 0 .8em 0 5em; text-indent: -4.6em; border-left: 4px solid transparent;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .sbs pre > span::before { content: attr(data-line); display: inline-block; width: 2em; margin-right: .8em;
