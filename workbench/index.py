@@ -57,7 +57,8 @@ def measurements(run: results.Run) -> Facts:
 def _measured(contestant: Mapping[str, Any], dirty: set[tuple[int, int]]) -> Facts:
     """One contestant's times, versions, and what sets it apart from others of its frontend."""
     launches = [launch for launch in contestant["launches"] if launch["blocks"]]
-    apart = {name: contestant.get(name) for name in ("threads", "device", "environment", "slowdown")}
+    apart = {name: contestant.get(name) for name in ("threads", "device", "slowdown")}
+    apart["environment"] = {name: value for name, value in (contestant.get("environment") or {}).items() if value}
     return {
         "outcome": contestant["outcome"],
         "apart": {name: value for name, value in apart.items() if value},

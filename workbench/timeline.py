@@ -64,12 +64,19 @@ class Series:
     @property
     def label(self) -> str:
         """The conditions in a line."""
-        said = dict(self.conditions)
-        threads = said.pop("threads")
-        words = [said.pop("preset"), said.pop("device"), "own threads" if threads is None else f"{threads} thread(s)"]
-        machine, cpu, problem = said.pop("machine"), said.pop("cpu"), said.pop("problem")
-        words += [f"{value}" if name != "apart" else f"with {value}" for name, value in said.items() if value]
-        return one_line(" · ".join([*words, f"problem {problem[:8]}", f"machine {machine} ({cpu})"]))
+        said = self.conditions
+        words = [
+            said["preset"],
+            said["device"],
+            "own threads" if said["threads"] is None else f"{said['threads']} thread(s)",
+            said["dtype"],
+            f"{said['matmul_precision']} products" if said["matmul_precision"] not in (None, said["dtype"]) else "",
+            f"{said['profile']} profile",
+            f"with {said['apart']}" if said["apart"] else "",
+            f"problem {said['problem'][:8]}",
+            f"machine {said['machine']} ({said['cpu']})",
+        ]
+        return one_line(" · ".join(filter(None, words)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Step times over runs: a panel per series, the level between jumps, and the jumps with their size."""
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from workbench.plots import style
 
 PANEL_IN = 1.9
 MOST = 6  # panels in one figure
+LABEL = 88  # characters of a heading's line
 FEW = 150  # runs up to which each has a dot and an interval of its own
 NUMBERS = ["step_s", "step_s_low", "step_s_high", "level_s", "jump"]
 DOT, LEVEL, JUMP = "#0072B2", style.INK, "#D55E00"
@@ -30,7 +32,7 @@ def history(rows: pd.DataFrame, labels: Sequence[str], *, title: str) -> Figure:
         figure = style.sheet(title + more, PANEL_IN * max(1, len(shown)))
         panels = figure.subplots(max(1, len(shown)), 1, squeeze=False)[:, 0]
         for number, (axes, label) in enumerate(zip(panels, shown, strict=False)):
-            style.panel(axes, style.clean(label))
+            style.panel(axes, textwrap.fill(style.clean(label), LABEL))
             _series(axes, rows[rows["series"] == number].reset_index(drop=True))
         if not shown:
             style.empty(panels[0], "no runs")
@@ -49,7 +51,8 @@ def _series(axes: Axes, rows: pd.DataFrame) -> None:
         axes.vlines(place, steps["step_s_low"], steps["step_s_high"], color=DOT, **style.INTERVAL)
         axes.plot(place, steps["step_s"], "o", color=DOT, markersize=4, label="_steps")
     else:
-        axes.plot(place, steps["step_s"], ",", color=DOT, label="_steps")
+        size = max(1.0, 60 / len(steps) ** 0.5)
+        axes.plot(place, steps["step_s"], ".", color=DOT, markersize=size, markeredgewidth=0, label="_steps")
     _levels(axes, steps)
     axes.set_xlim(-0.5, len(steps) - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
