@@ -190,7 +190,7 @@ class Session:
         for contestant in self.contestants:
             frontend = contestant.frontend
             device = contestant.device or self.settings.device
-            if reason := self.catalog.hole(self.settings.task, frontend):
+            if reason := Catalog(contestant.content).hole(self.settings.task, frontend):
                 self._end(contestant, Outcome.UNSUPPORTED, reason)
             elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
