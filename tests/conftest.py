@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workbench import api
+from workbench.catalog import catalog
 from workbench.content import content_root
 from workbench.results import Run
 
@@ -116,6 +120,54 @@ def quick_options(quick: Mapping[str, int]) -> tuple[str, ...]:
 def numpy_run(tmp_path_factory: pytest.TempPathFactory, quick: Mapping[str, int]) -> Run:
     """One small finished run; to be copied by who wants to change it."""
     return api.run("linreg", "numpy", steps=5, output=tmp_path_factory.mktemp("store"), **quick)
+
+
+@pytest.fixture
+def full_run(tmp_path: Path, numpy_run: Run) -> Run:
+    """A run of every frontend there is, made up from NumPy's: eight launches, a sweep, compilers that start late."""
+    folder = tmp_path / "20260101-000000-linreg-points-aaaaaa"
+    shutil.copytree(numpy_run.path, folder)
+    info = copy.deepcopy(dict(numpy_run.info))
+    quiet = {**info["rounds"][0], "flags": []}
+    info["rounds"] = [{**quiet, "launch": launch, "round": number} for launch in range(8) for number in range(3)]
+    record, made = numpy_run.contestants[0], []
+    for place, frontend in enumerate(catalog().frontends.values()):
+        names = {name: getattr(frontend, name) for name in ("title", "framework", "folder", "color", "compiles")}
+        mine = f"contestants/{frontend.id}"
+        shutil.copytree(numpy_run.path / "contestants/numpy_manual", folder / mine, dirs_exist_ok=True)
+        made.append({**copy.deepcopy(dict(record)), **names, "frontend": frontend.id, "log": f"{mine}/log.txt"})
+        made[-1] |= _made_up_times(record["launches"][0], place, late=frontend.compiles is not None)
+    return Run(folder, info, made)
+
+
+def _made_up_times(launch: Mapping[str, Any], place: int, *, late: bool) -> dict[str, Any]:
+    """Launches of three blocks and a sweep, the slower the further down its place is."""
+    step = 2e-5 * 1.3 ** (place - 3 * late)
+    same = {
+        **copy.deepcopy(dict(launch)),
+        "rounds": [0, 1, 2],
+        "import_s": 0.1 + 0.3 * place,
+        "setup_s": 1e-3 * (place + 1),
+        "first_step_s": 0.2 if late else 4e-4,
+        "import_bytes": (60 + 30 * place) << 20,
+        "peak_bytes": (80 + 40 * place) << 20,
+    }
+    shaken = random.Random(place)
+    launches = [
+        {
+            **same,
+            "launch": number,
+            "timed": number == 0,
+            "blocks": [step * shaken.uniform(1, 1.02) for _ in range(3)],
+        }
+        for number in range(8)
+    ]
+    sizes = (16, 128, 1024, 4096)
+    sweep = [
+        {"value": size, "flops": 1000.0 * size, "bytes": 8.0 * size, "blocks": [step + size * 1e-8] * 7}
+        for size in sizes
+    ]
+    return {"launches": launches, "sweep": sweep}
 
 
 def users_environment(**changes: str) -> dict[str, str]:

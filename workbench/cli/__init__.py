@@ -24,6 +24,9 @@ from workbench.cli import reading  # noqa: F401
 from workbench.cli import exporting  # noqa: F401
 
 # isort: split
+from workbench.cli import sharing  # noqa: F401
+
+# isort: split
 from workbench.cli import gate  # noqa: F401
 
 # isort: split
