@@ -169,10 +169,11 @@ def history(task: str, frontend: str, *, preset: str | None = None, results: str
     """
     store = Path(results) if results is not None else default_store()
     runs, skipped = index.measured(store)
-    runs = [run for run in runs if run["task"] == _known("task", task, {run["task"] for run in runs}, store)]
-    presets = {run["preset"] for run in runs}
+    _known("task", task, {run["task"] for run in runs}, store)
+    runs = [run for run in runs if run["task"] == task]
     if preset is not None:
-        runs = [run for run in runs if run["preset"] == _known(f"preset of {task}", preset, presets, store)]
+        _known(f"preset of {task}", preset, {run["preset"] for run in runs}, store)
+        runs = [run for run in runs if run["preset"] == preset]
     frontends = {name for run in runs for name in run["contestants"]}
     _known(f"frontend in the runs of {task}", frontend, frontends, store)
     found: dict[str, list[dict[str, Any]]] = {}
@@ -196,12 +197,11 @@ def check_plot(path: Path) -> Path:
     return path
 
 
-def _known(kind: str, name: str, names: set[str], store: Path) -> str:
+def _known(kind: str, name: str, names: set[str], store: Path) -> None:
     if not names:
         raise WorkbenchError(f"no runs in {store}: `workbench run linreg` makes one")
     if name not in names:
         raise unknown(kind, name, {one_line(known) for known in names})
-    return name
 
 
 def _conditions(run: Mapping[str, Any]) -> dict[str, Any]:
