@@ -23,17 +23,19 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("WORKBENCH_KILLS", "200"))
 LAUNCHES = int(os.environ.get("WORKBENCH_LAUNCHES", "1000"))
-SESSION_S = 2.5  # about what the session that is killed would take
 GIB = 1 << 30
 
 
 def test_kills_at_random_instants_lose_no_finished_launch(measure, harness, content, store_of_kills):
     """A launch has finished when its worker is told so, which is said on stderr: by then it must be on record."""
     chance, caught, resumed = random.Random(4), [0, 0, 0, 0], 0
+    began = time.monotonic()
+    measure("--frameworks=numpy_manual", store=store_of_kills / "whole", launches=3).process.communicate()
+    whole_s = time.monotonic() - began
     for number in range(KILLS):
         store = store_of_kills / str(number)
         session = measure("--frameworks=numpy_manual", store=store, launches=3)
-        killer = threading.Timer(chance.uniform(0, SESSION_S), session.process.kill)
+        killer = threading.Timer(chance.uniform(0, whole_s), session.process.kill)
         killer.start()
         _, said = session.process.communicate()
         killer.cancel()
