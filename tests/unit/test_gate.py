@@ -14,8 +14,8 @@ import pytest
 from workbench.catalog import Frontend
 from workbench.contestant import Contestant, LaunchRecord, RoundRecord
 from workbench.gate import judge, report
-from workbench.gate.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.gate.commits import ALONE, Gate, Ladder
+from workbench.gate.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.launcher import Outcome
 from workbench.statistics import ALPHA, LADDER, minimum_launches
 from workbench.stopping import Spent
