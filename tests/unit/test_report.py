@@ -159,7 +159,7 @@ def test_the_page_can_be_heard_and_walked_through(full_run, numpy_run):
     assert all(attributes.get("scope") for attributes in shown.all("th"))
     ours = [attributes for attributes in shown.all("table") if "sbs" not in str(attributes)]
     assert len(shown.all("caption")) == len(ours)
-    pictures = [attributes for attributes in shown.all("div") if attributes.get("role") == "img"]
+    pictures = [attributes for attributes in shown.all("div") if attributes.get("role") == "group"]
     assert len(pictures) > 8
     assert all(picture["aria-label"].startswith("Chart: ") for picture in pictures)
     assert all(attributes.get("aria-label") for attributes in shown.all("nav"))

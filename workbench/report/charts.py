@@ -11,11 +11,9 @@ from workbench.report.parts import Chart, split, usable
 if TYPE_CHECKING:
     from workbench.results import Run
 
-CONFIG: Final[dict[str, Any]] = {
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["lasso2d", "select2d"],
-}
+# Named one by one: Plotly's own list has a button that uploads the chart.
+BUTTONS = (("toImage",), ("zoom2d", "pan2d"), ("zoomIn2d", "zoomOut2d", "resetScale2d"))
+CONFIG: Final[dict[str, Any]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
 
 
 def charts(run: Run, prefix: str) -> list[Chart]:

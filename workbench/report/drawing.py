@@ -59,6 +59,7 @@ def figure_of(traces: Iterable[Any], *, height: int = TALL_PX, **layout: Any) ->
             plot_bgcolor="rgba(0,0,0,0)",
             font={"family": "system-ui, sans-serif", "size": 12, "color": "#59636e"},
             hoverlabel={"bgcolor": "#22272e", "bordercolor": GREY, "font": {"color": "#ffffff", "size": 12}},
+            modebar={"bgcolor": "rgba(0,0,0,0)"},
             legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
             xaxis={**axis, **layout.pop("xaxis", {})},
             yaxis={**axis, **layout.pop("yaxis", {})},
