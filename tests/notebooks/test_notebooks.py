@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import copy
 import json
+import os
 import re
 import sys
 from importlib.util import find_spec
@@ -101,7 +101,7 @@ def executed(tmp_path):
             pytest.skip(f"needs {', '.join(absent)}: pip install -e '.[all]'")
         folder = tmp_path / "empty"
         folder.mkdir()
-        made = nbformat.from_dict(copy.deepcopy(notebook))
+        made = nbformat.reads(json.dumps(notebook), as_version=4)
         nbformat.validate(made)
         client = nbclient.NotebookClient(
             made, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
@@ -115,8 +115,6 @@ def executed(tmp_path):
 
 def users_environment(**changes):
     """The environment without what a test run has put into it, and without a user's own matplotlib backend."""
-    import os
-
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MPL"))} | changes
 
 

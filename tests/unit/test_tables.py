@@ -75,7 +75,7 @@ def test_nothing_that_is_shown_wide_is_lost_when_narrow(full):
 
 def test_the_fastest_comes_first(full):
     shown = tables.markdown(full)
-    places = [shown.index(tables._md(name)) for name in catalog().frontends]
+    places = [shown.index(tables.escape_markdown(name)) for name in catalog().frontends]
     assert places == sorted(places)
 
 

@@ -24,9 +24,9 @@ class RunPlots:
     run: Run
 
     @property
-    def figures(self) -> dict[str, Callable[[], Figure]]:
+    def figures(self) -> dict[str, Callable[..., Figure]]:
         """What can be drawn of this run, by name."""
-        drawn = {"loss": self.loss, "time": self.time, "phases": self.phases}
+        drawn: dict[str, Callable[..., Figure]] = {"loss": self.loss, "time": self.time, "phases": self.phases}
         return drawn if self.run.sweep.empty else {**drawn, "sweep": self.sweep}
 
     def loss(self, title: str | None = None) -> Figure:
@@ -46,4 +46,4 @@ class RunPlots:
     def sweep(self, title: str | None = None) -> Figure:
         """The step over the work in it, with the fit of overhead and throughput; empty without `sweep="size"`."""
         run = self.run
-        return scaling.sweep(run.sweep, run.fits, run.colors, title=title or run.title, unit="FLOP")
+        return scaling.sweep(run.sweep, run.fits, run.colors, title=title or f"{run.title}, over sizes", unit="FLOP")
