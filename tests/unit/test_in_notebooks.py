@@ -48,7 +48,7 @@ def test_a_run_has_its_title_every_heading_a_meaning_and_every_note(run):
 def test_what_failed_has_a_row_with_its_reason_and_no_time(run):
     *_, failed = page(run).iter("tr")
     assert [cell.get("colspan") for cell in failed] == [None, None, str(len(tables.HEADINGS) - 2)]
-    assert "".join(failed.itertext()) == "brokenerror: <script>alert(1)</script> & [31m red"
+    assert "".join(failed.itertext()) == "brokenerror: <script>alert(1)</script> &  [31m red"
     assert failed[1].find("span") is None, "a colour that is none styles nothing"
 
 
