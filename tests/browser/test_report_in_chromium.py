@@ -52,7 +52,9 @@ def test_texts_of_a_run_run_nothing(page):
     assert page.get_by_text("<script>window.planted = 1</script> {{ 7*7 }}").count() >= 1
 
 
-def test_nothing_of_it_may_ask_the_network(page):
+def test_nothing_of_it_may_ask_the_network(open_page, page_file):
+    page = open_page(page_file, bypass_csp=False)
+    assert page.said == []
     asked = "fetch('https://example.invalid/').then(() => 'answered', error => 'refused')"
     assert page.evaluate(asked) == "refused"
     assert any("Content Security Policy" in said for said in page.said)
