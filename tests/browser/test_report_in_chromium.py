@@ -95,7 +95,7 @@ def test_a_click_in_the_legend_hides_a_curve_and_a_second_shows_it(page, chart):
     page.wait_for_function(
         f"document.getElementById('run-1-{chart}-chart')._fullData.some(t => t.visible === 'legendonly')"
     )
-    page.wait_for_timeout(400)  # or the second click makes a double-click of it
+    page.wait_for_timeout(1000)  # or the second click makes a double-click of it
     toggle.click()
     page.wait_for_function(f"document.getElementById('run-1-{chart}-chart')._fullData.every(t => t.visible === true)")
 
