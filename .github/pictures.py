@@ -76,6 +76,7 @@ def terminal(name: str, parts: Iterable[RenderableType]) -> None:
     )  # nothing is loaded
     form = form.replace("Fira Code, monospace", "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace")
     svg = console.export_svg(title="", theme=THEME, code_format=form, unique_id=name)
+    svg = svg.replace("rgba(255,255,255,0.35)", "#d0d7de")  # the frame, made for a dark terminal
     (IMAGES / f"{name}.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 

@@ -67,7 +67,7 @@ def test_parts_come_without_indentation_and_leave_a_mark_where_lines_are_missing
     lines = snippet.text.splitlines()
     assert lines[0] == "error = x @ w + b - y"
     assert lines[-1] == "b -= problem.learning_rate * dloss_db"
-    assert "⋮" in lines
+    assert "# ⋮" in lines
     assert "dloss_dw = " not in snippet.text
 
 
