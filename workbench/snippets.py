@@ -20,7 +20,7 @@ GAP = "# ⋮"  # where lines between those shown are left out
 # Light on every page: the colours of the code are made for that.
 CARD = "flex:1 1 24em;min-width:0;margin:0;border:1px solid #d0d7de;border-radius:6px;background:#fff;color:#1f2328"
 HEAD = "padding:.3em .8em;border-bottom:1px solid #d0d7de;font-size:smaller"
-CODE = "margin:0;padding:.5em .8em;overflow-x:auto;background:none;color:inherit;font-size:.85em;line-height:1.4;text-align:left"
+CODE = "margin:0;padding:.5em .8em;overflow-x:auto;background:none;color:inherit;font-size:.85em;text-align:left"
 
 
 @dataclass(frozen=True)
