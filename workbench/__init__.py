@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.content import copy_content
     from workbench.errors import WorkbenchError
     from workbench.gate import Gate, compare, regress
+    from workbench.report import write_report, write_site
     from workbench.timeline import History, history
     from workbench.upgrades import VersionsReport, versions
 
@@ -36,12 +37,15 @@ __all__ = [
     "run",
     "source",
     "versions",
+    "write_report",
+    "write_site",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
+_HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.report")
 _HOMES["copy_content"] = "workbench.content"
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.gate")
 _HOMES |= dict.fromkeys(("History", "history"), "workbench.timeline")
