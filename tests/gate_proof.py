@@ -31,7 +31,9 @@ def regress(clone: Path, frontends: str, *words: str) -> tuple[int, dict, float]
         done = subprocess.run([*command, "--output", runs], cwd=clone, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1, 3):
         sys.exit(done.stderr)
-    return done.returncode, json.loads(done.stdout), time.monotonic() - began
+    found, taken = json.loads(done.stdout), time.monotonic() - began
+    print(done.returncode, [(row["frontend"], row["finding"], row["ratio"]) for row in found["rows"]], file=sys.stderr)
+    return done.returncode, found, taken
 
 
 def idle_turns(clone: Path) -> int:
