@@ -7,7 +7,7 @@ run's tables alone, is left out. Everything that is timed is the worker's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,15 @@ class SelftestWorker(worker.Worker):
         self._check_bare(bare)
         harness_s: list[float] = []
         bare_s: list[float] = []
-
-        def turns() -> Iterator[int]:
-            """Every second pair has the bare block first."""
-            yield steps
-            for pair in range(pairs):
-                if pair % 2 == 0:
-                    harness_s.append(self._run(steps))
-                yield steps
-                if pair % 2 == 1:
-                    harness_s.append(self._run(steps))
-
-        bare(self._problem(endless=True), turns(), self.runtime.wait, bare_s)
+        turns = bare(self._problem(endless=True), itertools.repeat(steps), self.runtime.wait, bare_s)
+        next(turns)
+        for pair in range(pairs):
+            if pair % 2 == 0:
+                harness_s.append(self._run(steps))
+            next(turns)
+            if pair % 2 == 1:
+                harness_s.append(self._run(steps))
+        turns.close()
         return {"harness_s": harness_s, "bare_s": bare_s[1:]}
 
     def _check_bare(self, bare: Any) -> None:
@@ -57,9 +54,13 @@ class SelftestWorker(worker.Worker):
         import numpy as np
 
         problem = self._problem(endless=False)
-        result = bare(problem, [problem.steps], self.runtime.wait, []).arrays()
+        turns = bare(problem, [problem.steps], self.runtime.wait, [])
+        next(turns)
+        _, result = worker.advance(turns, 1)
+        if result is None:
+            raise ValueError("the bare loop does not end with the frontend's last step")
         proven = exchange.load_arrays(Path(self.job.proof))
-        for name, array in result.items():
+        for name, array in result.arrays().items():
             if not np.allclose(array, proven[f"result/{name}"], rtol=AGREE, atol=AGREE):
                 raise ValueError(f"the bare loop computes other {name} than the frontend")
 
