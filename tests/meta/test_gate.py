@@ -161,6 +161,7 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
         ([], "--base is missing"),
         (["linrge", "--base", "base"], "did you mean linreg?"),
         (["--base", "base", "-f", "numpyy"], "unknown frontend 'numpyy'"),
+        (["--base", "base", "-f", "numpy,stedy"], "did you mean steady?"),
         (["--base", "base", "-p", "pints", "linreg"], "did you mean points?"),
         (["--base", "base", "--delta", "0"], "--delta"),
         (["--base", "base", "--budget", "0s"], "--budget"),

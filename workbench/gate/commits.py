@@ -305,8 +305,9 @@ def _planned(old: Side, new: Side, task: str, preset: str | None, patterns: Sequ
     """
     before, after = ({frontend.id for frontend in _having(side, task, patterns)} for side in (old, new))
     order = [name for name in dict.fromkeys([*new.content.frontends, *old.content.frontends]) if name in before | after]
-    if not order and not any(_selected(side, patterns) for side in (old, new)):
-        new.content.select(patterns)  # says what is unknown
+    for pattern in patterns:
+        if not any(_selected(side, [pattern]) for side in (old, new)):
+            new.content.select([pattern])  # says what is unknown: a typing error must not leave a frontend ungated
     presets = [side.content.tasks[task].presets for side in (old, new) if task in side.content.tasks]
     name = preset or next(iter(presets[-1]))
     if not any(name in known for known in presets):
