@@ -180,7 +180,7 @@ CHANGES = {
     "content": (lambda _, begin: begin.update(content_hash="another"), "tasks or frontends changed"),
     "interpreter": (lambda _, begin: begin["contestants"][0].update(interpreter="else"), "another interpreter"),
     "threads": (lambda _, begin: begin["contestants"][0].update(threads=7), "another threads"),
-    "frontend": (lambda _, begin: begin["contestants"][0].update(mode="gone"), "no frontend 'gone'"),
+    "frontend": (lambda _, begin: begin["contestants"][0].update(frontend="gone", mode="gone"), "no frontend 'gone'"),
     "settings": (lambda _, begin: begin["settings"].update(device=3), "the log makes no sense"),
     "problem": (other_problem, "its problem.npz has changed"),
     "damaged_problem": (lambda folder, _: (folder / "problem.npz").write_bytes(b"PK"), "problem.npz"),
