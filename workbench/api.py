@@ -131,11 +131,20 @@ def chosen_frontends(found: Catalog, frameworks: str | Iterable[str]) -> list[Fr
     Raises:
         WorkbenchError: when one matches nothing, or none is named.
     """
-    patterns = [frameworks] if isinstance(frameworks, str) else list(frameworks)
-    chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()])
-    if not chosen:
+    return found.select(patterns_of(frameworks))
+
+
+def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
+    """The single names and globs of a choice of frontends.
+
+    Raises:
+        WorkbenchError: when there is none.
+    """
+    texts = [frameworks] if isinstance(frameworks, str) else list(frameworks)
+    patterns = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+    if not patterns:
         raise WorkbenchError("no frontend chosen: --frameworks takes ids, families, globs or all")
-    return chosen
+    return patterns
 
 
 def settings_of(

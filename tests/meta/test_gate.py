@@ -154,6 +154,22 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
 
 
 @pytest.mark.parametrize(
+    ("preset", "finding", "reason", "code"),
+    [("dots", "not comparable", "HEAD has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],
+)
+def test_a_preset_that_one_side_lacks(regress, new_content, preset, finding, reason, code):
+    content = new_content()
+    git(content.root, "init", "--quiet")
+    commit(content.root, "base")
+    task = content.root / "tasks" / "linreg.py"
+    task.write_text(task.read_text().replace('"points"', '"dots"'))
+    done, found, _ = regress(content.root, "linreg", "--base", "HEAD", "--preset", preset)
+    (row,) = found["rows"]
+    assert (row["finding"], done.returncode) == (finding, code)
+    assert reason in row["reason"]
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--base", "nowhere"], "no commit 'nowhere'"),
@@ -163,6 +179,8 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
         (["--base", "base", "-f", "numpyy"], "unknown frontend 'numpyy'"),
         (["--base", "base", "-f", "numpy,stedy"], "did you mean steady?"),
         (["--base", "base", "-p", "pints", "linreg"], "did you mean points?"),
+        (["--base", "base", "-f", ","], "no frontend chosen"),
+        (["--base", "base", "--rounds", "0"], "--rounds"),
         (["--base", "base", "--delta", "0"], "--delta"),
         (["--base", "base", "--budget", "0s"], "--budget"),
         (["--base", "base", "--junit", "missing/gate.xml"], "no folder missing"),

@@ -58,6 +58,7 @@ SAME, CALLED, BALANCED = (
     "identical code: estimates above and below 1",
 )
 COVERS = "interval holds the true ratio"
+FAILED = "contestants that failed"
 
 
 def test_a_quiet_pool_holds_every_bound():
@@ -143,8 +144,8 @@ def test_a_failed_contestant_is_told_and_its_comparisons_are_left_out():
     told = Pool("quiet", [Recording(**{**vars(broken.recordings[0]), "failures": ("c4: error: planted",)})])
     found = by_name(analysis.pool_figures(told, QUICK))
     assert "5% slower" not in found
-    assert found["contestants that failed"].verdict == FAILS
-    assert "planted" in found["contestants that failed"].value
+    assert found[FAILED].verdict == FAILS
+    assert "planted" in found[FAILED].value
 
 
 def test_too_few_launches_are_inconclusive_and_no_exception():
@@ -407,14 +408,18 @@ def test_a_recording_takes_launches_as_a_table_does_and_tells_of_disturbance(fou
     blocks = [9.0 if number in slow else 1.0 + number / 100 for number in range(5)]
     launch = LaunchRecord(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0, block_steps=30, blocks=blocks, rounds=list(range(5)))
     one.launches.append(launch)
-    covariates = dataclasses.asdict(Covariates(span_ns=10**9))
+    shares = [0.5, 0.0, 0.0, 0.0, None]
+    seen = [dataclasses.asdict(Covariates(span_ns=10**9, steal_share=share)) for share in shares]
     canaries = [2e-3 if number in slow else 1e-3 for number in range(5)]
-    rounds = [RoundRecord(0, number, False, canary, None, covariates) for number, canary in enumerate(canaries)]
+    rounds = [RoundRecord(0, number, False, canary, None, seen[number]) for number, canary in enumerate(canaries)]
     made = pool.recording_of(SimpleNamespace(contestants=[one], rounds=rounds))
     assert made.times.tolist() == [[1.01]]
     assert made.cost_s.tolist() == [[7.0]]
     assert made.factors == (1.1,)
     assert "2 of 5 rounds" in made.noisy
+    assert made.stolen == 0.125
+    told = by_name(analysis.pool_figures(Pool("quiet", [made]), QUICK))
+    assert "; 12% of the CPU's time stolen" in told[FAILED].value
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import checkouts, exchange, machine, results, runner
+from workbench import api, checkouts, exchange, machine, results, runner
 from workbench.catalog import Catalog, Frontend, catalog
 from workbench.checkouts import WORKING_TREE, Checkout
 from workbench.content import content_root, package_root
@@ -207,14 +207,13 @@ def regress(
         raise WorkbenchError(f"--delta {delta:g}: must lie between 0 and 100 %, such as 3%")
     if budget_s is not None and not budget_s > 0:
         raise WorkbenchError(f"--budget {budget_s:g}: must be positive")
-    patterns = [frameworks] if isinstance(frameworks, str) else list(frameworks)
-    chosen = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    chosen = api.patterns_of(frameworks)
     with _sides(base, head, content) as (old, new):
         plans = [_planned(old, new, task, preset, chosen) for task in _tasks(old, new, tasks)]
         measuring = _Measuring(
             old,
             new,
-            settings=_settings(rounds=rounds, seed=seed, steps=steps, timeout_s=timeout_s),
+            options={"rounds": rounds, "seed": seed, "steps": steps, "timeout_s": timeout_s},
             store=Path(output) if output is not None else results.default_store(),
             delta=delta,
             progress=progress or Silence(),
@@ -336,9 +335,10 @@ def _having(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
     return [frontend for frontend in _selected(side, patterns) if side.content.hole(task, frontend) is None]
 
 
-def _settings(**changes: Any) -> Settings:
-    cpus, harness_cpus = machine.measuring_cpus(1)
-    return Settings(task="", preset="", launches=LADDER[0], cpus=cpus, harness_cpus=harness_cpus, **changes)
+def _lacks_preset(side: Side, plan: TaskPlan) -> str:
+    """Why a side cannot make the plan's problem at all; empty when it has the preset."""
+    known = side.content.tasks[plan.task].presets
+    return "" if plan.preset in known else f"{side.checkout.title} has no preset {plan.preset!r} of {plan.task}"
 
 
 class _Measuring:
@@ -349,15 +349,18 @@ class _Measuring:
         old: Side,
         new: Side,
         *,
-        settings: Settings,
+        options: Mapping[str, Any],
         store: Path,
         delta: float,
         progress: Progress,
         if_busy: str,
     ) -> None:
         self._old, self._new = old, new
-        self._settings, self._store, self._delta = settings, store, delta
+        self._options, self._store, self._delta = options, store, delta
         self._progress, self._if_busy = progress, if_busy
+
+    def _settings(self, side: Side, plan: TaskPlan) -> Settings:
+        return api.settings_of(side.content, plan.task, preset=plan.preset, launches=LADDER[0], **self._options)
 
     def all(self, plans: Sequence[TaskPlan], budget_s: float | None) -> tuple[list[Judgement], list[Run]]:
         """The rows and runs of all tasks, the rows corrected over all pairs."""
@@ -381,7 +384,9 @@ class _Measuring:
             return plan
         hashes = []
         for side in (self._old, self._new):
-            settings = dataclasses.replace(self._settings, task=plan.task, preset=plan.preset)
+            if reason := _lacks_preset(side, plan):
+                return dataclasses.replace(plan, incomparable=reason)
+            settings = self._settings(side, plan)
             try:
                 hashes.append(problem_hash(side.content, settings))
             except WorkerFailedError as failure:
@@ -401,10 +406,12 @@ class _Measuring:
         ]
         if not contestants:
             return gone, None
-        settings = dataclasses.replace(self._settings, task=plan.task, preset=plan.preset)
-        maker = self._new.content if apart else self._old.content
+        maker = self._new if apart else self._old
+        if reason := _lacks_preset(maker, plan):
+            return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
+        settings = self._settings(maker, plan)
         try:
-            run = self._measured(maker, contestants, settings, Ladder(self._delta, pairs, budget_s))
+            run = self._measured(maker.content, contestants, settings, Ladder(self._delta, pairs, budget_s))
         except WorkbenchError as error:
             if not str(error).startswith("the problem could not be made"):
                 raise

@@ -333,6 +333,8 @@ def _failures(pool: Pool) -> Figure:
     failures = [failure for recording in pool.recordings for failure in recording.failures]
     noisy = sum(bool(recording.noisy) for recording in pool.recordings)
     value = f"{len(failures)} failed; {noisy} of {len(pool.recordings)} sessions flagged as not quiet"
+    if stolen := [recording.stolen for recording in pool.recordings if recording.stolen is not None]:
+        value += f"; {sum(stolen) / len(stolen):.0%} of the CPU's time stolen by the host"
     value += "".join(f"; {failure}" for failure in failures[:2])
     return Figure(pool.scenario, "contestants that failed", value, "0", judged(not failures), {"failures": failures})
 

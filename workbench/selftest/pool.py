@@ -12,9 +12,10 @@ import contextlib
 import dataclasses
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class Recording:
         cost_s: what a launch of one contestant took of the session.
         blocks: all block times, [launch][contestant].
         noisy: what the machine's own counters say of the session, if it was not quiet.
+        stolen: the part of the measuring CPUs' time that the host gave to somebody else, if it can be read.
         failures: contestants that failed, with their reasons.
     """
 
@@ -74,6 +76,7 @@ class Recording:
     cost_s: Floats
     blocks: list[list[list[float]]] = field(repr=False)
     noisy: str | None = None
+    stolen: float | None = None
     failures: tuple[str, ...] = ()
 
 
@@ -214,8 +217,16 @@ def recording_of(session: Session) -> Recording:
         cost_s=cost_s,
         blocks=blocks,
         noisy=noise.sentence([entry["flags"] for entry in rounds]),
+        stolen=_stolen(rounds),
         failures=tuple(f"{one.id}: {one.outcome}: {one.reason}" for one in contestants if not one.running),
     )
+
+
+def _stolen(rounds: Sequence[Mapping[str, Any]]) -> float | None:
+    """The steal of all rounds, each by its length."""
+    known = [entry["covariates"] for entry in rounds if entry["covariates"].get("steal_share") is not None]
+    span = sum(seen["span_ns"] for seen in known)
+    return sum(seen["steal_share"] * seen["span_ns"] for seen in known) / span if span else None
 
 
 def true_factor(steps: int, slowdown: float) -> float:
