@@ -39,7 +39,7 @@ def recording(slowdowns, rng, *, launches=24, spread=0.008, common=0.0, hidden=(
         logs[:, place] += math.log1p(excess)
     times = 1e-5 * np.exp(logs)
     blocks = [[list(time * np.exp(rng.normal(0, 0.004, 5))) for time in row] for row in times]
-    true = tuple(factors if truth is None else truth)
+    true = tuple(map(float, factors if truth is None else truth))
     return Recording(tuple(slowdowns), true, times, np.full(shape, 0.3), blocks, noisy)
 
 
@@ -386,6 +386,24 @@ def test_the_command_prints_writes_and_tells(monkeypatch, tmp_path, figures, cod
     assert plans == [(command.Plan.nightly(), "workbench selftest --full")]
 
 
+def test_after_an_interrupt_what_was_recorded_is_judged_and_nothing_written(monkeypatch, tmp_path, found):
+    def cut_short(content, scenario, slowdowns, **options):
+        yield recording(slowdowns, np.random.default_rng(7))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "record_pool", cut_short)
+    told = command.selftest(found, command.Plan.nightly(), "workbench selftest --full", lambda _: None)
+    assert (told.interrupted, told.exit_code) == (True, 130)
+    assert {figure.part for figure in told.figures} >= {"quiet, identical code"}
+    page = tmp_path / "METHODOLOGY.md"
+    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    called = ["selftest", "--full", "--json", "--write", str(page)]
+    done = CliRunner().invoke(cli.app, called, standalone_mode=False)
+    assert done.return_value == 130
+    assert json.loads(done.stdout)["interrupted"] is True
+    assert page.read_text() == f"{report.BEGIN}\n{report.END}\n"
+
+
 def test_markers_are_looked_for_before_anything_is_measured(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "selftest", lambda *_: pytest.fail("it was measured"))
     done = CliRunner().invoke(cli.app, ["selftest", "--write", str(tmp_path / "missing.md")], standalone_mode=False)
@@ -429,12 +447,12 @@ def found():
 
 def test_a_recording_knows_its_true_ratios(found):
     drift = pool.Scenario("drift", drift=1.0)
-    made = pool.record(found, drift, (0.0, 1.0), launches=2, rounds=2)
+    made = pool.record(found, drift, (0.0, 19.0), launches=2, rounds=2)
     assert made.failures == ()
     assert made.times.shape == made.cost_s.shape == (2, 2)
     assert (made.times > 0).all()
-    assert made.factors == (1, 2)
-    assert 1.2 < np.median(made.times[:, 1] / made.times[:, 0]) < 3.4
+    assert made.factors == (1, 20)
+    assert (made.times[:, 1] > made.times[:, 0]).any()  # twenty times: no machine is that noisy twice
     assert len(made.blocks[0][0]) >= 2
 
 

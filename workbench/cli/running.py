@@ -175,7 +175,9 @@ def selftest(
     else:
         print_parts(finished.terminal())
     say(report.said(finished.figures))
-    if write is not None:
+    if finished.interrupted:
+        say("workbench: interrupted: this is what was recorded by then; nothing was written")
+    elif write is not None:
         report.splice(write, finished.markdown())
     return finished.exit_code
 

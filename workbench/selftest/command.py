@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,9 +16,20 @@ from workbench.catalog import Catalog
 from workbench.errors import WorkbenchError
 from workbench.launcher import WorkerFailedError
 from workbench.selftest import overhead
-from workbench.selftest.analysis import Rules, pool_figures, rule_figures
+from workbench.selftest.analysis import Figure, Rules, pool_figures, rule_figures
 from workbench.selftest.early import early_return
-from workbench.selftest.pool import DISTURBED, IDENTICAL, QUIET, ROUNDS, SLOWDOWNS, Pool, possible, record_pool
+from workbench.selftest.overhead import Overhead
+from workbench.selftest.pool import (
+    DISTURBED,
+    IDENTICAL,
+    QUIET,
+    ROUNDS,
+    SLOWDOWNS,
+    Pool,
+    Recording,
+    possible,
+    record_pool,
+)
 from workbench.selftest.report import Report
 from workbench.statistics import LADDER
 
@@ -68,48 +80,60 @@ class Plan:
         )
 
 
+@dataclass
+class Recorded:
+    """What has been measured so far."""
+
+    pools: list[Pool] = field(default_factory=list)
+    planted: list[Figure] = field(default_factory=list)
+    overheads: list[Overhead] = field(default_factory=list)
+
+
 def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], None]) -> Report:
-    """Record, analyse, judge.
+    """Record, analyse, judge. After an interrupt, that which was recorded by then.
 
     Raises:
         WorkbenchError: when this machine cannot start a session at all.
     """
+    recorded, interrupted = Recorded(), False
     try:
-        quiet, pools = _record(content, plan, say)
-        say("a planted early return")
-        planted = early_return(content)
+        _record(recorded, content, plan, say)
+    except KeyboardInterrupt:
+        interrupted = True
     except WorkerFailedError as failure:
         raise WorkbenchError(f"the self-test's problem could not be made: {failure.reason}") from None
-    measured = overhead.overheads(content, plan.pairs, plan.processes, say)
-    rules = Rules(plan.full)
-    figures = [figure for pool in (*quiet, *pools) for figure in pool_figures(pool, rules)]
-    figures += [planted, *overhead.figures(measured, rules)]
-    figures += rule_figures([*quiet, *pools])
-    return Report(figures, _facts(command, [*quiet, *pools], measured))
+    pools, rules = [pool for pool in recorded.pools if pool.recordings], Rules(plan.full)
+    figures = [figure for pool in pools for figure in pool_figures(pool, rules)]
+    figures += [*recorded.planted, *overhead.figures(recorded.overheads, rules), *rule_figures(pools)]
+    return Report(figures, _facts(command, pools, recorded.overheads), interrupted)
 
 
-def _record(content: Catalog, plan: Plan, say: Callable[[str], None]) -> tuple[list[Pool], list[Pool]]:
+def _record(recorded: Recorded, content: Catalog, plan: Plan, say: Callable[[str], None]) -> None:
+    def add(name: str, recordings: Iterator[Recording]) -> None:
+        pool = Pool(name, [])
+        recorded.pools.append(pool)
+        for recording in recordings:
+            pool.recordings.append(recording)
+
+    record = functools.partial(record_pool, content, say=say)
     sessions, launches = plan.sessions, plan.launches
-    quiet = []
     if plan.identical:
-        pool = record_pool(content, QUIET, IDENTICAL, sessions=plan.identical, launches=launches, say=say)
-        quiet.append(Pool("quiet, identical code", pool.recordings))
+        add("quiet, identical code", record(QUIET, IDENTICAL, sessions=plan.identical, launches=launches))
     exactly = None if plan.quiet_s else launches
-    pools = [
-        record_pool(content, QUIET, SLOWDOWNS, sessions=sessions, launches=exactly, budget_s=plan.quiet_s, say=say)
-    ]
+    add(QUIET.name, record(QUIET, SLOWDOWNS, sessions=sessions, launches=exactly, budget_s=plan.quiet_s))
     for scenario in DISTURBED:
         if not possible(scenario):
             say(f"{scenario.name}: this machine has no CPU for it")
             continue
         shares, rounds = plan.disturbed, plan.rounds
-        pools.append(
-            record_pool(content, scenario, shares, sessions=sessions, launches=launches, rounds=rounds, say=say)
-        )
-    return quiet, pools
+        add(scenario.name, record(scenario, shares, sessions=sessions, launches=launches, rounds=rounds))
+    say("a planted early return")
+    recorded.planted.append(early_return(content))
+    for measured in overhead.overheads(content, plan.pairs, plan.processes, say):
+        recorded.overheads.append(measured)
 
 
-def _facts(command: str, pools: list[Pool], measured: list[overhead.Overhead]) -> dict[str, str]:
+def _facts(command: str, pools: list[Pool], measured: list[Overhead]) -> dict[str, str]:
     facts = machine.facts()
     recordings = [recording for pool in pools for recording in pool.recordings]
     launches = sum(int(np.isfinite(recording.times).sum()) for recording in recordings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,16 +42,14 @@ class Overhead:
     reason: str = ""
 
 
-def overheads(content: Catalog, pairs: int, processes: int, say: Callable[[str], None]) -> list[Overhead]:
+def overheads(content: Catalog, pairs: int, processes: int, say: Callable[[str], None]) -> Iterator[Overhead]:
     """Measure every frontend, one after the other, each in several processes."""
-    found = []
     for frontend in content.frontends.values():
         say(f"overhead: {frontend.id}")
         made = [measure(content, frontend, pairs)]
         while made[-1].outcome is Outcome.OK and len(made) < processes:
             made.append(measure(content, frontend, pairs))
-        found.append(together(made))
-    return found
+        yield together(made)
 
 
 def together(made: Sequence[Overhead]) -> Overhead:

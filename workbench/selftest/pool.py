@@ -244,12 +244,8 @@ def record_pool(
     budget_s: float | None = None,
     rounds: int = ROUNDS,
     say: Callable[[str], None],
-) -> Pool:
-    """Several sessions of one scenario."""
-    recordings = []
+) -> Iterator[Recording]:
+    """Several sessions of one scenario, each as soon as it is recorded."""
     for number in range(sessions):
         say(f"{scenario.name}: session {number + 1} of {sessions}, {len(slowdowns)} contestants")
-        recordings.append(
-            record(content, scenario, slowdowns, launches=launches, budget_s=budget_s, seed=number, rounds=rounds)
-        )
-    return Pool(scenario.name, recordings)
+        yield record(content, scenario, slowdowns, launches=launches, budget_s=budget_s, seed=number, rounds=rounds)

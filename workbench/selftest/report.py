@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import EXIT_CONTESTANT, EXIT_OK, WorkbenchError
+from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, WorkbenchError
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure
 
 if TYPE_CHECKING:
@@ -25,16 +25,20 @@ class Report:
 
     figures: list[Figure]
     facts: dict[str, str]
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
-        """1 as soon as one judged bound fails."""
+        """1 as soon as one judged bound fails; 130 when it was interrupted."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
         return EXIT_CONTESTANT if any(figure.verdict == FAILS for figure in self.figures) else EXIT_OK
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what is not finite is null."""
         return {
             "facts": self.facts,
+            "interrupted": self.interrupted,
             "holds": self.exit_code == EXIT_OK,
             "figures": [_finite(asdict(figure)) for figure in self.figures],
         }
