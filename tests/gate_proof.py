@@ -41,7 +41,11 @@ def regress(clone: Path, frontends: str, *words: str) -> tuple[int, dict, float]
     if done.returncode not in (0, 1, 3):
         sys.exit(done.stderr)
     found, taken = json.loads(done.stdout), time.monotonic() - began
-    print(done.returncode, [(row["frontend"], row["finding"], row["ratio"]) for row in found["rows"]], file=sys.stderr)
+    print(
+        done.returncode,
+        [(row["frontend"], row["finding"], row["ratio"], row["reason"]) for row in found["rows"]],
+        file=sys.stderr,
+    )
     return done.returncode, found, taken
 
 

@@ -93,7 +93,7 @@ def test_what_is_noisy_climbs_to_the_top_and_no_further():
 
 def test_what_is_slower_is_confirmed_in_fresh_launches():
     slow = times(LADDER[0], effect=0.1)
-    wanted = judge.confirmation_launches(24)
+    wanted = judge.confirmation_launches(24, judge.look(slow, DELTA))
     assert [judge.next_stage(slow, times(made), DELTA, 24) for made in (0, wanted - 1, wanted)] == [
         CONFIRMATION,
         CONFIRMATION,
@@ -107,10 +107,35 @@ def test_what_is_faster_is_not_confirmed():
 
 @pytest.mark.parametrize("pairs", [1, 2, 8, 24, 100])
 def test_a_confirmation_can_reach_the_corrected_level(pairs):
-    wanted = judge.confirmation_launches(pairs)
-    assert wanted >= minimum_launches(ALPHA / pairs)
-    confirmed = times(wanted, effect=0.1)
-    assert judge.corrected([judged(times(8, 0.1), confirmed, pairs)], pairs)[0].finding is Finding.SLOWER
+    slow = times(8, 0.1)
+    wanted = judge.confirmation_launches(pairs, judge.look(slow, DELTA))
+    assert wanted == max(8, minimum_launches(ALPHA / pairs))
+    assert judge.corrected([judged(slow, times(wanted, effect=0.1), pairs)], pairs)[0].finding is Finding.SLOWER
+
+
+def test_launches_that_scatter_are_confirmed_by_more():
+    """Half of what was seen must be shown, as far as the ladder goes; launches that hardly scatter need the least."""
+    scattered = [judge.look(times(24, effect, noise=0.03, seed=3), DELTA) for effect in (0.05, 0.1, 0.3)]
+    assert all(seen.verdict.value == "slower" for seen in scattered)
+    counts = [judge.confirmation_launches(2, seen) for seen in scattered]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == LADDER[-1]
+    assert counts[-1] == LADDER[0]
+
+
+def test_five_percent_under_scatter_is_confirmed():
+    """5 % where a frontend's launches lie 2.5 % apart: the least number of launches would miss half of them."""
+    least = planned = 0
+    for seed in range(50):
+        screening, fresh = (times(24, 0.05, noise=0.025, seed=seed + more) for more in (0, 1000))
+        wanted = judge.confirmation_launches(2, judge.look(screening, DELTA))
+        short, long = (
+            judge.compare(fresh.base[:count], fresh.head[:count], delta=DELTA) for count in (LADDER[0], wanted)
+        )
+        least += short.verdict.value == "slower"
+        planned += long.verdict.value == "slower"
+    assert least <= 25
+    assert planned >= 42
 
 
 # What is found
@@ -202,7 +227,7 @@ def test_identical_code_gates_less_often_than_alpha():
                 if judge.next_stage(found := _first(times(24, noise=0.03, seed=seed), count), times(0), DELTA, 4)
                 != SCREENING
             )
-            rows.append(judged(screening, times(judge.confirmation_launches(4), noise=0.03, seed=seed + 500), 4))
+            rows.append(judged(screening, times(LADDER[-1], noise=0.03, seed=seed + 500), 4))
         failed += any(row.finding is Finding.SLOWER for row in judge.corrected(rows, 4))
     assert failed <= 2
 

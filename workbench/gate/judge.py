@@ -10,6 +10,7 @@ it is told from the base, the machine and not the code made a difference.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,9 +106,18 @@ def look(times: Times, delta: float) -> Comparison | None:
     return compare(times.base[:count], times.head[:count], delta=delta, alpha=alpha_at(len(looks) - 1))
 
 
-def confirmation_launches(pairs: int) -> int:
-    """Fresh launches with which one of so many pairs can still reach the corrected level."""
-    return max(LADDER[0], minimum_launches(ALPHA / max(1, pairs)))
+def confirmation_launches(pairs: int, seen: Comparison) -> int:
+    """Fresh launches that confirm what the screening saw.
+
+    As many as one of so many pairs needs to reach the corrected level, and, up to the top of the ladder, as many as
+    show half of the change that was seen if launches go on to scatter as they did. The screening alone decides that:
+    the confirmation is looked at once.
+    """
+    least = max(LADDER[0], minimum_launches(ALPHA / max(1, pairs)))
+    if seen.ratio is None or seen.ratio == 1 or seen.smallest_detectable is None:
+        return least
+    needed = seen.launches * (2 * seen.smallest_detectable / (seen.ratio - 1)) ** 2
+    return max(least, math.ceil(min(needed, LADDER[-1])))
 
 
 def next_stage(screening: Times, confirmation: Times, delta: float, pairs: int) -> str | None:
@@ -124,7 +134,7 @@ def next_stage(screening: Times, confirmation: Times, delta: float, pairs: int) 
     seen = look(screening, delta)
     if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < LADDER[-1]):
         return SCREENING
-    if seen.verdict is Verdict.slower and len(confirmation) < confirmation_launches(pairs):
+    if seen.verdict is Verdict.slower and len(confirmation) < confirmation_launches(pairs, seen):
         return CONFIRMATION
     return None
 
@@ -206,7 +216,7 @@ def _timed(row: Judgement, screening: Times, confirmation: Times, delta: float, 
         return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
     if seen.verdict is not Verdict.slower:
         return row
-    return _confirmed(row, confirmed, len(confirmation), confirmation_launches(pairs))
+    return _confirmed(row, confirmed, len(confirmation), confirmation_launches(pairs, seen))
 
 
 def _confirmed(row: Judgement, confirmed: Comparison, made: int, wanted: int) -> Judgement:
