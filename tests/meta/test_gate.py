@@ -154,7 +154,7 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
 
 @pytest.mark.parametrize(
     ("preset", "finding", "reason", "code"),
-    [("dots", "not comparable", "HEAD has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],
+    [("dots", "not comparable", "has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],
 )
 def test_a_preset_that_one_side_lacks(regress, new_content, preset, finding, reason, code):
     content = new_content()
