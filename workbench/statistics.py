@@ -653,9 +653,11 @@ def without_rounds(blocks: ArrayLike) -> Floats:
     """Times of contestants that were measured in turn, with what each round did to all of them taken out.
 
     In logarithms a block is its contestant's time plus its round's disturbance. The disturbance is estimated by the
-    median over contestants and subtracted, then each contestant's median over rounds is taken: one sweep of median
-    polish (Tukey 1977, *Exploratory Data Analysis*). For two contestants the ratio of the answers is the median
-    of the ratios round by round, which drift and slow rounds leave alone.
+    mean over contestants and subtracted, then each contestant's median over rounds is taken. For two contestants the
+    ratio of the answers is the median of the ratios round by round, which drift and slow rounds leave alone. The
+    mean, not the median as in Tukey's median polish (1977, *Exploratory Data Analysis*): whoever is a round's
+    median gets a residual of nothing, which draws the ratios of few noisy contestants towards 1 (5 % of three read
+    as 3.3 % on recorded launches).
 
     Args:
         blocks: (rounds, contestants) positive times.
@@ -670,9 +672,9 @@ def without_rounds(blocks: ArrayLike) -> Floats:
     if times.ndim != 2 or not times.size or not np.all(np.isfinite(times) & (times > 0)):
         raise ValueError("blocks must be a matrix (rounds, contestants) of finite positive times")
     logs = np.log(times)
-    rounds = np.median(logs, axis=1)
-    polished: Floats = np.exp(np.median(logs - rounds[:, np.newaxis], axis=0) + np.median(rounds))
-    return polished
+    rounds = np.mean(logs, axis=1)
+    cleaned: Floats = np.exp(np.median(logs - rounds[:, np.newaxis], axis=0) + np.median(rounds))
+    return cleaned
 
 
 def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA) -> list[int | None]:
