@@ -34,6 +34,7 @@ from workbench.statistics import (
     signed_rank_p,
     smallest_detectable,
     warmup_class,
+    without_rounds,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -674,12 +675,12 @@ def test_a_change_that_may_be_a_third_of_delta_is_not_called_slower():
 
 @pytest.mark.parametrize("contestants", [2, 3, 8])
 def test_what_a_round_did_is_taken_out_without_shrinking_a_ratio(contestants):
-    """5 % under blocks that scatter by 10 % and rounds that scatter by 30 %: the median of rounds would make 3 % of it."""
+    """5 % under blocks that scatter by 10 % and rounds by 30 %: a round's median over three would make 3 % of it."""
     random = np.random.default_rng(5)
     found = []
     for _ in range(2000):
         logs = 0.1 * random.standard_normal((5, contestants)) + 0.3 * random.standard_normal((5, 1))
         logs[:, -1] += math.log(1.05)
-        times = statistics.without_rounds(np.exp(logs))
+        times = without_rounds(np.exp(logs))
         found.append(times[-1] / times[0])
     assert np.exp(np.log(found).mean()) == pytest.approx(1.05, abs=0.006)
