@@ -1,4 +1,4 @@
-"""What the gate makes of a planted 5 % and of nothing: the figures in METHODOLOGY.md. Takes half an hour.
+"""What the gate makes of a planted 5 % and of nothing: the figures in METHODOLOGY.md. Takes an hour.
 
     python tests/gate_proof.py [--frontends numpy_manual,jax_jit] [--planted 10] [--identical 20]
 
@@ -41,11 +41,8 @@ def regress(clone: Path, frontends: str, *words: str) -> tuple[int, dict, float]
     if done.returncode not in (0, 1, 3):
         sys.exit(done.stderr)
     found, taken = json.loads(done.stdout), time.monotonic() - began
-    print(
-        done.returncode,
-        [(row["frontend"], row["finding"], row["ratio"], row["reason"]) for row in found["rows"]],
-        file=sys.stderr,
-    )
+    for row in found["rows"]:
+        print(row["frontend"], row["finding"], row["reason"], sep=": ", file=sys.stderr)
     return done.returncode, found, taken
 
 
@@ -56,7 +53,7 @@ def planted(source: str, turns: int) -> str:
 
 
 def idle_turns() -> tuple[int, float]:
-    """How long a loop of nothing makes a step a twentieth longer, and by how much it truly does, measured here.
+    """Turns of a loop of nothing that make a step a twentieth longer, and by how much they truly do, measured here.
 
     The planted training and the plain one run in one process, in turn; the loop's length is corrected until it fits.
     """

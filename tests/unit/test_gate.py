@@ -227,7 +227,8 @@ def test_identical_code_gates_less_often_than_alpha():
                 if judge.next_stage(found := _first(times(24, noise=0.03, seed=seed), count), times(0), DELTA, 4)
                 != SCREENING
             )
-            rows.append(judged(screening, times(LADDER[-1], noise=0.03, seed=seed + 500), 4))
+            fresh = judge.confirmation_launches(4, judge.look(screening, DELTA))
+            rows.append(judged(screening, times(fresh, noise=0.03, seed=seed + 500), 4))
         failed += any(row.finding is Finding.SLOWER for row in judge.corrected(rows, 4))
     assert failed <= 2
 

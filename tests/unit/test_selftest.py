@@ -404,6 +404,16 @@ def test_after_an_interrupt_what_was_recorded_is_judged_and_nothing_written(monk
     assert page.read_text() == f"{report.BEGIN}\n{report.END}\n"
 
 
+def test_an_interrupt_before_anything_was_recorded_shows_no_empty_table(monkeypatch, found):
+    def cut_short(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(command, "record_pool", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        command.selftest(found, command.Plan.quick(), "workbench selftest", lambda _: None)
+
+
 def test_markers_are_looked_for_before_anything_is_measured(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "selftest", lambda *_: pytest.fail("it was measured"))
     done = CliRunner().invoke(cli.app, ["selftest", "--write", str(tmp_path / "missing.md")], standalone_mode=False)

@@ -94,11 +94,14 @@ def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], No
 
     Raises:
         WorkbenchError: when this machine cannot start a session at all.
+        KeyboardInterrupt: when there is nothing yet.
     """
     recorded, interrupted = Recorded(), False
     try:
         _record(recorded, content, plan, say)
     except KeyboardInterrupt:
+        if not any(pool.recordings for pool in recorded.pools):
+            raise
         interrupted = True
     except WorkerFailedError as failure:
         raise WorkbenchError(f"the self-test's problem could not be made: {failure.reason}") from None
