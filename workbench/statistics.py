@@ -652,12 +652,13 @@ def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> lis
 def without_rounds(blocks: ArrayLike) -> Floats:
     """Times of contestants that were measured in turn, with what each round did to all of them taken out.
 
-    In logarithms a block is its contestant's time plus its round's disturbance. The disturbance is estimated by the
-    mean over contestants and subtracted, then each contestant's median over rounds is taken. For two contestants the
-    ratio of the answers is the median of the ratios round by round, which drift and slow rounds leave alone. The
-    mean, not the median as in Tukey's median polish (1977, *Exploratory Data Analysis*): whoever is a round's
-    median gets a residual of nothing, which draws the ratios of few noisy contestants towards 1 (5 % of three read
-    as 3.3 % on recorded launches).
+    Of each two contestants the median of their log ratios, round by round, is taken: drift and slow rounds leave it
+    alone, and one disturbed block moves it little. A contestant's time is then its mean over those medians with all
+    (itself too), which makes them agree: a to b times b to c is a to c. For two, the ratio is that median itself.
+
+    Sources: Doksum 1967, Robust Procedures for Some Linear Models with One Observation per Cell; Hollander, Wolfe and
+    Chicken 2014, Nonparametric Statistical Methods, section 7.4. Taking each round's median out instead (Tukey's
+    median polish) draws the ratios of few noisy contestants towards 1: whoever is the median has no residual.
 
     Args:
         blocks: (rounds, contestants) positive times.
@@ -672,8 +673,8 @@ def without_rounds(blocks: ArrayLike) -> Floats:
     if times.ndim != 2 or not times.size or not np.all(np.isfinite(times) & (times > 0)):
         raise ValueError("blocks must be a matrix (rounds, contestants) of finite positive times")
     logs = np.log(times)
-    rounds = np.mean(logs, axis=1)
-    cleaned: Floats = np.exp(np.median(logs - rounds[:, np.newaxis], axis=0) + np.median(rounds))
+    contrasts = np.median(logs[:, :, np.newaxis] - logs[:, np.newaxis, :], axis=0)
+    cleaned: Floats = np.exp(contrasts.mean(axis=1) + np.median(logs.mean(axis=1)))
     return cleaned
 
 

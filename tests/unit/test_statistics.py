@@ -684,3 +684,20 @@ def test_what_a_round_did_is_taken_out_without_shrinking_a_ratio(contestants):
         times = without_rounds(np.exp(logs))
         found.append(times[-1] / times[0])
     assert np.exp(np.log(found).mean()) == pytest.approx(1.05, abs=0.006)
+
+
+def test_of_two_contestants_the_ratio_is_the_median_of_the_ratios_round_by_round():
+    blocks = np.array([[1.0, 1.1], [3.0, 3.6], [2.0, 2.1], [50.0, 56.0], [1.5, 9.0]])
+    times = without_rounds(blocks)
+    assert times[1] / times[0] == pytest.approx(np.median(blocks[:, 1] / blocks[:, 0]))
+
+
+def test_a_disturbed_block_of_one_contestant_hardly_moves_the_others_ratio():
+    """A fifth of all blocks are disturbed, one contestant at a time; a round's mean would pass it on to the others."""
+    random = np.random.default_rng(3)
+    blocks = np.exp(0.01 * random.standard_normal((2000, 5, 3)) + 0.3 * (random.random((2000, 5, 3)) < 0.2))
+    found = np.array([without_rounds(launch) for launch in blocks])
+    logs = np.log(blocks)
+    by_mean = np.median(logs - logs.mean(axis=2, keepdims=True), axis=1)
+    scatter, of_mean = (np.median(np.abs(times[:, 1] - times[:, 0])) for times in (np.log(found), by_mean))
+    assert scatter < 0.85 * of_mean
