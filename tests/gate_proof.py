@@ -35,7 +35,7 @@ SHARE = 0.05
 def regress(clone: Path, frontends: str, *words: str) -> tuple[int, dict, float]:
     """One gate on linreg in the clone: exit code, JSON, seconds."""
     began = time.monotonic()
-    command = [sys.executable, "cli.py", "regress", "linreg", "--frameworks", frontends, "--rounds=5", "--json", *words]
+    command = [sys.executable, "cli.py", "regress", "linreg", "--frameworks", frontends, "--json", *words]
     with tempfile.TemporaryDirectory() as runs:
         done = subprocess.run([*command, "--output", runs], cwd=clone, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1, 3):

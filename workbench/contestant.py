@@ -34,7 +34,8 @@ class Settings:
 
     ``profile`` is "equal" (threads, CPUs, precision and caches the same for all) or "stock" (every framework as
     it comes). ``launches`` is an exact number; without it ``budget_s`` and ``precision`` decide, see
-    :mod:`workbench.stopping`. ``max_alive`` bounds how many workers are alive at once.
+    :mod:`workbench.stopping`. ``max_alive`` bounds how many workers are alive at once. A launch has ``rounds``
+    rounds, and more where they leave some two contestants' ratio less certain than ``ratio_error``.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Settings:
     budget_s: float | None = None
     precision: float | None = None
     rounds: int = 10
+    ratio_error: float | None = None
     timeout_s: float = 300.0
     max_alive: int | None = None
     warm_cache: bool = False

@@ -38,9 +38,11 @@ from workbench.exchange import Job
 from workbench.forecast import Forecast
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess, leave_signals_to_main
 from workbench.records import flag_rounds, proof_facts
+from workbench.statistics import ratio_error
 from workbench.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.verify import Proof, tolerance, verify
 
+MOST_ROUNDS = 4  # times as many as planned, where blocks scatter
 WARM_SHARE = 10  # a block is preceded by a tenth of its steps, untimed
 MATRIX_SIZE = 768
 UNFINISHED_SHARE = 0.1  # of a block, that may be left after the wait
@@ -392,7 +394,7 @@ class Session:
     # ---------------------------------------------------------------- rounds
 
     def _measure(self, group: Sequence[Contestant], workers: Mapping[str, WorkerProcess], number: int) -> None:
-        """All rounds of a launch, then as many again as were disturbed, but at most half as many."""
+        """All rounds of a launch, half as many again at most for disturbed ones, and more until ratios are certain."""
         if not any(contestant.running for contestant in group):
             return
         planned = self.settings.rounds
@@ -409,7 +411,19 @@ class Session:
         for done in range(planned, planned + repeats):
             self.progress.round(number, done, planned + repeats)
             self._round(group, workers, number, repeat=True)
-        self.progress.round(number, planned + repeats, planned + repeats)
+        done = planned + repeats
+        while done < MOST_ROUNDS * planned and self._uncertain(group):
+            self.progress.round(number, done, MOST_ROUNDS * planned)
+            self._round(group, workers, number, repeat=False)
+            done += 1
+        self.progress.round(number, done, done)
+
+    def _uncertain(self, group: Sequence[Contestant]) -> bool:
+        """Whether blocks scatter so much that two contestants' ratio needs more rounds; not what the ratio is."""
+        if self.settings.ratio_error is None:
+            return False
+        blocks = [contestant.launches[-1].blocks for contestant in group if contestant.running]
+        return ratio_error(list(zip(*blocks, strict=True))) > self.settings.ratio_error
 
     def _round(
         self,

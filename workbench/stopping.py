@@ -12,6 +12,7 @@ from workbench.summary import launch_step
 
 DEFAULT_LAUNCHES = 2
 MOST_LAUNCHES = 24
+RATIO_ERROR = 0.01  # of a ratio within a launch, where ratios decide: a third of the usual delta
 
 
 class Spent(NamedTuple):

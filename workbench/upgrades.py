@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from workbench.errors import WorkbenchError, one_line
 from workbench.results import Run, default_store
 from workbench.session import Progress, Silence
 from workbench.statistics import Comparison, compare
+from workbench.stopping import RATIO_ERROR
 from workbench.units import format_ratio, format_seconds
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def versions(
         dtype: "float32" or "float64".
         launches: fresh processes per contestant; 8 when neither this nor ``budget_s`` is given.
         budget_s: launches go on while this many seconds have room for one more; building does not count.
-        rounds: how often each contestant is measured per launch.
+        rounds: how often each contestant is measured per launch; up to four times as often where blocks scatter.
         timeout_s: how long one phase of one contestant may take, in seconds.
         output: the folder that receives the run's folder; ./results when None.
         content: a folder with tasks/ and frontends/ of your own.
@@ -157,6 +159,7 @@ def versions(
         rounds=rounds,
         timeout_s=timeout_s,
     )
+    settings = dataclasses.replace(settings, ratio_error=RATIO_ERROR)
     contestants = contestants_of(found, chosen, wanted)
     with venvs.undisturbed(if_busy, told):
         made = _equipped(contestants, task, found, told, environments)

@@ -29,6 +29,7 @@ from workbench.statistics import (
     paired_ranks,
     pyperf_rule,
     pytest_benchmark_rule,
+    ratio_error,
     shared_ranks,
     signed_rank_interval,
     signed_rank_p,
@@ -701,3 +702,28 @@ def test_a_disturbed_block_of_one_contestant_hardly_moves_the_others_ratio():
     by_mean = np.median(logs - logs.mean(axis=2, keepdims=True), axis=1)
     scatter, of_mean = (np.median(np.abs(times[:, 1] - times[:, 0])) for times in (np.log(found), by_mean))
     assert scatter < 0.85 * of_mean
+
+
+def test_the_error_of_a_ratio_is_what_the_ratio_of_a_launch_scatters_by():
+    random = np.random.default_rng(8)
+    blocks = np.exp(0.05 * random.standard_normal((1000, 15, 2)) + 0.3 * random.standard_normal((1000, 15, 1)))
+    ratios = [np.log(np.divide(*without_rounds(launch))) for launch in blocks]
+    assert np.mean([ratio_error(launch) for launch in blocks]) == pytest.approx(np.std(ratios), rel=0.1)
+
+
+def test_the_error_of_a_ratio_does_not_look_at_the_ratio():
+    """Or rounds that go on until it is small would choose among ratios."""
+    blocks = np.exp(0.1 * np.random.default_rng(8).standard_normal((9, 3)))
+    slower = blocks * [1.0, 1.3, 1.0]
+    assert ratio_error(slower) == pytest.approx(ratio_error(blocks))
+    assert ratio_error(1 / blocks) == pytest.approx(ratio_error(blocks))
+    assert ratio_error(blocks[:, ::-1]) == pytest.approx(ratio_error(blocks))
+
+
+def test_the_least_certain_two_contestants_count_and_one_alone_or_one_round_says_nothing():
+    blocks = np.exp(np.random.default_rng(8).standard_normal((9, 3)) * [0.01, 0.01, 0.2])
+    assert ratio_error(blocks) > 3 * ratio_error(blocks[:, :2])
+    assert ratio_error(blocks[:, :1]) == 0
+    assert ratio_error(blocks[:1]) == math.inf
+    with pytest.raises(ValueError, match="rounds, contestants"):
+        ratio_error([1.0, 2.0])

@@ -42,7 +42,10 @@ def regress(
         typer.Option(help="What all of it may take, such as 10m; what is open then is inconclusive."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail when something could not be told.")] = False,
-    rounds: Annotated[int, typer.Option(help="How often each contestant is measured per launch.", min=1)] = 10,
+    rounds: Annotated[
+        int,
+        typer.Option(help="Blocks of each contestant per launch; up to four times as many where they scatter.", min=1),
+    ] = 10,
     steps: Annotated[Optional[int], typer.Option(help="Instead of the presets' number of steps.", min=1)] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.", min=0)] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,

@@ -39,7 +39,9 @@ def versions(
         Optional[str],  # noqa: UP045
         typer.Option(help="Go on with launches as long as this has room, such as 60s or 5m."),
     ] = None,
-    rounds: Annotated[int, typer.Option(help="How often each contestant is measured per launch.")] = 10,
+    rounds: Annotated[
+        int, typer.Option(help="Blocks of each contestant per launch; up to four times as many where they scatter.")
+    ] = 10,
     if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
     timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
     output: Store = None,

@@ -190,7 +190,7 @@ def regress(
         delta: smallest relative change that matters, such as 0.03.
         budget_s: seconds that all of it may take; what is not settled by then is inconclusive.
         strict: let what could not be told fail.
-        rounds: blocks of each contestant per launch.
+        rounds: blocks of each contestant per launch; up to four times as many where they scatter.
         seed: of the problems.
         steps: instead of the presets' number of steps.
         timeout_s: how long one phase of one contestant may take, in seconds.
@@ -360,7 +360,8 @@ class _Measuring:
         self._progress, self._if_busy = progress, if_busy
 
     def _settings(self, side: Side, plan: TaskPlan) -> Settings:
-        return api.settings_of(side.content, plan.task, preset=plan.preset, launches=LADDER[0], **self._options)
+        settings = api.settings_of(side.content, plan.task, preset=plan.preset, launches=LADDER[0], **self._options)
+        return dataclasses.replace(settings, ratio_error=self._delta / 3)
 
     def all(self, plans: Sequence[TaskPlan], budget_s: float | None) -> tuple[list[Judgement], list[Run]]:
         """The rows and runs of all tasks, the rows corrected over all pairs."""

@@ -29,6 +29,7 @@ from workbench.launcher import WorkerProcess
 from workbench.records import flag_rounds
 from workbench.session import Session, Silence
 from workbench.statistics import LADDER, Floats
+from workbench.stopping import RATIO_ERROR
 
 HERE = Path(__file__).resolve().parent
 TASK, PRESET = "linreg", "points"
@@ -96,8 +97,7 @@ class RecordingSession(Session):
     ) -> None:
         super().__init__(catalog, contestants, settings, folder, Silence())
         self._scenario = scenario
-        self._blocks_done = 0
-        self._blocks_planned = (settings.launches or LADDER[-1]) * settings.rounds * len(contestants)
+        self._launches_planned = settings.launches or LADDER[-1]
 
     def _job(self, contestant: Contestant) -> Job:
         return dataclasses.replace(super()._job(contestant), package=str(HERE))
@@ -128,8 +128,9 @@ class RecordingSession(Session):
 
     def _timed_block(self, worker: WorkerProcess, steps: int) -> tuple[float, float]:
         """More steps than are counted, the later the more."""
-        done = min(1.0, self._blocks_done / self._blocks_planned)
-        self._blocks_done += 1
+        launch = max(len(contestant.launches) for contestant in self.contestants) - 1
+        rounds = sum(entry.launch == launch for entry in self.rounds)
+        done = min(1.0, (launch + min(1.0, rounds / self.settings.rounds)) / self._launches_planned)
         return super()._timed_block(worker, round(steps * (1 + self._scenario.drift * done)))
 
 
@@ -178,7 +179,10 @@ def record(
         Contestant(f"c{place}", frontend, content.root, package, slowdown=slowdown)
         for place, slowdown in enumerate(slowdowns)
     ]
-    settings = settings_for(launches=launches, budget_s=budget_s, seed=seed, alive=len(contestants), rounds=rounds)
+    settings = dataclasses.replace(
+        settings_for(launches=launches, budget_s=budget_s, seed=seed, alive=len(contestants), rounds=rounds),
+        ratio_error=RATIO_ERROR,
+    )
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         session = RecordingSession(content, contestants, settings, Path(folder), scenario)
         session.run()

@@ -1,0 +1,36 @@
+"""A launch goes on with rounds where its blocks scatter, and only then."""
+
+import itertools
+
+import pytest
+
+from workbench.catalog import catalog
+from workbench.selftest import pool
+from workbench.session import MOST_ROUNDS
+
+PLANNED = 5
+CALM, SCATTERING = (1.0, 1.0, 1.001), (1.0, 1.5, 0.7)
+
+
+@pytest.mark.parametrize("wanted", [None, 0.01])
+@pytest.mark.parametrize("factors", [CALM, SCATTERING])
+def test_rounds_go_on_where_blocks_scatter_and_ratios_decide(factors, wanted, monkeypatch):
+    """Planted: what the machine does to each block. Twice as slow a contestant is no reason to go on."""
+    speeds = itertools.cycle([factor for pair in zip(factors, (2.0, 2.0, 2.0), strict=True) for factor in pair])
+    monkeypatch.setattr(pool, "RATIO_ERROR", wanted)
+    monkeypatch.setattr(pool.RecordingSession, "_timed_block", lambda *_: (next(speeds), 1.0))
+    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: list(group))
+    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
+    made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
+    scattering = wanted is not None and factors is SCATTERING
+    assert [len(blocks) for blocks in made.blocks[0]] == [MOST_ROUNDS * PLANNED if scattering else PLANNED] * 2
+
+
+def test_rounds_stop_as_soon_as_the_ratio_is_known(monkeypatch):
+    """Blocks that scatter by some percent: more rounds than planned, and fewer than the most."""
+    speeds = itertools.cycle([1.0, 1.0, 1.02, 1.0, 0.98, 1.0])
+    monkeypatch.setattr(pool.RecordingSession, "_timed_block", lambda *_: (next(speeds), 1.0))
+    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: list(group))
+    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
+    made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
+    assert PLANNED < len(made.blocks[0][0]) < MOST_ROUNDS * PLANNED
