@@ -26,6 +26,7 @@ import dataclasses
 import gc
 import importlib
 import itertools
+import math
 import os
 import sys
 import time
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 BLOCK_S = 0.02
 WAITS_PER_BLOCK = 1000
 LONGEST_BLOCK_S = 0.5
+CALIBRATIONS = 5  # the quickest counts: what else runs on the machine makes only longer
+ROOM = 1.25  # should all of them have been slow
 TRACE_S = 0.3
 TRACE_PIECES = 200
 TRACE_PIECE_S = 0.001
@@ -185,16 +188,21 @@ class Worker:
         """How many steps make a block: 20 ms, and 1000 times the cost of waiting.
 
         A style that runs many steps per call has a cost per call too, so it is timed over the calls that the
-        task asks for: as many steps as the task has, unless they last too long.
+        task asks for: as many steps as the task has, unless they last longer than LONGEST_BLOCK_S or half of it.
         """
         target = min(max(BLOCK_S, WAITS_PER_BLOCK * waiting), LONGEST_BLOCK_S)
         steps = 1
         run = self._run  # twice: a preempted run looks long, and blocks would stay too short in all launches
         while ((elapsed := run(steps)) < target or (elapsed := run(steps)) < target) and steps < 1 << 24:
             steps = max(2 * steps, min(int(1.2 * steps * target / elapsed), 8 * steps))
-        if self.per_call:
-            steps = max(steps, min(task_steps, int(LONGEST_BLOCK_S * steps / self._run(steps))))
-        return steps
+        if self.per_call:  # what a call costs may hide what a step costs: no telling from a few steps
+            while steps < task_steps and min(run(steps), run(steps)) < LONGEST_BLOCK_S / 2:
+                steps = min(2 * steps, task_steps)
+            return steps
+        if steps == 1:
+            return 1
+        quickest = min(run(steps) for _ in range(CALIBRATIONS))
+        return math.ceil(ROOM * steps * target / quickest)  # doubling overshoots by up to twice
 
     def _audit(self, steps: int) -> dict[str, float]:
         """The best of some audits: what returns early does so each time, a busy machine only now and then."""
