@@ -70,7 +70,7 @@ def idle_turns() -> tuple[int, float]:
         next(begun)
         return begun
 
-    def took(begun: Training, steps: int = 2000) -> float:
+    def took(begun: Training, steps: int = 200) -> float:
         started = time.perf_counter()
         for step in itertools.repeat(1, steps):
             begun.send(step)
@@ -79,7 +79,7 @@ def idle_turns() -> tuple[int, float]:
     def excess(turns: int) -> float:
         plain, slower = training(0), training(turns)
         ratios = []
-        for _ in range(100):
+        for _ in range(1000):  # short blocks: a CPU's speed changes within tenths of a second
             before, between, after = took(plain), took(slower), took(plain)
             ratios.append(2 * between / (before + after))
         return statistics.median(ratios) - 1

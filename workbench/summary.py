@@ -82,11 +82,10 @@ def rows(info: Record, contestants: Sequence[Record]) -> list[dict[str, Any]]:
     dirty = dirty_rounds(info)
     found = [row(info, contestant, dirty) for contestant in contestants]
     timed = [entry for entry in found if entry["step_s"]]
-    fastest = min((entry["step_s"] for entry in timed), default=None)
     by_id = {entry["frontend"]: entry for entry in timed}
-    for entry, rank in zip(timed, ranks(timed, contestants, dirty), strict=True):
-        entry["rank"] = rank
-        entry["relative_step"] = entry["step_s"] / fastest
+    compared = ranks(timed, contestants, dirty), relative_steps(timed, contestants, dirty)
+    for entry, rank, relative in zip(timed, *compared, strict=True):
+        entry |= {"rank": rank, "relative_step": relative}
     for contestant in contestants:
         eager, compiled = by_id.get(contestant["compiles"]), by_id.get(contestant["frontend"])
         if eager and compiled:
@@ -234,12 +233,34 @@ def ranks(
 
     With enough launches pairs of launches are tested (Wilcoxon); with fewer, overlapping intervals share a rank.
     """
-    launches = [_launches_of(entry, contestants) for entry in timed]
-    counts = {len(steps) for steps in launches}
-    if len(counts) == 1 and min(counts) >= FEWEST_FOR_RANKS:
-        return paired_ranks([launch_steps(launch, dirty) for launch in zip(*launches, strict=True)])
+    paired = _side_by_side(timed, contestants, dirty)
+    if len(paired) >= FEWEST_FOR_RANKS:
+        return paired_ranks(paired)
     columns = ([entry[name] for entry in timed] for name in ("step_s", "step_s_low", "step_s_high"))
     return shared_ranks(*columns) if timed else []
+
+
+def relative_steps(
+    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
+) -> list[float]:
+    """Steady steps against the fastest's: compared round by round and launch by launch where that is possible.
+
+    So they may differ a little from the quotient of two ``step_s``, which are each contestant's own medians: a
+    machine that is slow for a while moves those, but not this.
+    """
+    paired = _side_by_side(timed, contestants, dirty)
+    steps = [float(step) for step in without_rounds(paired)] if paired else [entry["step_s"] for entry in timed]
+    return [step / min(steps) for step in steps]
+
+
+def _side_by_side(
+    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
+) -> list[list[float]]:
+    """Seconds per step, a list per launch; empty where contestants were not launched equally often."""
+    launches = [_launches_of(entry, contestants) for entry in timed]
+    if len({len(steps) for steps in launches}) != 1:
+        return []
+    return [launch_steps(launch, dirty) for launch in zip(*launches, strict=True)]
 
 
 def _launches_of(entry: Record, contestants: Sequence[Record]) -> list[Record]:

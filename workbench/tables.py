@@ -30,7 +30,7 @@ MEANINGS = {
     "first": "first step: tracing and compiling are in here",
     "step": "steady step: median over launches",
     "within": "how far the steady step's interval reaches",
-    "× best": "steady step against the fastest",
+    "× best": "steady step against the fastest's, compared round by round",
     "memory": "peak resident memory of the process",
 }
 KNOBS = {
@@ -54,7 +54,7 @@ def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     entries = run.rows
     timed = [entry for entry in entries if entry["outcome"] == "ok"]
     others = [entry for entry in entries if entry["outcome"] != "ok"]
-    return sorted(timed, key=lambda entry: entry["step_s"]), others
+    return sorted(timed, key=lambda entry: entry["relative_step"]), others
 
 
 def cells(entry: Row) -> tuple[str, ...]:

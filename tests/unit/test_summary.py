@@ -96,6 +96,22 @@ def test_what_is_not_ok_shows_no_speed(outcome):
     assert [row[name] for name in ("step_s", "total_s", "gflops", "rank")] == [None] * 4
 
 
+def test_the_relative_step_is_compared_round_by_round():
+    """A machine that is slow for a while, while one's blocks run and then the other's, is no difference of theirs."""
+    slow = [1.0, 1.0, 1.0, 1.5, 1.5]
+    first = contestant("a", [launch(0, [0.010 * part for part in slow])])
+    second = contestant("b", [launch(0, [0.020 * part for part in [1.0, 1.5, 1.5, 1.5, 1.5]])])
+    found = rows(first, second)
+    assert found["a"]["relative_step"] == 1
+    assert found["b"]["relative_step"] == pytest.approx(2)
+    assert found["b"]["step_s"] / found["a"]["step_s"] == pytest.approx(3)
+
+
+def test_the_relative_step_of_unequal_launches_is_that_of_the_steps():
+    found = rows(contestant("a", [launch(0, [0.01])]), contestant("b", [launch(n, [0.03]) for n in (0, 1)]))
+    assert [row["relative_step"] for row in found.values()] == [1, pytest.approx(3)]
+
+
 def test_break_even_counts_set_up_and_first_step_but_not_the_import():
     eager = contestant("eager", [launch(0, [0.010] * 5)])
     compiled = contestant("compiled", [launch(0, [0.005] * 5, first_step_s=10.25, import_s=99.0)], compiles="eager")

@@ -44,7 +44,7 @@ def split(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows that show a speed, fastest first, and the others."""
     timed = [entry for entry in run.rows if entry["outcome"] == "ok" and usable(entry["step_s"])]
     others = [entry for entry in run.rows if entry not in timed]
-    return sorted(timed, key=lambda entry: entry["step_s"]), others
+    return sorted(timed, key=lambda entry: entry["relative_step"]), others
 
 
 def usable(number: float | None) -> bool:
