@@ -420,10 +420,9 @@ class Session:
 
     def _uncertain(self, group: Sequence[Contestant]) -> bool:
         """Whether blocks scatter so much that two contestants' ratio needs more rounds; not what the ratio is."""
-        if self.settings.ratio_error is None:
-            return False
+        wanted = self.settings.ratio_error
         blocks = [contestant.launches[-1].blocks for contestant in group if contestant.running]
-        return ratio_error(list(zip(*blocks, strict=True))) > self.settings.ratio_error
+        return wanted is not None and len(blocks) > 1 and ratio_error(list(zip(*blocks, strict=True))) > wanted
 
     def _round(
         self,

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from workbench.catalog import catalog
+from workbench.launcher import Outcome, WorkerFailedError
 from workbench.selftest import pool
 from workbench.session import MOST_ROUNDS
 
@@ -34,3 +35,19 @@ def test_rounds_stop_as_soon_as_the_ratio_is_known(monkeypatch):
     monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     assert PLANNED < len(made.blocks[0][0]) < MOST_ROUNDS * PLANNED
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_contestants_that_fail_in_a_round_ask_for_no_more(left, monkeypatch):
+    """With none or one left there is no ratio whose error could be too large."""
+    answers = itertools.chain([(1.0, 1.0), None], itertools.repeat((1.0, 1.0))) if left else itertools.repeat(None)
+
+    def block(*_):
+        if (answer := next(answers)) is None:
+            raise WorkerFailedError(Outcome.ERROR, "planted")
+        return answer
+
+    monkeypatch.setattr(pool.RecordingSession, "_timed_block", block)
+    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: [one for one in group if one.running])
+    made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
+    assert len(made.failures) == 2 - left
