@@ -5,6 +5,7 @@ Pure functions on a run's recorded values: no subprocess, no content. Times are 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -83,9 +84,11 @@ def rows(info: Record, contestants: Sequence[Record]) -> list[dict[str, Any]]:
     found = [row(info, contestant, dirty) for contestant in contestants]
     timed = [entry for entry in found if entry["step_s"]]
     by_id = {entry["frontend"]: entry for entry in timed}
-    compared = ranks(timed, contestants, dirty), relative_steps(timed, contestants, dirty)
-    for entry, rank, relative in zip(timed, *compared, strict=True):
-        entry |= {"rank": rank, "relative_step": relative}
+    paired = _side_by_side(timed, contestants, dirty)
+    for entry, relative in zip(timed, relative_steps(timed, paired), strict=True):
+        entry["relative_step"] = relative
+    for entry, rank in zip(timed, ranks(timed, paired), strict=True):
+        entry["rank"] = rank
     for contestant in contestants:
         eager, compiled = by_id.get(contestant["compiles"]), by_id.get(contestant["frontend"])
         if eager and compiled:
@@ -226,29 +229,32 @@ def _ignored_requests(settings: Record, entry: Record) -> list[str]:
     return found
 
 
-def ranks(
-    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
-) -> list[int | None]:
-    """Ranks of the timed rows; contestants that the data cannot tell apart share one.
+def ranks(timed: Sequence[Record], paired: Sequence[Sequence[float]]) -> list[int | None]:
+    """Ranks of the timed rows, which know their relative step; those that the data cannot tell apart share one.
 
     With enough launches pairs of launches are tested (Wilcoxon); with fewer, overlapping intervals share a rank.
+
+    Args:
+        timed: the rows.
+        paired: their seconds per step, a list per launch; empty where they were not launched equally often.
     """
-    paired = _side_by_side(timed, contestants, dirty)
     if len(paired) >= FEWEST_FOR_RANKS:
         return paired_ranks(paired)
-    columns = ([entry[name] for entry in timed] for name in ("step_s", "step_s_low", "step_s_high"))
-    return shared_ranks(*columns) if timed else []
+    if not timed:
+        return []
+    reach = [
+        [entry["relative_step"] * entry[name] / entry["step_s"] for entry in timed]
+        for name in ("step_s", "step_s_low", "step_s_high")
+    ]
+    return shared_ranks(*reach)
 
 
-def relative_steps(
-    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
-) -> list[float]:
+def relative_steps(timed: Sequence[Record], paired: Sequence[Sequence[float]]) -> list[float]:
     """Steady steps against the fastest's: compared round by round and launch by launch where that is possible.
 
     So they may differ a little from the quotient of two ``step_s``, which are each contestant's own medians: a
     machine that is slow for a while moves those, but not this.
     """
-    paired = _side_by_side(timed, contestants, dirty)
     steps = [float(step) for step in without_rounds(paired)] if paired else [entry["step_s"] for entry in timed]
     return [step / min(steps) for step in steps]
 
@@ -256,9 +262,10 @@ def relative_steps(
 def _side_by_side(
     timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
 ) -> list[list[float]]:
-    """Seconds per step, a list per launch; empty where contestants were not launched equally often."""
+    """Seconds per step, a list per launch; empty without equally many launches, or with a time that is none."""
     launches = [_launches_of(entry, contestants) for entry in timed]
-    if len({len(steps) for steps in launches}) != 1:
+    times = (seconds for steps in launches for launch in steps for seconds in launch["blocks"])
+    if len({len(steps) for steps in launches}) != 1 or not all(0 < seconds < math.inf for seconds in times):
         return []
     return [launch_steps(launch, dirty) for launch in zip(*launches, strict=True)]
 

@@ -150,7 +150,7 @@ def rebuild(
 
 @app.command()
 def selftest(
-    full: Annotated[bool, typer.Option("--full", help="For the night: 200 comparisons, an hour.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="For the night: 200 comparisons, one to two hours.")] = False,
     comparisons: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="With --full: this many comparisons of identical code, the rest in proportion.", min=1),

@@ -42,7 +42,8 @@ def _fastest(timed: Sequence[Row]) -> str:
         )
     leaders = [entry for entry in timed if entry["rank"] == best["rank"]]
     names = listed([entry["frontend"] for entry in leaders])
-    steps = f"{format_seconds(best['step_s'])} to {format_seconds(leaders[-1]['step_s'])} per steady step"
+    seconds = sorted(entry["step_s"] for entry in leaders)
+    steps = f"{format_seconds(seconds[0])} to {format_seconds(seconds[-1])} per steady step"
     if len(leaders) == len(timed):
         return f"{names} are not distinguishable here: {steps}"
     following = next(entry for entry in timed if entry not in leaders)
