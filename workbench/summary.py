@@ -5,7 +5,6 @@ Pure functions on a run's recorded values: no subprocess, no content. Times are 
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -262,10 +261,9 @@ def relative_steps(timed: Sequence[Record], paired: Sequence[Sequence[float]]) -
 def _side_by_side(
     timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
 ) -> list[list[float]]:
-    """Seconds per step, a list per launch; empty without equally many launches, or with a time that is none."""
+    """Seconds per step, a list per launch; empty where contestants were not launched equally often."""
     launches = [_launches_of(entry, contestants) for entry in timed]
-    times = (seconds for steps in launches for launch in steps for seconds in launch["blocks"])
-    if len({len(steps) for steps in launches}) != 1 or not all(0 < seconds < math.inf for seconds in times):
+    if len({len(steps) for steps in launches}) != 1:
         return []
     return [launch_steps(launch, dirty) for launch in zip(*launches, strict=True)]
 

@@ -112,12 +112,6 @@ def test_the_relative_step_of_unequal_launches_is_that_of_the_steps():
     assert [row["relative_step"] for row in found.values()] == [1, pytest.approx(3)]
 
 
-def test_a_time_that_is_none_is_compared_with_nothing():
-    """A file that somebody edited: the rows are still shown."""
-    found = rows(contestant("a", [launch(0, [0.01])]), contestant("b", [launch(0, [float("nan")])]))
-    assert found["a"]["step_s"] == 0.01
-
-
 def test_break_even_counts_set_up_and_first_step_but_not_the_import():
     eager = contestant("eager", [launch(0, [0.010] * 5)])
     compiled = contestant("compiled", [launch(0, [0.005] * 5, first_step_s=10.25, import_s=99.0)], compiles="eager")
