@@ -6,6 +6,7 @@ import copy
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -32,6 +33,12 @@ NOT_A_USERS = (
     "TERMINAL_WIDTH",
     "_TYPER",
 )
+
+# Under nohup, or in the background of a script, signals are ignored, and so they are by all that is started from here.
+# With a handler here, even of nothing, they mean to those programs what they usually do.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -60,7 +60,7 @@ def regress(command, tmp_path_factory):
     def regressed(repository, *words):
         place = tmp_path_factory.mktemp("gate")
         options = [
-            "--rounds=3",
+            "--rounds=1",
             "--json",
             "--output",
             str(place / "runs"),
@@ -203,10 +203,10 @@ def test_outside_a_repository_it_says_so(command, content, tmp_path):
 
 PLUGIN = """
 def test_steady(workbench):
-    workbench.assert_not_slower("linreg", "steady", base="base", rounds=3)
+    workbench.assert_not_slower("linreg", "steady", base="base", rounds=1)
 
 def test_slower(workbench):
-    workbench.assert_not_slower("linreg", "slower", base="base", rounds=3)
+    workbench.assert_not_slower("linreg", "slower", base="base", rounds=1)
 """
 
 
