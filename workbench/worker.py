@@ -188,7 +188,7 @@ class Worker:
         """How many steps make a block: 20 ms, and 1000 times the cost of waiting.
 
         A style that runs many steps per call has a cost per call too, so it is timed over the calls that the
-        task asks for: as many steps as the task has, unless they last longer than LONGEST_BLOCK_S or half of it.
+        task asks for: as many steps as the task has, or as last half of LONGEST_BLOCK_S.
         """
         target = min(max(BLOCK_S, WAITS_PER_BLOCK * waiting), LONGEST_BLOCK_S)
         steps = 1

@@ -13,6 +13,13 @@ PLANNED = 5
 CALM, SCATTERING = (1.0, 1.0, 1.001), (1.0, 1.5, 0.7)
 
 
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch):
+    """No shuffling and no flags: what is planted happens to whom it is meant for, and repeats nothing."""
+    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: [one for one in group if one.running])
+    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
+
+
 @pytest.mark.parametrize("wanted", [None, 0.01])
 @pytest.mark.parametrize("factors", [CALM, SCATTERING])
 def test_rounds_go_on_where_blocks_scatter_and_ratios_decide(factors, wanted, monkeypatch):
@@ -20,8 +27,6 @@ def test_rounds_go_on_where_blocks_scatter_and_ratios_decide(factors, wanted, mo
     speeds = itertools.cycle([factor for pair in zip(factors, (2.0, 2.0, 2.0), strict=True) for factor in pair])
     monkeypatch.setattr(pool, "RATIO_ERROR", wanted)
     monkeypatch.setattr(pool.RecordingSession, "_timed_block", lambda *_: (next(speeds), 1.0))
-    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: list(group))
-    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     scattering = wanted is not None and factors is SCATTERING
     assert [len(blocks) for blocks in made.blocks[0]] == [MOST_ROUNDS * PLANNED if scattering else PLANNED] * 2
@@ -31,8 +36,6 @@ def test_rounds_stop_as_soon_as_the_ratio_is_known(monkeypatch):
     """Blocks that scatter by some percent: more rounds than planned, and fewer than the most."""
     speeds = itertools.cycle([1.0, 1.0, 1.02, 1.0, 0.98, 1.0])
     monkeypatch.setattr(pool.RecordingSession, "_timed_block", lambda *_: (next(speeds), 1.0))
-    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: list(group))
-    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     assert PLANNED < len(made.blocks[0][0]) < MOST_ROUNDS * PLANNED
 
@@ -48,6 +51,5 @@ def test_contestants_that_fail_in_a_round_ask_for_no_more(left, monkeypatch):
         return answer
 
     monkeypatch.setattr(pool.RecordingSession, "_timed_block", block)
-    monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: [one for one in group if one.running])
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     assert len(made.failures) == 2 - left

@@ -12,12 +12,9 @@ class Clocked(worker.Worker):
     def __init__(self, call_s, step_s, *, per_call):
         super().__init__(Job.__new__(Job))
         self.call_s, self.step_s, self.per_call = call_s, step_s, per_call
-        self.spent_s = 0.0
 
     def _run(self, steps):
-        took = self.call_s + steps * self.step_s if self.per_call else steps * (self.call_s + self.step_s)
-        self.spent_s += took
-        return took
+        return self.call_s + steps * self.step_s if self.per_call else steps * (self.call_s + self.step_s)
 
     def sized(self, task_steps=1000, waiting=1e-6):
         """Steps of a block, and the seconds that it lasts."""
