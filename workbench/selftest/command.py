@@ -75,7 +75,7 @@ class Plan:
             launches=LADDER[-1],
             identical=identical,
             sessions=max(1, round(4 * comparisons / COMPARISONS)),
-            pairs=50,
+            pairs=200,
             processes=3,
         )
 
