@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.statistics import Floats, _partition, _times, _without_outliers
+from workbench.statistics import Floats
+from workbench.statistics.arrays import as_times
+from workbench.statistics.segments import partition, without_outliers
 
 DELTA = 0.03
 """Smallest jump that is reported."""
@@ -53,15 +55,15 @@ def jumps(times: ArrayLike, delta: float = DELTA) -> list[Jump]:
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, not {delta}")
-    logs = np.log(_times(times, "times"))
+    logs = np.log(as_times(times, "times"))
     n, bar = len(logs), math.log1p(delta)
     if n < 2 * SHORTEST:
         return []
     differences = np.diff(logs)
     noise = 1.4826 * float(np.median(np.abs(differences - np.median(differences)))) / math.sqrt(2)
     noise = max(noise * (1 + 4 / n), bar / 4)
-    cleaned = _without_outliers(logs - np.median(logs), 3 * noise)
-    return _lasting(cleaned, _partition(cleaned, PENALTY * noise**2 * math.log(n), SHORTEST)[1:], noise, bar)
+    cleaned = without_outliers(logs - np.median(logs), 3 * noise)
+    return _lasting(cleaned, partition(cleaned, PENALTY * noise**2 * math.log(n), SHORTEST)[1:], noise, bar)
 
 
 def _lasting(logs: Floats, borders: list[int], noise: float, bar: float) -> list[Jump]:

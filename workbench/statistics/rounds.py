@@ -1,0 +1,67 @@
+"""Rounds of a launch: what each did to all contestants, taken out, and how well ratios are known without it."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workbench.statistics.arrays import Floats, shamos_spread
+
+
+def without_rounds(blocks: ArrayLike) -> Floats:
+    """Times of contestants that were measured in turn, with what each round did to all of them taken out.
+
+    Of each two contestants the median of their log ratios, round by round, is taken: drift and slow rounds leave it
+    alone, and one disturbed block moves it little. A contestant's time is then its mean over those medians with all
+    (itself too), which makes them agree: a to b times b to c is a to c. For two, the ratio is that median itself.
+
+    Sources: Doksum 1967, Robust Procedures for Some Linear Models with One Observation per Cell; Hollander, Wolfe and
+    Chicken 2014, Nonparametric Statistical Methods, section 7.4. Taking each round's median out instead (Tukey's
+    median polish) draws the ratios of few noisy contestants towards 1: whoever is the median has no residual.
+
+    Args:
+        blocks: (rounds, contestants) positive times.
+
+    Returns:
+        (contestants,) times in the unit of the blocks.
+
+    Raises:
+        ValueError: for anything but a matrix of finite positive times.
+    """
+    logs = np.log(_matrix(blocks))
+    contrasts = np.median(logs[:, :, np.newaxis] - logs[:, np.newaxis, :], axis=0)
+    cleaned: Floats = np.exp(contrasts.mean(axis=1) + np.median(logs.mean(axis=1)))
+    return cleaned
+
+
+def ratio_error(blocks: ArrayLike) -> float:
+    """Standard error of what `without_rounds` says of two contestants' ratio: of the least certain two.
+
+    The error of the median of their log ratios, ``1.2533 * spread / sqrt(rounds)``. It is made of how the rounds
+    differ among themselves, never of what the ratio is: exchanging the two, or slowing one of them down, leaves it
+    as it is. So rounds may go on until it is small, and the signs of the ratios stay as fair as before.
+
+    Args:
+        blocks: (rounds, contestants) positive times.
+
+    Returns:
+        a relative error, such as 0.01; 0 for fewer than two contestants, inf for fewer than two rounds of them.
+
+    Raises:
+        ValueError: for anything but a matrix of finite positive times.
+    """
+    logs = np.log(_matrix(blocks))
+    rounds, contestants = logs.shape
+    if contestants < 2:
+        return 0.0
+    if rounds < 2:
+        return math.inf
+    widest = max(shamos_spread(logs[:, i] - logs[:, j]) for i in range(contestants) for j in range(i))
+    return math.sqrt(math.pi / 2) * widest / math.sqrt(rounds)
+
+
+def _matrix(blocks: ArrayLike) -> Floats:
+    times = np.asarray(blocks, dtype=np.float64)
+    if times.ndim != 2 or not times.size or not np.all(np.isfinite(times) & (times > 0)):
+        raise ValueError("blocks must be a matrix (rounds, contestants) of finite positive times")
+    return times
