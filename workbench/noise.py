@@ -265,18 +265,24 @@ def flag(
     return tuple(phrase for phrase in phrases if phrase)
 
 
-def sentence(rounds_flags: Sequence[tuple[str, ...]], *, tolerated: float = 0.2) -> str | None:
-    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet."""
+def sentence(
+    rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
+) -> str | None:
+    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
+
+    Args:
+        rounds_flags: why each round was disturbed, if it was.
+        least: relative difference below which nothing can be told apart, if known.
+        tolerated: share of rounds that may be dirty on a quiet machine.
+    """
     dirty = [flags for flags in rounds_flags if flags]
     if not dirty or len(dirty) <= tolerated * len(rounds_flags):
         return None
     causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
     cause = causes.most_common(1)[0][0]
     how = "" if len(causes) == 1 else "mostly "
-    return (
-        f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed "
-        f"({how}{cause}), so small differences cannot be told here."
-    )
+    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
+    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
 
 
 def _cause(phrase: str) -> str:

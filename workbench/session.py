@@ -38,7 +38,7 @@ from workbench.exchange import Job
 from workbench.forecast import Forecast
 from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess, leave_signals_to_main
 from workbench.records import flag_rounds, proof_facts
-from workbench.statistics import ratio_error
+from workbench.statistics import ratio_errors
 from workbench.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.verify import Proof, tolerance, verify
 
@@ -422,7 +422,9 @@ class Session:
         """Whether blocks scatter so much that two contestants' ratio needs more rounds; not what the ratio is."""
         wanted = self.settings.ratio_error
         blocks = [contestant.launches[-1].blocks for contestant in group if contestant.running]
-        return wanted is not None and len(blocks) > 1 and ratio_error(list(zip(*blocks, strict=True))) > wanted
+        if wanted is None or len(blocks) < 2:
+            return False
+        return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > wanted
 
     def _round(
         self,

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.statistics import (
     WarmupClass,
     break_even,
@@ -17,6 +19,7 @@ from workbench.statistics import (
     fit_overhead,
     median_interval,
     paired_ranks,
+    ratio_errors,
     shared_ranks,
     warmup_class,
     without_rounds,
@@ -131,14 +134,20 @@ def launch_steps(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
     For comparing contestants: a slow round makes no difference then. Where they were not measured in the same
     rounds, each one's own median.
     """
+    blocks = _round_by_round(launches, dirty)
+    if not blocks:
+        return [launch_step(launch, dirty) for launch in launches]
+    return [float(step) for step in without_rounds(blocks)]
+
+
+def _round_by_round(launches: Sequence[Record], dirty: AbstractSet[tuple[int, int]]) -> list[list[float]]:
+    """Blocks of contestants in one launch, a list per round, clean ones if half are; empty where rounds differ."""
     rounds = launches[0]["rounds"]
     if any(launch["rounds"] != rounds for launch in launches):
-        return [launch_step(launch, dirty) for launch in launches]
+        return []
     clean = [place for place, number in enumerate(rounds) if (launches[0]["launch"], number) not in dirty]
     kept = clean if 2 * len(clean) >= len(rounds) else range(len(rounds))
-    return [
-        float(step) for step in without_rounds([[launch["blocks"][place] for launch in launches] for place in kept])
-    ]
+    return [[launch["blocks"][place] for launch in launches] for place in kept]
 
 
 def clean_blocks(launch: Record, dirty: AbstractSet[tuple[int, int]]) -> list[float]:
@@ -256,6 +265,24 @@ def relative_steps(timed: Sequence[Record], paired: Sequence[Sequence[float]]) -
     """
     steps = [float(step) for step in without_rounds(paired)] if paired else [entry["step_s"] for entry in timed]
     return [step / min(steps) for step in steps]
+
+
+def least_difference(info: Record, contestants: Sequence[Record]) -> float | None:
+    """Relative difference below which no two contestants of a run can be told apart: two standard errors of a ratio.
+
+    Of the two whose ratio is known best, and from the scatter of rounds alone: others, and what differs from launch to
+    launch, only add to it. None where fewer than two were measured side by side.
+    """
+    dirty = dirty_rounds(info)
+    timed = [entry for entry in contestants if entry["outcome"] == "ok"]
+    launches = list(filter(None, ([launch for launch in entry["launches"] if launch["blocks"]] for entry in timed)))
+    if len(launches) < 2 or len(set(map(len, launches))) > 1:
+        return None
+    blocks = [_round_by_round(launch, dirty) for launch in zip(*launches, strict=True)]
+    if not all(len(rounds) > 1 for rounds in blocks):
+        return None
+    errors = np.sqrt(sum(ratio_errors(rounds) ** 2 for rounds in blocks)) / len(blocks)
+    return 2 * float(errors[np.triu_indices(len(launches), k=1)].min())
 
 
 def _side_by_side(

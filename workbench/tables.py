@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench import noise
+from workbench import noise, summary
 from workbench.errors import one_line as clean
 from workbench.units import format_bytes, format_ratio, format_seconds
 
@@ -119,8 +119,14 @@ def notes(run: Run, *, more: bool = False) -> list[str]:
     lines += _energy(timed) if more else []
     lines += [f"{entry['frontend']}: {warning}" for entry in timed for warning in entry["warnings"]]
     lines += ledger(timed)
-    noisy = noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]])
+    noisy = disturbance(run)
     return [*lines, noisy] if noisy else lines
+
+
+def disturbance(run: Run) -> str | None:
+    """One sentence when the machine was not quiet, and what could not be told apart for that."""
+    least = summary.least_difference(run.info, run.contestants)
+    return noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]], least)
 
 
 def _reached(settings: Mapping[str, Any], timed: list[dict[str, Any]]) -> list[str]:

@@ -326,7 +326,11 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
     said = noise.sentence(rounds + [()] * 7)
     assert said is not None
     assert "5 of 12 rounds were disturbed (mostly steal)" in said
-    assert said.endswith(".")
+    assert said.endswith("(mostly steal).")
+
+
+def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
+    assert noise.sentence([("suspended",)], 0.034).endswith(", so differences below about 3 % cannot be told here.")
 
 
 @pytest.mark.parametrize(

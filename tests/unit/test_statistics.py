@@ -29,7 +29,7 @@ from workbench.statistics import (
     paired_ranks,
     pyperf_rule,
     pytest_benchmark_rule,
-    ratio_error,
+    ratio_errors,
     shared_ranks,
     signed_rank_interval,
     signed_rank_p,
@@ -708,22 +708,25 @@ def test_the_error_of_a_ratio_is_what_the_ratio_of_a_launch_scatters_by():
     random = np.random.default_rng(8)
     blocks = np.exp(0.05 * random.standard_normal((1000, 15, 2)) + 0.3 * random.standard_normal((1000, 15, 1)))
     ratios = [np.log(np.divide(*without_rounds(launch))) for launch in blocks]
-    assert np.mean([ratio_error(launch) for launch in blocks]) == pytest.approx(np.std(ratios), rel=0.1)
+    assert np.mean([ratio_errors(launch)[0, 1] for launch in blocks]) == pytest.approx(np.std(ratios), rel=0.1)
 
 
 def test_the_error_of_a_ratio_does_not_look_at_the_ratio():
     """Or rounds that go on until it is small would choose among ratios."""
     blocks = np.exp(0.1 * np.random.default_rng(8).standard_normal((9, 3)))
     slower = blocks * [1.0, 1.3, 1.0]
-    assert ratio_error(slower) == pytest.approx(ratio_error(blocks))
-    assert ratio_error(1 / blocks) == pytest.approx(ratio_error(blocks))
-    assert ratio_error(blocks[:, ::-1]) == pytest.approx(ratio_error(blocks))
+    assert ratio_errors(slower) == pytest.approx(ratio_errors(blocks))
+    assert ratio_errors(1 / blocks) == pytest.approx(ratio_errors(blocks))
+    assert ratio_errors(blocks[:, ::-1]) == pytest.approx(ratio_errors(blocks)[::-1, ::-1])
 
 
-def test_the_least_certain_two_contestants_count_and_one_alone_or_one_round_says_nothing():
+def test_each_two_contestants_have_an_error_of_their_own_and_one_round_says_nothing():
     blocks = np.exp(np.random.default_rng(8).standard_normal((9, 3)) * [0.01, 0.01, 0.2])
-    assert ratio_error(blocks) > 3 * ratio_error(blocks[:, :2])
-    assert ratio_error(blocks[:, :1]) == 0
-    assert ratio_error(blocks[:1]) == math.inf
+    errors = ratio_errors(blocks)
+    assert errors[2, :2].min() > 3 * errors[0, 1]
+    assert (errors == errors.T).all()
+    assert (np.diag(errors) == 0).all()
+    assert ratio_errors(blocks[:, :1]).max() == 0
+    assert ratio_errors(blocks[:1])[0, 1] == math.inf
     with pytest.raises(ValueError, match="rounds, contestants"):
-        ratio_error([1.0, 2.0])
+        ratio_errors([1.0, 2.0])

@@ -1,5 +1,8 @@
 """From records to rows: phases add up, the launch is the unit, nothing that failed shows a speed."""
 
+import math
+
+import numpy as np
 import pytest
 
 from workbench import summary
@@ -176,3 +179,23 @@ def test_a_slow_round_makes_no_difference_between_contestants():
 def test_contestants_of_other_rounds_keep_their_own_median():
     first, second = launch(0, [0.01, 0.02, 0.03]), launch(0, [0.04, 0.05, 0.06], rounds=[3, 4, 5])
     assert summary.launch_steps([first, second]) == [0.02, 0.05]
+
+
+def scattering(name, sd, launches=4, rounds=40, **changes):
+    random = np.random.default_rng(sum(name.encode()))
+    blocks = np.exp(sd * random.standard_normal((launches, rounds)))
+    return contestant(name, [launch(number, list(blocks[number])) for number in range(launches)], **changes)
+
+
+def test_the_least_difference_is_two_standard_errors_of_the_ratio_that_is_known_best():
+    least = summary.least_difference(info(), [scattering("a", 0.03), scattering("b", 0.04), scattering("c", 0.5)])
+    assert least == pytest.approx(2 * 1.2533 * math.hypot(0.03, 0.04) / math.sqrt(4 * 40), rel=0.2)
+
+
+def test_there_is_no_least_difference_without_two_that_were_measured_side_by_side():
+    a, b = scattering("a", 0.03), scattering("b", 0.03)
+    assert summary.least_difference(info(), [a, b]) is not None
+    for other in ([], [scattering("b", 0.03, outcome="failed")], [scattering("b", 0.03, launches=3)]):
+        assert summary.least_difference(info(), [a, *other]) is None
+    assert summary.least_difference(info(), [a, scattering("b", 0.03, rounds=39)]) is None
+    assert summary.least_difference(info(), [scattering("a", 0.03, rounds=1), scattering("b", 0.03, rounds=1)]) is None

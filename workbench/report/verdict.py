@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench import noise, tables
+from workbench import tables
 from workbench.errors import one_line
 from workbench.report.parts import Row, interval, listed, split
 from workbench.summary import FEWEST_FOR_RANKS
@@ -26,8 +26,8 @@ def verdict(run: Run) -> str:
     if failed:
         reasons = ", ".join(f"{entry['frontend']} ({_outcome(entry)})" for entry in failed)
         clauses.append(f"{len(failed)} of {len(run.rows)} failed: {reasons}")
-    if _noisy(run):
-        clauses.append("the machine was not quiet, so small differences cannot be told")
+    if tables.disturbance(run):
+        clauses.append("the machine was not quiet")
     if run.info.get("interrupted"):
         clauses.append("the run was interrupted before its end")
     return one_line("; ".join(clauses) + ".")
@@ -73,15 +73,11 @@ def caveats(run: Run) -> list[str]:
         lines.append(f"Not measured here: {names}.")
     lines += [f"{entry['frontend']} {warning}." for entry in timed for warning in entry["warnings"]]
     lines += tables.ledger(list(map(dict, timed)))
-    return [one_line(line) for line in [*lines, *filter(None, [_noisy(run)])]]
+    return [one_line(line) for line in [*lines, *filter(None, [tables.disturbance(run)])]]
 
 
 def _launches(count: int) -> str:
     return "1 launch" if count == 1 else f"{count:g} launches"
-
-
-def _noisy(run: Run) -> str | None:
-    return noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]])
 
 
 def overtaking(entry: Row) -> str:

@@ -12,7 +12,7 @@ from workbench.statistics.arrays import Floats
 from workbench.statistics.fits import Overhead, break_even, break_even_range, fit_overhead
 from workbench.statistics.ladder import ALPHA, LADDER, alpha_at, minimum_launches, smallest_detectable
 from workbench.statistics.ranks import MedianInterval, median_interval, paired_ranks, shared_ranks
-from workbench.statistics.rounds import ratio_error, without_rounds
+from workbench.statistics.rounds import ratio_errors, without_rounds
 from workbench.statistics.rules import asv_rule, pyperf_rule, pytest_benchmark_rule
 from workbench.statistics.signed_rank import hodges_lehmann, log_ratios, signed_rank_interval, signed_rank_p
 from workbench.statistics.verdicts import Comparison, Verdict, compare, compare_apart
@@ -42,7 +42,7 @@ __all__ = [
     "paired_ranks",
     "pyperf_rule",
     "pytest_benchmark_rule",
-    "ratio_error",
+    "ratio_errors",
     "shared_ranks",
     "signed_rank_interval",
     "signed_rank_p",

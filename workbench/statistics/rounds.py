@@ -34,8 +34,8 @@ def without_rounds(blocks: ArrayLike) -> Floats:
     return cleaned
 
 
-def ratio_error(blocks: ArrayLike) -> float:
-    """Standard error of what `without_rounds` says of two contestants' ratio: of the least certain two.
+def ratio_errors(blocks: ArrayLike) -> Floats:
+    """Standard errors of what `without_rounds` says of each two contestants' ratio.
 
     The error of the median of their log ratios, ``1.2533 * spread / sqrt(rounds)``. It is made of how the rounds
     differ among themselves, never of what the ratio is: exchanging the two, or slowing one of them down, leaves it
@@ -45,19 +45,19 @@ def ratio_error(blocks: ArrayLike) -> float:
         blocks: (rounds, contestants) positive times.
 
     Returns:
-        a relative error, such as 0.01; 0 for fewer than two contestants, inf for fewer than two rounds of them.
+        (contestants, contestants) relative errors, such as 0.01, zeros in the diagonal; inf for fewer than two rounds.
 
     Raises:
         ValueError: for anything but a matrix of finite positive times.
     """
     logs = np.log(_matrix(blocks))
     rounds, contestants = logs.shape
-    if contestants < 2:
-        return 0.0
-    if rounds < 2:
-        return math.inf
-    widest = max(shamos_spread(logs[:, i] - logs[:, j]) for i in range(contestants) for j in range(i))
-    return math.sqrt(math.pi / 2) * widest / math.sqrt(rounds)
+    errors = np.zeros((contestants, contestants))
+    for i in range(contestants):
+        for j in range(i):
+            spread = shamos_spread(logs[:, i] - logs[:, j]) if rounds > 1 else math.inf
+            errors[i, j] = errors[j, i] = math.sqrt(math.pi / 2) * spread / math.sqrt(rounds)
+    return errors
 
 
 def _matrix(blocks: ArrayLike) -> Floats:
