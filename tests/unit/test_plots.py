@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from scipy import optimize
 
 from workbench import plots
+from workbench.plots.style import never_falling
 
 COLORS = {
     "numpy_manual": "#666666",
@@ -355,3 +357,19 @@ def test_a_run_draws_itself_and_a_figure_shows_itself(numpy_run):
     assert numpy_run.plot.loss().get_suptitle() == numpy_run.title
     assert numpy_run.plot.loss("Mine").get_suptitle() == "Mine"
     assert "nothing was measured" in texts(numpy_run.plot.sweep().axes[0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_names_stand_where_an_isotonic_regression_puts_them(seed):
+    values = np.random.default_rng(seed).standard_normal(1 + seed).round(seed % 3)
+    np.testing.assert_allclose(never_falling(values), optimize.isotonic_regression(values).x, atol=1e-12)
+
+
+def test_drawing_does_not_import_scipy():
+    """It would be a fifth of the harness's memory."""
+    code = (
+        "import sys, pandas as pd; from workbench import plots; "
+        "plots.loss(pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}), {}); "
+        "print('scipy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
