@@ -369,7 +369,7 @@ def test_drawing_does_not_import_scipy():
     """It would be a fifth of the harness's memory."""
     code = (
         "import sys, pandas as pd; from workbench import plots; "
-        "plots.loss(pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}), {}); "
+        "plots.loss(pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}), {}, title='t'); "
         "print('scipy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
