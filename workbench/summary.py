@@ -86,7 +86,7 @@ def rows(info: Record, contestants: Sequence[Record]) -> list[dict[str, Any]]:
     found = [row(info, contestant, dirty) for contestant in contestants]
     timed = [entry for entry in found if entry["step_s"]]
     by_id = {entry["frontend"]: entry for entry in timed}
-    paired = _side_by_side(timed, contestants, dirty)
+    paired = [launch_steps(launches, dirty) for launches in _side_by_side(contestants)]
     for entry, relative in zip(timed, relative_steps(timed, paired), strict=True):
         entry["relative_step"] = relative
     for entry, rank in zip(timed, ranks(timed, paired), strict=True):
@@ -274,30 +274,18 @@ def least_difference(info: Record, contestants: Sequence[Record]) -> float | Non
     launch, only add to it. None where fewer than two were measured side by side.
     """
     dirty = dirty_rounds(info)
-    timed = [entry for entry in contestants if entry["outcome"] == "ok"]
-    launches = list(filter(None, ([launch for launch in entry["launches"] if launch["blocks"]] for entry in timed)))
-    if len(launches) < 2 or len(set(map(len, launches))) > 1:
-        return None
-    blocks = [_round_by_round(launch, dirty) for launch in zip(*launches, strict=True)]
-    if not all(len(rounds) > 1 for rounds in blocks):
+    blocks = [_round_by_round(launches, dirty) for launches in _side_by_side(contestants)]
+    if not blocks or any(len(rounds) < 2 or len(rounds[0]) < 2 for rounds in blocks):
         return None
     errors = np.sqrt(sum(ratio_errors(rounds) ** 2 for rounds in blocks)) / len(blocks)
-    return 2 * float(errors[np.triu_indices(len(launches), k=1)].min())
+    return 2 * float(errors[np.triu_indices(len(errors), k=1)].min())
 
 
-def _side_by_side(
-    timed: Sequence[Record], contestants: Sequence[Record], dirty: AbstractSet[tuple[int, int]]
-) -> list[list[float]]:
-    """Seconds per step, a list per launch; empty where contestants were not launched equally often."""
-    launches = [_launches_of(entry, contestants) for entry in timed]
-    if len({len(steps) for steps in launches}) != 1:
-        return []
-    return [launch_steps(launch, dirty) for launch in zip(*launches, strict=True)]
-
-
-def _launches_of(entry: Record, contestants: Sequence[Record]) -> list[Record]:
-    found = next(contestant for contestant in contestants if contestant["frontend"] == entry["frontend"])
-    return [launch for launch in found["launches"] if launch["blocks"]]
+def _side_by_side(contestants: Sequence[Record]) -> list[tuple[Record, ...]]:
+    """What all timed contestants did, launch by launch; empty where they were not launched equally often."""
+    timed = [contestant["launches"] for contestant in contestants if contestant["outcome"] == "ok"]
+    measured = [found for launches in timed if (found := [launch for launch in launches if launch["blocks"]])]
+    return list(zip(*measured, strict=True)) if len({len(found) for found in measured}) == 1 else []
 
 
 def _break_even(eager: Record, compiled: Record) -> dict[str, Any]:

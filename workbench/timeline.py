@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import index
 from workbench.errors import WorkbenchError, one_line, unknown
-from workbench.levels import DELTA, PENALTY, SHORTEST, WINDOW, Jump, jumps
 from workbench.records import scrubbed
 from workbench.results import default_store
+from workbench.statistics.jumps import DELTA, PENALTY, SHORTEST, WINDOW, Jump, jumps
 from workbench.tables import format_range
 from workbench.units import format_seconds
 

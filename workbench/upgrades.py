@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench import api, noise, runner, summary, tables, venvs, verify
+from workbench import api, runner, summary, tables, venvs, verify
 from workbench.catalog import Catalog, Frontend, catalog
 from workbench.content import package_root
 from workbench.contestant import Contestant
@@ -392,7 +392,7 @@ def notes(report: VersionsReport) -> list[str]:
         "off by: largest relative difference of losses and result from float64 NumPy; drift: from the base version. "
         f"Rounding explains up to {report.run.info['tolerance']:.1e}."
     )
-    noisy = noise.sentence([tuple(found["flags"]) for found in report.run.info["rounds"]])
+    noisy = tables.disturbance(report.run)
     return [one_line(line) for line in [*lines, *([noisy] if noisy else [])]]
 
 

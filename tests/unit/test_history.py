@@ -13,7 +13,7 @@ import pytest
 import workbench
 from workbench import index, results, timeline
 from workbench.errors import WorkbenchError
-from workbench.levels import jumps
+from workbench.statistics.jumps import jumps
 
 SERIES = 100
 

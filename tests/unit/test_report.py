@@ -115,7 +115,9 @@ def test_a_machine_that_was_not_quiet_is_in_the_verdict(full_run):
     for found in full_run.info["rounds"]:
         found["flags"] = ["steal 9 %"]
     assert "the machine was not quiet" in verdict(full_run)
-    assert "24 of 24 rounds were disturbed" in " ".join(caveats(full_run))
+    said = " ".join(caveats(full_run))
+    assert "24 of 24 rounds were disturbed" in said
+    assert "so differences below about" in said
 
 
 def test_few_launches_are_said_to_be_few(full_run, numpy_run):

@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
-from workbench import noise
 from workbench.errors import one_line
 from workbench.gate.judge import UNKNOWN, WORSE, Finding, Judgement
-from workbench.tables import escape_markdown, plain_table
+from workbench.tables import disturbance, escape_markdown, plain_table
 from workbench.units import format_share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from workbench.gate.commits import Gate
-    from workbench.results import Run
 
 HEADINGS = ("frontend", "finding", "change", "interval", "could see", "base twice", "launches")
 STYLES = {**dict.fromkeys(WORSE, "bold red"), **dict.fromkeys(UNKNOWN, "yellow"), Finding.FASTER: "green"}
@@ -82,11 +80,7 @@ def notes(gate: Gate) -> list[str]:
             "These runs were made at different times: what the machine did between them is part of every change, and "
             f"no statistic removes it; `workbench regress` measures side by side. {ignored}"
         )
-    return [how, *(f"{run.id}: {told}" for run in gate.runs if (told := _noise(run)))]
-
-
-def _noise(run: Run) -> str | None:
-    return noise.sentence([tuple(found["flags"]) for found in run.info["rounds"]])
+    return [how, *(f"{run.id}: {told}" for run in gate.runs if (told := disturbance(run)))]
 
 
 def by_task(gate: Gate) -> Iterator[tuple[str, list[Judgement]]]:

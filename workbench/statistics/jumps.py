@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.statistics import Floats
-from workbench.statistics.arrays import as_times
+from workbench.statistics.arrays import Floats, as_times
 from workbench.statistics.segments import partition, without_outliers
 
 DELTA = 0.03
