@@ -20,9 +20,9 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import workbench
-from workbench import tables
-from workbench.plots.style import styled
-from workbench.progress import LiveProgress, patient_console
+from workbench.show import tables
+from workbench.show.plots.style import styled
+from workbench.show.progress import LiveProgress, patient_console
 from workbench.selftest import report
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,8 +17,8 @@ import pytest
 
 from workbench import api
 from workbench.catalog import catalog
-from workbench.content import content_root
-from workbench.results import Run
+from workbench.catalog.content import content_root
+from workbench.store.results import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES_ONLY = shutil.ignore_patterns("__pycache__")

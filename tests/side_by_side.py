@@ -141,7 +141,7 @@ def workbench(folder: Path, fault: str) -> tuple[list[str], Callable[[], str]]:
 
     def kept() -> str:
         sys.path.insert(0, str(HERE.parent))
-        from workbench import eventlog, records
+        from workbench.store import eventlog, records
 
         (run,) = (path for path in (folder / "store").iterdir() if (path / eventlog.NAME).is_file())
         _, found = records.fold(eventlog.read(run).events)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.api import Run, load, results_of, run, source
-    from workbench.content import copy_content
+    from workbench.catalog.content import copy_content
+    from workbench.comparison import Gate, compare, regress
+    from workbench.comparison.history import History, history
+    from workbench.comparison.versions import VersionsReport, versions
     from workbench.errors import WorkbenchError
-    from workbench.gate import Gate, compare, regress
-    from workbench.report import write_report, write_site
-    from workbench.timeline import History, history
-    from workbench.upgrades import VersionsReport, versions
+    from workbench.show.report import write_report, write_site
 
 __all__ = [
     "Gate",
@@ -45,11 +45,11 @@ __version__ = "0.1.0"
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES["WorkbenchError"] = "workbench.errors"
-_HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.report")
-_HOMES["copy_content"] = "workbench.content"
-_HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.gate")
-_HOMES |= dict.fromkeys(("History", "history"), "workbench.timeline")
-_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.upgrades")
+_HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
+_HOMES["copy_content"] = "workbench.catalog.content"
+_HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.comparison")
+_HOMES |= dict.fromkeys(("History", "history"), "workbench.comparison.history")
+_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.comparison.versions")
 
 
 def __getattr__(name: str) -> Any:

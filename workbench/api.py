@@ -5,20 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import machine, results, runner, snippets, venvs
 from workbench.catalog import catalog
-from workbench.contestant import Settings
-from workbench.environment import Device
 from workbench.errors import WorkbenchError
-from workbench.lock import CHOICES
-from workbench.results import Run
-from workbench.runner import NotWrittenError, PlotFailedError, measure
-from workbench.session import Progress, contestants_of
+from workbench.host import machine, venvs
+from workbench.host.lock import CHOICES
+from workbench.model.contestant import Settings
+from workbench.model.device import Device
+from workbench.model.progress import Progress
+from workbench.session import runner
+from workbench.session.runner import NotWrittenError, PlotFailedError, measure
+from workbench.session.session import contestants_of
+from workbench.show import snippets
+from workbench.store import results
+from workbench.store.results import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workbench.catalog import Catalog, Frontend
+    from workbench.catalog import Catalog
+    from workbench.model.content import Frontend
 
 __all__ = [
     "NotWrittenError",
@@ -227,7 +232,7 @@ def resume(
     progress: Progress | None = None,
     if_busy: str = "wait",
 ) -> Run:
-    """Measure what an interrupted run had not finished, and only that; see :func:`workbench.runner.resume`."""
+    """Measure what an interrupted run had not finished, and only that; see :func:`workbench.session.runner.resume`."""
     return runner.resume(path, _store(store), catalog(content), progress, if_busy=if_busy)
 
 

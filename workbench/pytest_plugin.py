@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from workbench.gate import Gate
+    from workbench.comparison import Gate
 
 OPTION = "--workbench-base"
 
@@ -36,7 +36,7 @@ class Workbench:
 
     def compare(self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: Any) -> Gate:
         """Measure one pair at two commits, side by side; see :func:`workbench.regress` for the options."""
-        from workbench.gate import regress
+        from workbench.comparison import regress
 
         where = {"content": self._content, "output": self._store, **options}
         return regress(self._base or base, head, [task], frontend, **where)
@@ -59,7 +59,7 @@ class Workbench:
             pytest.fail.Exception: says what is worse.
         """
         __tracebackhide__ = True
-        from workbench.gate import report
+        from workbench.show import gate as report
 
         gate = self.compare(task, frontend, base=base, head=head, **options)
         told = "\n".join(

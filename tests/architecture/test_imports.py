@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.content import package_root
+from workbench.catalog.content import package_root
 
 MODULES = {
     ".".join(path.relative_to(package_root()).with_suffix("").parts).removesuffix(".__init__"): path
@@ -17,14 +17,16 @@ MODULES = {
 }
 CONTENT = {"tasks", "frontends"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "jaxlib", "flax", "torchvision"}
-PURE = ("statistics", "summary", "tables", "units", "verify", "contract", "errors")
+PURE = ("contract", "errors", "model", "statistics", "show.summary", "show.tables", "show.units", "session.verify")
 NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "shutil", "tempfile"}
-NEVER_BEHIND_PURE = {f"workbench.{name}" for name in ("api", "cli", "launcher", "session", "worker", "listing")}
+NEVER_BEHIND_PURE = {
+    f"workbench.{name}" for name in ("api", "cli", "session.launcher", "session.session", "wire.worker", "show.listing")
+}
 LOADERS = {"import_module", "exec", "eval", "compile", "__import__", "run_path", "run_module", "exec_module"}
 MAY_LOAD = {
     "__init__": {"import_module"},  # its own modules, when first used
-    "_boot": {"exec_module"},  # workbench itself, by path
-    "worker": {"import_module"},  # content: the only place
+    "wire._boot": {"exec_module"},  # workbench itself, by path
+    "wire.worker": {"import_module"},  # content: the only place
     "selftest._boot": {"exec_module", "run_path"},  # as _boot
     "selftest.bare": {"exec", "compile"},  # the content's own loop without the generator, inside a worker
 }
@@ -49,8 +51,8 @@ class Imports(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
-            inside = node.module == "workbench" and alias.name in MODULES
-            self.found.add(f"workbench.{alias.name}" if inside else str(node.module))
+            inner = f"{node.module}.{alias.name}".removeprefix("workbench.")
+            self.found.add(f"workbench.{inner}" if inner in MODULES else str(node.module))
 
 
 def tops(names: set[str]) -> set[str]:
@@ -103,7 +105,7 @@ def rule_no_pickles(name: str, source: str) -> set[str]:
 
 
 def rule_pure_modules_are_pure(name: str, source: str) -> set[str]:
-    found = behind(Imports(source).found) if name.partition(".")[0] in PURE else set()
+    found = behind(Imports(source).found) if any(f"{name}.".startswith(f"{pure}.") for pure in PURE) else set()
     return found & NEVER_BEHIND_PURE | tops(found) & NEVER_IN_PURE
 
 
@@ -112,28 +114,30 @@ def rule_the_contract_stands_alone(name: str, source: str) -> set[str]:
 
 
 def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[str]:
-    allowed = {f"workbench.{module}" for module in ("exchange", "contract", "errors", "noise")}  # noise has the canary
+    allowed = {
+        f"workbench.{module}" for module in ("wire", "wire.exchange", "contract", "errors", "host.noise")
+    }  # noise has the canary
     found = {module for module in Imports(source).found if module.startswith("workbench")}
-    return found - allowed if name == "worker" else set()
+    return found - allowed if name == "wire.worker" else set()
 
 
 def rule_only_launcher_and_machine_start_processes(name: str, source: str) -> set[str]:
     used = tops(Imports(source).found) & STARTS_PROCESSES
-    return set() if name in ("launcher", "machine", "noise", "venvs", "checkouts") else used
+    return set() if name in ("session.launcher", "host.machine", "host.noise", "host.venvs", "host.checkouts") else used
 
 
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
 
 PLANTED = {
     "rule_no_content": ("api", "def f():\n    from tasks import linreg\n"),
-    "rule_no_framework": ("plots", "def f():\n    import jax.numpy as jnp\n"),
+    "rule_no_framework": ("show.plots", "def f():\n    import jax.numpy as jnp\n"),
     "rule_nothing_imports_the_command_line": ("api", "from workbench import cli\n"),
     "rule_only_the_worker_loads_code": ("catalog", "import importlib\nimportlib.import_module('tasks.linreg')\n"),
-    "rule_no_pickles": ("exchange", "import pickle\n"),
+    "rule_no_pickles": ("wire.exchange", "import pickle\n"),
     "rule_pure_modules_are_pure": ("statistics.ranks", "def f():\n    import subprocess\n"),
-    "rule_the_contract_stands_alone": ("contract", "from workbench import exchange\n"),
-    "rule_the_worker_stays_apart_from_its_parent": ("worker", "from workbench import session\n"),
-    "rule_only_launcher_and_machine_start_processes": ("results", "from subprocess import run\n"),
+    "rule_the_contract_stands_alone": ("contract", "from workbench.wire import exchange\n"),
+    "rule_the_worker_stays_apart_from_its_parent": ("wire.worker", "from workbench.session import session\n"),
+    "rule_only_launcher_and_machine_start_processes": ("store.results", "from subprocess import run\n"),
 }
 
 
@@ -153,7 +157,7 @@ def test_what_serves_types_alone_is_no_import():
 
 
 def test_every_module_named_here_exists():
-    assert {*PURE, *MAY_LOAD, "launcher", "machine"} <= set(MODULES)
+    assert {*PURE, *MAY_LOAD, "session.launcher", "host.machine"} <= set(MODULES)
 
 
 def test_the_command_line_from_a_clone_imports_the_package_alone():

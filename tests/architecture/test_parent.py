@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from workbench.content import content_root
+from workbench.catalog.content import content_root
 
 FOREIGN = ("torch", "tensorflow", "jax", "jaxlib", "keras", "tasks", "frontends")
 
@@ -16,7 +16,7 @@ FOREIGN = ("torch", "tensorflow", "jax", "jaxlib", "keras", "tasks", "frontends"
 HARNESS = """
 import json, sys
 import workbench
-from workbench.session import Silence
+from workbench.model.progress import Silence
 
 planted, store, quick = json.loads(sys.stdin.read())
 
@@ -68,7 +68,7 @@ def test_it_would_be_noticed(imported_by_a_run, planted, seen):
 
 LIGHT = {
     "workbench": ("numpy", "pandas", "matplotlib", "rich", "typer"),
-    "workbench.worker": ("numpy", "pandas", "matplotlib", "rich", "typer"),
+    "workbench.wire.worker": ("numpy", "pandas", "matplotlib", "rich", "typer"),
     "workbench.contract": ("pandas", "matplotlib", "rich", "typer", "subprocess"),
     "workbench.cli": ("numpy", "pandas", "matplotlib", "scipy", "sklearn"),
 }

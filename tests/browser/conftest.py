@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from workbench import report
+from workbench.show import report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import report
 from workbench.catalog import catalog
+from workbench.show import report
 
 WIDTHS = (360, 768, 1280)
 OVERFLOW = "document.scrollingElement.scrollWidth - window.innerWidth"

@@ -139,7 +139,7 @@ def test_something_is_planted_for_every_rule():
     [
         "import torch",
         "from workbench import session",
-        "import workbench.worker",
+        "import workbench.wire.worker",
         "from time import perf_counter",
         "import os",
     ],

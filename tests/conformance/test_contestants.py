@@ -8,11 +8,12 @@ import venv
 import numpy as np
 import pytest
 
-from workbench import api, machine
+from workbench import api
 from workbench.catalog import catalog
-from workbench.content import package_root
-from workbench.contestant import Contestant, Settings
-from workbench.session import Silence
+from workbench.catalog.content import package_root
+from workbench.host import machine
+from workbench.model.contestant import Contestant, Settings
+from workbench.model.progress import Silence
 
 
 @pytest.fixture(scope="module")

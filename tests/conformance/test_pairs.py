@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from workbench import api
-from workbench.catalog import Frontend, catalog
-from workbench.results import Run
+from workbench.catalog import catalog
+from workbench.model.content import Frontend
+from workbench.store.results import Run
 
 STEPS = 40
 CATALOG = catalog()

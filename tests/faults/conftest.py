@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from workbench import eventlog, lock
+from workbench.host import lock
+from workbench.store import eventlog
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -24,7 +25,7 @@ GATE = """import os
 import sys
 from pathlib import Path
 
-import workbench.worker
+import workbench.wire.worker
 
 
 def gate():
@@ -41,14 +42,14 @@ def proofs():
     return made
 
 
-def blocks(before=workbench.worker.Worker.do_block, made=[]):
+def blocks(before=workbench.wire.worker.Worker.do_block, made=[]):
     def do_block(worker, **how):
         made.append(how)
         if len(made) == {number} and "reference" not in worker.job.proof:
             gate()
         return before(worker, **how)
 
-    workbench.worker.Worker.do_block = do_block
+    workbench.wire.worker.Worker.do_block = do_block
 
 
 """
@@ -149,9 +150,9 @@ def temporary(tmp_path) -> Path:
 WITHOUT_PICTURES = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-from workbench.launcher import leave_signals_to_main
+from workbench.session.launcher import leave_signals_to_main
 leave_signals_to_main()  # as `workbench run` does before it imports numpy
-from workbench import runner
+from workbench.session import runner
 from workbench.cli import main
 runner.draw = lambda finished: None
 main()

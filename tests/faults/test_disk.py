@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from workbench import eventlog, results
+from workbench.store import eventlog, results
 
 FULL = 1 << 16
 
@@ -115,7 +115,7 @@ def test_a_full_folder_of_temporary_files_costs_nothing(measure, small_disk):
 
 
 def test_a_log_that_cannot_be_written_does_not_stop_its_reader(tmp_path):
-    from workbench.launcher import OutputLog
+    from workbench.session.launcher import OutputLog
 
     log = OutputLog(tmp_path / "log.txt")
     full = os.open("/dev/full", os.O_WRONLY)

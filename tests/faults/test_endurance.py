@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 import workbench
-from workbench import eventlog, index, results
-from workbench.session import Silence
+from workbench.model.progress import Silence
+from workbench.store import eventlog, index, results
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,12 @@ import time
 
 import pytest
 
-from workbench import eventlog, exchange, runner
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.results import PARTIAL
+from workbench.session import runner
+from workbench.store import eventlog
+from workbench.store.results import PARTIAL
+from workbench.wire import exchange
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -19,10 +19,12 @@ import numpy as np
 import pytest
 
 import workbench
-from workbench import eventlog, index, lock, results, runner
 from workbench.catalog import catalog
-from workbench.contestant import check_id
 from workbench.errors import WorkbenchError
+from workbench.host import lock
+from workbench.model.contestant import check_id
+from workbench.session import runner
+from workbench.store import eventlog, index, results
 
 DERIVED = ("run.json", "summary.json", "summary.csv", "summary.md", "losses.csv")
 DAMAGE = {
@@ -350,7 +352,7 @@ def test_hostile_texts_in_results_drive_nothing(cli, run, store):
         assert "passwd" not in shown
     loaded = workbench.load(run)
     assert "<script>" not in loaded._repr_html_()
-    from workbench import tables
+    from workbench.show import tables
 
     assert "<script>" not in tables.markdown(loaded).replace("\\<", "")
 

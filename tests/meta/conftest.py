@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workbench import api
-from workbench.results import Run
+from workbench.store.results import Run
 
 
 @dataclass(frozen=True)

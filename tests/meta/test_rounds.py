@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from workbench.catalog import catalog
-from workbench.launcher import Outcome, WorkerFailedError
+from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest import pool
 from workbench.session import MOST_ROUNDS
 
@@ -17,7 +17,9 @@ CALM, SCATTERING = (1.0, 1.0, 1.001), (1.0, 1.5, 0.7)
 def undisturbed(monkeypatch):
     """No shuffling and no flags: what is planted happens to whom it is meant for, and repeats nothing."""
     monkeypatch.setattr(pool.RecordingSession, "_shuffled", lambda _, group: [one for one in group if one.running])
-    monkeypatch.setattr("workbench.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds])
+    monkeypatch.setattr(
+        "workbench.session.session.flag_rounds", lambda rounds: [entry.update(flags=[]) for entry in rounds]
+    )
 
 
 @pytest.mark.parametrize("wanted", [None, 0.01])

@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from workbench import tables
+from workbench.show import tables
 
 LOOP = "for x, y in batches:"
 SGD_W = "w -= problem.learning_rate * dloss_dw"

@@ -203,8 +203,8 @@ def test_what_does_not_belong_into_git_is_noticed(fault, change):
     [
         ("import torch", "torch"),
         ("import numpy as np", "numpy"),
-        ("import workbench.session", "workbench.session"),
-        ("from workbench.results import Run", "workbench.results"),
+        ("import workbench.session.session", "workbench.session.session"),
+        ("from workbench.store.results import Run", "workbench.store.results"),
         ("from workbench import api", "workbench"),
         ("workbench.api.run('linreg')", "workbench.api"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import content
+from workbench.catalog import content
 from workbench.errors import WorkbenchError
 
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from workbench.comparison import Gate, apart
 from workbench.errors import WorkbenchError
-from workbench.gate import Gate, apart, report
-from workbench.results import Run
+from workbench.show import gate as report
 from workbench.statistics import ALPHA, Verdict, compare_apart
+from workbench.store.results import Run
 
 # Statistics
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from workbench import checkouts
 from workbench.errors import WorkbenchError
+from workbench.host import checkouts
 
 
 def git(folder, *words):

@@ -10,9 +10,10 @@ import sys
 
 import pytest
 
-from workbench import __version__, runner
+from workbench import __version__
 from workbench import cli as command_line
 from workbench.catalog import catalog
+from workbench.session import runner
 
 COMMANDS = ("run", "list", "results", "show", "doctor")
 

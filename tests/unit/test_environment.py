@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.environment import Device, worker_environment
 from workbench.errors import WorkbenchError
+from workbench.host.environment import worker_environment
+from workbench.model.device import Device
 
 CPU = Device("cpu")
 THREAD_VARIABLES = (

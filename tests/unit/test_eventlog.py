@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from workbench import eventlog
-from workbench.eventlog import EventLog
+from workbench.store import eventlog
+from workbench.store.eventlog import EventLog
 
 
 def written(folder, count=3):

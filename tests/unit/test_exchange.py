@@ -9,8 +9,8 @@ import pickle
 import numpy as np
 import pytest
 
-from workbench import exchange
 from workbench.contract import Problem
+from workbench.wire import exchange
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from workbench import exports, results
-from workbench.content import package_root
+from workbench.catalog.content import package_root
 from workbench.errors import WorkbenchError
-from workbench.exports import frames, latex, tensorboard
-from workbench.exports.place import MARKER
-from workbench.results import Run
+from workbench.host.files import MARKER
+from workbench.show import exports
+from workbench.show.exports import frames, latex, tensorboard
+from workbench.store import results
+from workbench.store.results import Run
 
 EVIL = r"=HYPERLINK(1) \input{/etc/passwd} 50 % $x_1$ <script> --force | `id`"
 
@@ -341,7 +342,7 @@ def test_no_format_imports_a_framework(run, tmp_path, shell_environment):
     results.write_text(tmp_path / "tensorflow.py", "")
     (tmp_path / "torch.py").write_text("")
     code = (
-        "import sys; from workbench import api, exports; run = api.load(sys.argv[1])\n"
+        "import sys; from workbench import api; from workbench.show import exports; run = api.load(sys.argv[1])\n"
         "for name in exports.FORMATS:\n"
         "    try: exports.export(run, name, f'{sys.argv[2]}/out-{name}')\n"
         "    except exports.WorkbenchError: pass\n"

@@ -11,14 +11,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from workbench.catalog import Frontend
-from workbench.contestant import Contestant, LaunchRecord, RoundRecord
-from workbench.gate import judge, report
-from workbench.gate.commits import ALONE, Gate, Ladder
-from workbench.gate.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
-from workbench.launcher import Outcome
+from workbench.comparison import judge
+from workbench.comparison.commits import ALONE, Gate, Ladder
+from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
+from workbench.model.content import Frontend
+from workbench.model.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.model.outcomes import Outcome
+from workbench.session.stopping import Spent
+from workbench.show import gate as report
 from workbench.statistics import ALPHA, LADDER, minimum_launches
-from workbench.stopping import Spent
 
 GOLDEN = Path(__file__).parent / "golden"
 DELTA = 0.03

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import workbench
-from workbench import index, results, timeline
+from workbench.comparison import history as timeline
 from workbench.errors import WorkbenchError
 from workbench.statistics.jumps import jumps
+from workbench.store import index, results
 
 SERIES = 100
 

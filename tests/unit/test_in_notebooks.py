@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import workbench
-from workbench import WorkbenchError, tables
-from workbench.results import Run
+from workbench import WorkbenchError
+from workbench.show import tables
+from workbench.store.results import Run
 
 HOSTILE = "<script>alert(1)</script> & \x1b[31m red"
 

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from workbench import machine
+from workbench.host import machine
 
 
 def write(root, files):
@@ -68,7 +68,7 @@ def test_importing_it_adds_nothing_but_the_standard_library():
     script = """
 import sys, workbench
 before = set(sys.modules)
-import workbench.machine
+import workbench.host.machine
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*new - sys.stdlib_module_names)
 """

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from workbench import noise
-from workbench.noise import Covariates, GpuState, Sampler, Snapshot
+from workbench.host import noise
+from workbench.host.noise import Covariates, GpuState, Sampler, Snapshot
 
 MS = 1_000_000
 START = Snapshot(monotonic_ns=3_000 * MS, boottime_ns=5_000 * MS)

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy import optimize
 
-from workbench import plots
-from workbench.plots.style import never_falling
+from workbench.show import plots
+from workbench.show.plots.style import never_falling
 
 COLORS = {
     "numpy_manual": "#666666",
@@ -342,7 +342,7 @@ def test_the_same_frame_gives_the_same_bytes_whatever_the_users_settings(tmp_pat
 
 
 def test_importing_plots_leaves_pyplot_alone():
-    code = "import sys, workbench.plots; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, workbench.show.plots; print('matplotlib.pyplot' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
@@ -368,7 +368,7 @@ def test_names_stand_where_an_isotonic_regression_puts_them(seed):
 def test_drawing_does_not_import_scipy():
     """It would be a fifth of the harness's memory."""
     code = (
-        "import sys, pandas as pd; from workbench import plots; "
+        "import sys, pandas as pd; from workbench.show import plots; "
         "plots.loss(pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}), {}, title='t'); "
         "print('scipy' in sys.modules)"
     )

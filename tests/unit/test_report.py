@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from workbench import report, sidebyside
 from workbench.errors import WorkbenchError
-from workbench.report import charts, facts
-from workbench.report.verdict import caveats, verdict
-from workbench.results import Run
+from workbench.show import report, sidebyside
+from workbench.show.report import charts, facts
+from workbench.show.report.verdict import caveats, verdict
+from workbench.store.results import Run
 
 HOSTILE = "</script><script>alert(1)</script> {{ 7*7 }} {% raw %} <b>bold</b> \x1b[31m"
 HTML = sidebyside.html

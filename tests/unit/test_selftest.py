@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from workbench import cli
 from workbench.catalog import catalog
-from workbench.content import content_root
-from workbench.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.catalog.content import content_root
 from workbench.errors import WorkbenchError
-from workbench.launcher import Outcome
-from workbench.noise import Covariates
+from workbench.host.noise import Covariates
+from workbench.model.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.model.outcomes import Outcome
 from workbench.selftest import analysis, command, early, overhead, pool, report
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure, Rules
 from workbench.selftest.bare import NoBareLoopError, bare_loop, bare_source
@@ -489,7 +489,7 @@ def test_the_planted_early_return_is_caught(found):
 
 
 def test_an_early_return_that_nobody_catches_fails(found, monkeypatch):
-    monkeypatch.setattr("workbench.session._audit", lambda *_: None)
+    monkeypatch.setattr("workbench.session.session._audit", lambda *_: None)
     assert early.early_return(found).verdict == FAILS
 
 

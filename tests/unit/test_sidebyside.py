@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from workbench import sidebyside
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.sidebyside import anatomy, metrics
-from workbench.sidebyside.shown import MARK
+from workbench.show import sidebyside
+from workbench.show.sidebyside import anatomy, metrics
+from workbench.show.sidebyside.shown import MARK
 
 FOUND = catalog()
 PAIRS = [

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from workbench import report
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.report.site import blocks, latest, pages
-from workbench.results import Run
+from workbench.show import report
+from workbench.show.report.site import blocks, latest, pages
+from workbench.store.results import Run
 
 
 @pytest.fixture

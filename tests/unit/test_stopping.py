@@ -2,8 +2,8 @@
 
 import math
 
-from workbench.forecast import Forecast
-from workbench.stopping import MOST_LAUNCHES, another_launch, half_width
+from workbench.session.forecast import Forecast
+from workbench.session.stopping import MOST_LAUNCHES, another_launch, half_width
 
 NOISY = [[1.0, 1.5, 0.7, 1.2, 0.9, 1.4, 0.8, 1.1]]
 STEADY = [[1.0, 1.001, 0.999, 1.0, 1.002, 0.998, 1.0, 1.001]]

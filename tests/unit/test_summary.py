@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench import summary
+from workbench.show import summary
 
 
 def launch(number, blocks, *, timed=None, rounds=None, **changes):

@@ -9,11 +9,11 @@ import math
 import pytest
 from rich.console import Console
 
-from workbench import tables
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.results import Run
-from workbench.units import format_bytes, format_ratio, format_seconds, parse_seconds, parse_share, three_digits
+from workbench.show import tables
+from workbench.show.units import format_bytes, format_ratio, format_seconds, parse_seconds, parse_share, three_digits
+from workbench.store.results import Run
 
 GIB = 1 << 30
 TIMES = ("import_s", "setup_s", "first_step_s", "wait_s")

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 import workbench
-from workbench import venvs
 from workbench.catalog import catalog
-from workbench.content import package_root
-from workbench.contestant import Contestant
+from workbench.catalog.content import package_root
 from workbench.errors import WorkbenchError
-from workbench.launcher import Outcome
+from workbench.host import venvs
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome
 
 SPEC = venvs.Spec(("numpy==2.2.6",), ("pandas==3.1.1",))
 

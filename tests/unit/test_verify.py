@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.verify import array_difference, loss_differences, tolerance, verify
+from workbench.session.verify import array_difference, loss_differences, tolerance, verify
 
 STEPS = 50
 LOSSES = np.linspace(4.0, 1.0, STEPS)

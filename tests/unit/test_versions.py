@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import workbench
-from workbench import upgrades, venvs
 from workbench.catalog import catalog
+from workbench.comparison import versions as upgrades
 from workbench.errors import WorkbenchError
-from workbench.results import Run
+from workbench.host import venvs
+from workbench.store.results import Run
 
 
 def test_versions_of_one_package_are_read_from_a_text_or_a_list():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workbench import worker
-from workbench.exchange import Job
+from workbench.wire import worker
+from workbench.wire.exchange import Job
 
 
 class Clocked(worker.Worker):

@@ -29,7 +29,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a run for other tools, such as TensorBoard or pyperf."""
-    from workbench import api, exports
+    from workbench import api
+    from workbench.show import exports
 
     written = exports.export(api.load(name, store), to, output, force=force)
     print_parts(one_line(f"{written}"), markup=False, highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from workbench.gate import Gate
+    from workbench.comparison import Gate
 
 Delta = Annotated[str, typer.Option(help="The smallest change that matters.")]
 Report = Annotated[
@@ -64,13 +64,13 @@ def regress(
     Exit code: 0 fine; 1 something is slower, wrong or broken; 3 it could not be told (1 with --strict); 2 asked for
     wrongly.
     """
-    from workbench.launcher import leave_signals_to_main
+    from workbench.session.launcher import leave_signals_to_main
 
     leave_signals_to_main()
-    from workbench import gate as gates
-    from workbench.gate import report
-    from workbench.progress import patient_console, progress_for
-    from workbench.units import parse_seconds, parse_share
+    from workbench import comparison as gates
+    from workbench.show import gate as report
+    from workbench.show.progress import patient_console, progress_for
+    from workbench.show.units import parse_seconds, parse_share
 
     if not base:
         raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
@@ -118,9 +118,9 @@ def compare(
 
     Exit codes as those of regress.
     """
-    from workbench import gate as gates
-    from workbench.gate import report
-    from workbench.units import parse_share
+    from workbench import comparison as gates
+    from workbench.show import gate as report
+    from workbench.show.units import parse_share
 
     check_writable(summary, junit)
     gate = gates.compare(base, head, delta=parse_share(delta), strict=strict, store=output)
@@ -169,7 +169,7 @@ def write(file: Path, text: str) -> None:
     Raises:
         WorkbenchError: when it cannot be written.
     """
-    from workbench.results import write_text
+    from workbench.store.results import write_text
 
     try:
         write_text(file, text)

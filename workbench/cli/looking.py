@@ -13,8 +13,8 @@ from workbench.cli.terminal import print_json, print_parts, say, show_run
 @app.command(name="list")
 def list_(content: Content = None, as_json: Json = False) -> None:
     """List tasks, presets, frontends, and the matrix of pairs with its holes."""
-    from workbench import listing
     from workbench.catalog import catalog
+    from workbench.show import listing
 
     found = catalog(content)
     if as_json:
@@ -26,8 +26,9 @@ def list_(content: Content = None, as_json: Json = False) -> None:
 @app.command()
 def results(output: Store = None, as_json: Json = False) -> None:
     """List the runs in a folder of runs, newest first, and those that were cut off."""
-    from workbench import index, listing
-    from workbench.results import default_store
+    from workbench.show import listing
+    from workbench.store import index
+    from workbench.store.results import default_store
 
     store = output or default_store()
     runs, damaged = index.runs(store)
@@ -62,8 +63,8 @@ def show(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is installed, which devices there are, how many threads, and what to install."""
-    from workbench import listing
     from workbench.catalog import catalog
+    from workbench.show import listing
 
     found = listing.diagnosis(catalog())
     if as_json:

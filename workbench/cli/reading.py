@@ -21,8 +21,8 @@ def code(
     as_json: Json = False,
 ) -> None:
     """Show a task's code in several frontends side by side."""
-    from workbench import sidebyside
     from workbench.catalog import catalog
+    from workbench.show import sidebyside
 
     found = catalog(content)
     comparison = sidebyside.compare(task, frameworks, found)

@@ -14,7 +14,7 @@ from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, Workbe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.results import Run
+    from workbench.store.results import Run
 
 
 @app.command()
@@ -72,12 +72,12 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Run one task in every chosen frontend: prove each, time each, write a run folder."""
-    from workbench.launcher import leave_signals_to_main
+    from workbench.session.launcher import leave_signals_to_main
 
     leave_signals_to_main()  # until numpy has started its threads, which inherit that
     from workbench import api
-    from workbench.progress import patient_console, progress_for
-    from workbench.units import parse_seconds, parse_share
+    from workbench.show.progress import patient_console, progress_for
+    from workbench.show.units import parse_seconds, parse_share
 
     if (task is None) == (resume is None):
         raise WorkbenchError("name a task (`workbench list`), or a run with --resume")

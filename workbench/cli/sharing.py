@@ -29,8 +29,8 @@ def report(
 ) -> None:
     """Write one or several runs as one HTML page that needs no network."""
     from workbench import api
-    from workbench import report as pages
     from workbench.catalog import catalog
+    from workbench.show import report as pages
 
     found = catalog(content) if content else None
     written = pages.write_report([api.load(name, store) for name in names], output, content=found, force=force)
@@ -45,7 +45,7 @@ def site(
     force: Force = False,
 ) -> None:
     """Write a static site: tasks, frontends, their code and the latest results."""
-    from workbench import report as pages
+    from workbench.show import report as pages
 
     written = pages.write_site(store, output, content=content, force=force)
     print_parts(one_line(f"{written / 'index.html'}"), markup=False, highlight=False, soft_wrap=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.results import Run
+    from workbench.store.results import Run
 
 
 class InterruptedEarlyError(Exception):
@@ -49,7 +49,7 @@ def ending_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end a session as Ctrl-C does; a second signal ends it at once."""
     import signal
 
-    from workbench.launcher import ENDING
+    from workbench.session.launcher import ENDING
 
     seen: list[int] = []
 
@@ -75,7 +75,7 @@ def ending_signals() -> Iterator[None]:
 def show_run(finished: Run, as_json: bool, details: bool) -> None:
     """Print a run's table, or its summary as JSON."""
     end_quietly_when_nobody_reads()
-    from workbench import tables
+    from workbench.show import tables
 
     if as_json:
         print_json(finished.summary())
@@ -110,7 +110,7 @@ def _printing() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except OSError as error:
-        from workbench.progress import abandon
+        from workbench.show.progress import abandon
 
         abandon(sys.stdout)
         raise CannotPrintError(error.strerror) from None
@@ -122,6 +122,6 @@ def say(line: str) -> None:
         sys.stderr.write(one_line(line) + "\n")
         sys.stderr.flush()
     except OSError:
-        from workbench.progress import abandon
+        from workbench.show.progress import abandon
 
         abandon(sys.stderr)

@@ -49,13 +49,14 @@ def versions(
     as_json: Json = False,
 ) -> int:
     """Measure versions of a package side by side, each in an environment of its own: speed and numeric drift."""
-    from workbench.launcher import leave_signals_to_main
+    from workbench.session.launcher import leave_signals_to_main
 
     leave_signals_to_main()  # until numpy has started its threads, which inherit that
-    from workbench import api, upgrades
+    from workbench import api
     from workbench.cli.running import outcome_of
-    from workbench.progress import patient_console, progress_for
-    from workbench.units import parse_seconds
+    from workbench.comparison import versions as upgrades
+    from workbench.show.progress import patient_console, progress_for
+    from workbench.show.units import parse_seconds
 
     installed: dict[str, Mapping[str, str]] = {}
 
@@ -115,7 +116,7 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Follow a frontend's step time over all recorded runs, with the changes that are no noise."""
-    from workbench import timeline
+    from workbench.comparison import history as timeline
 
     if plot is not None:
         timeline.check_plot(plot)

@@ -27,7 +27,7 @@ def main() -> None:
     from workbench.selftest import child
 
     child.install()
-    runpy.run_path(str(home / "_boot.py"))
+    runpy.run_path(str(home / "wire" / "_boot.py"))
 
 
 main()

@@ -11,8 +11,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from workbench import exchange, worker
 from workbench.selftest.bare import bare_loop
+from workbench.wire import exchange, worker
 
 AGREE = 1e-5
 

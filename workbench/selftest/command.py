@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import workbench
-from workbench import machine
 from workbench.catalog import Catalog
 from workbench.errors import WorkbenchError
-from workbench.launcher import WorkerFailedError
+from workbench.host import machine
+from workbench.model.outcomes import WorkerFailedError
 from workbench.selftest import overhead
 from workbench.selftest.analysis import Figure, Rules, pool_figures, rule_figures
 from workbench.selftest.early import early_return

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from workbench.catalog import REFERENCE, Catalog, catalog
-from workbench.launcher import Outcome
+from workbench.model.outcomes import Outcome
 from workbench.selftest.analysis import Figure, judged
 from workbench.selftest.pool import QUIET, TASK, RecordingSession, settings_for
-from workbench.session import contestants_of
+from workbench.session.session import contestants_of
 
 PLANTED = "planted_early"
 CHECK = "check_synchronised"

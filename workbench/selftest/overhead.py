@@ -16,14 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.catalog import Catalog, Frontend
-from workbench.environment import Device, worker_environment
-from workbench.exchange import Job
-from workbench.launcher import Outcome, WorkerFailedError, WorkerProcess
+from workbench.catalog import Catalog
+from workbench.host.environment import worker_environment
+from workbench.model.content import Frontend
+from workbench.model.device import Device
+from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest.analysis import FAILS, NOT_JUDGED, OVERHEAD, Figure, Rules
 from workbench.selftest.pool import HERE, settings_for
+from workbench.session.launcher import WorkerProcess
+from workbench.show.units import format_seconds
 from workbench.statistics import hodges_lehmann, log_ratios, signed_rank_interval
-from workbench.units import format_seconds
+from workbench.wire.exchange import Job
 
 TIMEOUT_S = 300.0
 PART = "overhead of the harness"

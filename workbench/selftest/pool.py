@@ -19,17 +19,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench import machine, noise, summary
 from workbench.catalog import REFERENCE, Catalog
-from workbench.content import package_root
-from workbench.contestant import Contestant, Settings
-from workbench.environment import Device, worker_environment
-from workbench.exchange import Job
-from workbench.launcher import WorkerProcess
-from workbench.records import flag_rounds
-from workbench.session import Session, Silence
+from workbench.catalog.content import package_root
+from workbench.host import machine, noise
+from workbench.host.environment import worker_environment
+from workbench.model.contestant import Contestant, Settings
+from workbench.model.device import Device
+from workbench.model.progress import Silence
+from workbench.session.launcher import WorkerProcess
+from workbench.session.session import Session
+from workbench.session.stopping import RATIO_ERROR
+from workbench.show import summary
 from workbench.statistics import LADDER, Floats
-from workbench.stopping import RATIO_ERROR
+from workbench.store.records import flag_rounds
+from workbench.wire.exchange import Job
 
 HERE = Path(__file__).resolve().parent
 TASK, PRESET = "linreg", "points"

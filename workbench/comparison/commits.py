@@ -1,0 +1,450 @@
+"""Base against head: the commits of a repository as contestants of interleaved sessions, one session per task."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench import api
+from workbench.catalog import Catalog, catalog
+from workbench.catalog.content import content_root, package_root
+from workbench.comparison import judge
+from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
+from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, WorkbenchError, unknown
+from workbench.host import checkouts, machine
+from workbench.host.checkouts import WORKING_TREE, Checkout
+from workbench.model.content import Frontend
+from workbench.model.contestant import Contestant, RoundRecord, Settings
+from workbench.model.outcomes import WorkerFailedError
+from workbench.model.progress import Progress, Silence
+from workbench.session import runner
+from workbench.session.session import problem_hash
+from workbench.session.stopping import Spent
+from workbench.statistics import LADDER
+from workbench.store import results
+from workbench.wire import exchange
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.store.results import Run
+
+ALONE = "alone"  # the stage of a frontend that is only proven: there is nothing to compare it with
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What came of comparing two commits: a row per pair, and the runs that hold every launch.
+
+    Attributes:
+        base: the commit that is measured against, in words.
+        head: the commit that is judged, in words.
+        rows: one judgement per pair of task and frontend.
+        runs: a run per task.
+        delta: smallest relative change that mattered.
+        strict: whether what could not be told fails.
+        facts: machine and versions, for the reports.
+        apart: whether the two sides were measured at different times.
+    """
+
+    base: str
+    head: str
+    rows: Sequence[Judgement]
+    runs: Sequence[Run]
+    delta: float
+    strict: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    apart: bool = False
+
+    @property
+    def worse(self) -> list[Judgement]:
+        """Rows that fail the gate: wrong, failed or slower."""
+        return [row for row in self.rows if row.finding in WORSE]
+
+    @property
+    def unknown(self) -> list[Judgement]:
+        """Rows that could not be told."""
+        return [row for row in self.rows if row.finding in UNKNOWN]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing is worse, 1 when something is, 3 when it could not be told (1 if strict)."""
+        if any(run.info["interrupted"] for run in self.runs):
+            return EXIT_INTERRUPTED
+        if self.worse:
+            return EXIT_CONTESTANT
+        if self.unknown or not self.rows:
+            return EXIT_CONTESTANT if self.strict else EXIT_UNAVAILABLE
+        return EXIT_OK
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a frame."""
+        import pandas as pd
+
+        names = [part.name for part in dataclasses.fields(Judgement)]
+        return pd.DataFrame([dataclasses.asdict(row) for row in self.rows], columns=names)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "base": self.base,
+            "head": self.head,
+            "delta": self.delta,
+            "exit_code": self.exit_code,
+            "rows": [{**dataclasses.asdict(row), "finding": str(row.finding)} for row in self.rows],
+            "runs": [run.id for run in self.runs],
+            **self.facts,
+        }
+
+    def _repr_html_(self) -> str:
+        from workbench.show import gate as report
+
+        return report.html(self)
+
+
+class Ladder:
+    """The plan of a gate: every pair climbs the ladder by itself, and what looks slower is confirmed.
+
+    Args:
+        delta: smallest relative change that matters.
+        pairs: of the whole gate, over all tasks.
+        budget_s: seconds that this session may take, or None.
+    """
+
+    def __init__(self, delta: float, pairs: int, budget_s: float | None = None) -> None:
+        self._delta, self._pairs, self._budget_s = delta, pairs, budget_s
+
+    def stages(
+        self, contestants: Sequence[Contestant], rounds: Sequence[RoundRecord], spent: Spent
+    ) -> Mapping[str, str]:
+        """The pairs that are not settled, while the budget has room for a launch as long as the last one."""
+        if self._budget_s is not None and spent.launches and spent.elapsed_s + spent.last_launch_s > self._budget_s:
+            return {}
+        flagged = judge.flagged(rounds)
+        found = {}
+        for group in dict.fromkeys(contestant.group for contestant in contestants):
+            members = [contestant for contestant in contestants if contestant.group == group]
+            if stage := self._stage(members, flagged):
+                found[group] = stage
+        return found
+
+    def _stage(self, members: Sequence[Contestant], rounds: Sequence[Mapping[str, Any]]) -> str | None:
+        if not any(member.launches for member in members):
+            return SCREENING if len(members) == len(SIDES) else ALONE
+        if len(members) < len(SIDES):  # it is proven, or one of the three has failed: no speed will be shown
+            return None
+        records = [{"launches": [dataclasses.asdict(launch) for launch in member.launches]} for member in members]
+        screening, confirmation = (judge.times_of(records, rounds, stage) for stage in (SCREENING, CONFIRMATION))
+        return judge.next_stage(screening, confirmation, self._delta, self._pairs)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a gate: a commit, its content, and the workbench its workers run.
+
+    ``unmeasurable`` says why its own workbench cannot be asked; it is never measured by another one instead.
+    """
+
+    checkout: Checkout
+    content: Catalog
+    package: Path
+    unmeasurable: str = ""
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What is done with one task: frontends that both sides have, and those that only one of them has."""
+
+    task: str
+    preset: str
+    both: Sequence[str]
+    new: Sequence[str]
+    removed: Sequence[str]
+    incomparable: str = ""  # why no pair of this task can be compared
+
+
+def regress(
+    base: str,
+    head: str | None = None,
+    tasks: Sequence[str] = (),
+    frameworks: str | Sequence[str] = "all",
+    *,
+    preset: str | None = None,
+    delta: float = 0.03,
+    budget_s: float | None = None,
+    strict: bool = False,
+    rounds: int = 10,
+    seed: int = 0,
+    steps: int | None = None,
+    timeout_s: float = 300.0,
+    output: str | Path | None = None,
+    content: str | Path | None = None,
+    progress: Progress | None = None,
+    if_busy: str = "wait",
+) -> Gate:
+    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
+
+    Args:
+        base: a branch, tag or hash: what is measured against.
+        head: the same for what is judged; None is the working tree as it lies there.
+        tasks: names; all that either side has when empty.
+        frameworks: ids, families, globs or "all"; a text may hold several with commas.
+        preset: of every task; each task's first when None.
+        delta: smallest relative change that matters, such as 0.03.
+        budget_s: seconds that all of it may take; what is not settled by then is inconclusive.
+        strict: let what could not be told fail.
+        rounds: blocks of each contestant per launch; up to four times as many where they scatter.
+        seed: of the problems.
+        steps: instead of the presets' number of steps.
+        timeout_s: how long one phase of one contestant may take, in seconds.
+        output: the folder that receives a run's folder per task; ./results when None.
+        content: a folder with tasks/ and frontends/ inside a git repository; the current one, or the workbench's own
+            clone, when None.
+        progress: who is told how it gets on.
+        if_busy: "wait" when another session measures on this host, or "refuse".
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly.
+    """
+    if not 0 < delta < 1:
+        raise WorkbenchError(f"--delta {delta:g}: must lie between 0 and 100 %, such as 3%")
+    if budget_s is not None and not budget_s > 0:
+        raise WorkbenchError(f"--budget {budget_s:g}: must be positive")
+    chosen = api.patterns_of(frameworks)
+    with _sides(base, head, content) as (old, new):
+        plans = [_planned(old, new, task, preset, chosen) for task in _tasks(old, new, tasks)]
+        measuring = _Measuring(
+            old,
+            new,
+            options={"rounds": rounds, "seed": seed, "steps": steps, "timeout_s": timeout_s},
+            store=Path(output) if output is not None else results.default_store(),
+            delta=delta,
+            progress=progress or Silence(),
+            if_busy=if_busy,
+        )
+        rows, runs = measuring.all(plans, budget_s)
+        facts = {"machine": machine.stable_key(machine.facts())}
+        return Gate(old.checkout.title, new.checkout.title, rows, runs, delta, strict, facts)
+
+
+@contextlib.contextmanager
+def _sides(base: str, head: str | None, content: str | Path | None) -> Iterator[tuple[Side, Side]]:
+    """Both commits, checked out."""
+    root = Path(content).resolve() if content is not None else _content_here()
+    top = checkouts.repository(root)
+    inside = root.relative_to(top.resolve())
+    commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
+    with (
+        checkouts.checked_out(top, commits[0], base) as old,
+        checkouts.checked_out(top, commits[1], head or WORKING_TREE) as new,
+    ):
+        yield _side(old, inside), _side(new, inside)
+
+
+def _content_here() -> Path:
+    """The content of the repository one stands in, else the workbench's own."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if all((folder / part / "__init__.py").is_file() for part in ("tasks", "frontends")):
+            return folder
+    return content_root()
+
+
+def _side(checkout: Checkout, inside: Path) -> Side:
+    root = checkout.root / inside
+    try:
+        found = catalog(root)
+        found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
+    except WorkbenchError as error:
+        said = str(error).replace(f"{root}", "").replace("--content : ", "")
+        raise WorkbenchError(f"{checkout.title}: {said.lstrip('/')}") from None
+    own = checkout.root / "workbench"
+    if not own.is_dir():  # a repository of content alone
+        return Side(checkout, found, package_root())
+    spoken = protocol_of(own)
+    if spoken == exchange.VERSION:
+        return Side(checkout, found, own)
+    version = "no known protocol" if spoken is None else f"protocol {spoken}"
+    reason = f"{checkout.title} has a workbench of its own that speaks {version}, this one speaks {exchange.VERSION}"
+    return Side(checkout, found, own, unmeasurable=reason)
+
+
+def protocol_of(package: Path) -> int | None:
+    """The version of the worker protocol that a workbench speaks, read from its source; None where it names none."""
+    for file in (package / "wire" / "exchange.py", package / "exchange.py"):  # before there were rooms, at the top
+        with contextlib.suppress(OSError, ValueError):
+            if found := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
+                return int(found[1])
+    return None
+
+
+def _tasks(old: Side, new: Side, wanted: Sequence[str]) -> list[str]:
+    known = list(dict.fromkeys([*new.content.tasks, *old.content.tasks]))
+    for name in wanted:
+        if name not in known:
+            raise unknown("task", name, known)
+    return list(wanted) or known
+
+
+def _planned(old: Side, new: Side, task: str, preset: str | None, patterns: Sequence[str]) -> TaskPlan:
+    """Which frontends of a task both sides have.
+
+    Raises:
+        WorkbenchError: when a preset or a frontend is on neither side.
+    """
+    before, after = ({frontend.id for frontend in _having(side, task, patterns)} for side in (old, new))
+    order = [name for name in dict.fromkeys([*new.content.frontends, *old.content.frontends]) if name in before | after]
+    for pattern in patterns:
+        if not any(_selected(side, [pattern]) for side in (old, new)):
+            new.content.select([pattern])  # says what is unknown: a typing error must not leave a frontend ungated
+    presets = [side.content.tasks[task].presets for side in (old, new) if task in side.content.tasks]
+    name = preset or next(iter(presets[-1]))
+    if not any(name in known for known in presets):
+        raise unknown(f"preset of {task}", name, presets[-1])
+    return TaskPlan(
+        task,
+        name,
+        both=[one for one in order if one in before & after],
+        new=[one for one in order if one in after - before],
+        removed=[one for one in order if one in before - after],
+    )
+
+
+def _selected(side: Side, patterns: Sequence[str]) -> list[Frontend]:
+    found: dict[str, Frontend] = {}
+    for pattern in patterns:
+        with contextlib.suppress(WorkbenchError):  # the other side may know it
+            found |= {frontend.id: frontend for frontend in side.content.select([pattern])}
+    return list(found.values())
+
+
+def _having(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
+    """The chosen frontends of one side that have a task, and are not a declared hole."""
+    if task not in side.content.tasks:
+        return []
+    return [frontend for frontend in _selected(side, patterns) if side.content.hole(task, frontend) is None]
+
+
+def _lacks_preset(side: Side, plan: TaskPlan) -> str:
+    """Why a side cannot make the plan's problem at all; empty when it has the preset."""
+    known = side.content.tasks[plan.task].presets
+    return "" if plan.preset in known else f"{side.checkout.title} has no preset {plan.preset!r} of {plan.task}"
+
+
+class _Measuring:
+    """Goes through the tasks: one session each where both sides have the same problem."""
+
+    def __init__(
+        self,
+        old: Side,
+        new: Side,
+        *,
+        options: Mapping[str, Any],
+        store: Path,
+        delta: float,
+        progress: Progress,
+        if_busy: str,
+    ) -> None:
+        self._old, self._new = old, new
+        self._options, self._store, self._delta = options, store, delta
+        self._progress, self._if_busy = progress, if_busy
+
+    def _settings(self, side: Side, plan: TaskPlan) -> Settings:
+        settings = api.settings_of(side.content, plan.task, preset=plan.preset, launches=LADDER[0], **self._options)
+        return dataclasses.replace(settings, ratio_error=self._delta / 3)
+
+    def all(self, plans: Sequence[TaskPlan], budget_s: float | None) -> tuple[list[Judgement], list[Run]]:
+        """The rows and runs of all tasks, the rows corrected over all pairs."""
+        checked = [self._comparable(plan) for plan in plans]
+        pairs = sum(len(plan.both) for plan in checked if not plan.incomparable)
+        rows: list[Judgement] = []
+        runs: list[Run] = []
+        started = time.monotonic()
+        for place, plan in enumerate(checked):
+            left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - place)
+            found, run = self._task(plan, pairs, left)
+            rows += found
+            runs += [run] if run else []
+            if run and run.info["interrupted"]:
+                break
+        return judge.corrected(rows, pairs), runs
+
+    def _comparable(self, plan: TaskPlan) -> TaskPlan:
+        """The plan, with the reason why its problem is not the same on both sides, if it is not."""
+        if reason := self._new.unmeasurable or (self._old.unmeasurable if plan.both else ""):
+            return dataclasses.replace(plan, incomparable=reason)
+        if not plan.both:
+            return plan
+        hashes = []
+        for side in (self._old, self._new):
+            if reason := _lacks_preset(side, plan):
+                return dataclasses.replace(plan, incomparable=reason)
+            settings = self._settings(side, plan)
+            try:
+                hashes.append(problem_hash(side.content, settings))
+            except WorkerFailedError as failure:
+                reason = f"{side.checkout.title} cannot make the problem: {failure.reason}"
+                return dataclasses.replace(plan, incomparable=reason)
+        if hashes[0] != hashes[1]:
+            return dataclasses.replace(plan, incomparable="the task's problem is not the same on both sides")
+        return plan
+
+    def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], Run | None]:
+        gone = [Judgement(plan.task, name, Finding.REMOVED, "only the base has it") for name in plan.removed]
+        if reason := self._new.unmeasurable:
+            left = [Judgement(plan.task, name, Finding.NOT_COMPARABLE, reason) for name in [*plan.both, *plan.new]]
+            return [*left, *gone], None
+        apart = bool(plan.incomparable) or not plan.both
+        alone = [*plan.both, *plan.new] if apart else plan.new
+        contestants = [
+            *(self._contestant(name, side) for name in ([] if apart else plan.both) for side in SIDES),
+            *(self._contestant(name, HEAD) for name in alone),
+        ]
+        if not contestants:
+            return gone, None
+        maker = self._new if apart else self._old
+        if reason := _lacks_preset(maker, plan):
+            return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
+        settings = self._settings(maker, plan)
+        try:
+            run = self._measured(maker.content, contestants, settings, Ladder(self._delta, pairs, budget_s))
+        except WorkbenchError as error:
+            if not str(error).startswith("the problem could not be made"):
+                raise
+            return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
+        return [*self._judged(plan, run, pairs), *gone], run
+
+    def _measured(self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder) -> Run:
+        try:
+            return runner.measure(
+                maker, contestants, settings, self._store, self._progress, if_busy=self._if_busy, plan=plan
+            )
+        except runner.PlotFailedError as failure:
+            return failure.run
+
+    def _contestant(self, name: str, side: str) -> Contestant:
+        place = self._new if side == HEAD else self._old
+        frontend = place.content.frontends[name]
+        return Contestant(
+            f"{name}@{side}", frontend, place.content.root, place.package, group=name, source=place.checkout.title
+        )
+
+    def _judged(self, plan: TaskPlan, run: Run, pairs: int) -> list[Judgement]:
+        by_pair: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for record in run.contestants:
+            name, _, side = record["frontend"].rpartition("@")
+            by_pair.setdefault(name, {})[side] = record
+        rows = []
+        for name, sides in by_pair.items():
+            row = judge.judge(plan.task, name, sides, run.info["rounds"], delta=self._delta, pairs=pairs)
+            if row.finding is Finding.NEW and name in plan.both:
+                row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)
+            rows.append(dataclasses.replace(row, run=run.id))
+        return rows

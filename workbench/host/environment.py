@@ -1,0 +1,103 @@
+"""The environment of a worker, decided before its Python starts: threads, devices, allocators, caches.
+
+Setting any of these after an import does nothing, so this is the one place that sets them. Every variable that
+could tune a framework is first taken out, whatever the user's shell holds, then set alike for all.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from workbench.model.device import Device
+
+_TUNING_PREFIXES = (
+    "ATEN_",
+    "AUTOGRAPH_",
+    "BLIS_",
+    "CUBLAS_",
+    "CUDA_",
+    "CUDNN_",
+    "DNNL_",
+    "GOMP_",
+    "GOTO_",
+    "JAX_",
+    "KERAS_",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "NUMEXPR_",
+    "NVIDIA_TF32",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "TF_",
+    "TORCH",
+    "TRITON_",
+    "VECLIB_",
+    "XLA_",
+)
+_TUNING_NAMES = ("NPROC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC")
+_KEPT = ("CUDA_HOME", "CUDA_PATH")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NPROC",  # the size of XLA's thread pool on the CPU
+)
+
+
+def worker_environment(
+    device: Device, threads: int | None, caches: Path, extra: Mapping[str, str], *, warm: bool = False
+) -> dict[str, str]:
+    """All variables of a worker.
+
+    Args:
+        device: a worker sees this device and no other.
+        threads: per framework, or None to leave every framework as it comes.
+        caches: where compilers keep what they made; a fresh folder makes them start cold.
+        warm: let XLA keep what it compiled there, too.
+        extra: the frontend's own variables.
+    """
+    variables = {name: value for name, value in os.environ.items() if not _tunes(name)}
+    if threads is not None:
+        variables |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    if device.kind == "gpu":
+        variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        variables["CUDA_VISIBLE_DEVICES"] = _visible(device.index)
+        variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    else:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+        variables["JAX_PLATFORMS"] = "cpu"
+    variables |= {
+        "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
+        "TRITON_CACHE_DIR": str(caches / "triton"),
+        "KERAS_HOME": str(caches / "keras"),
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    if warm:
+        variables["JAX_COMPILATION_CACHE_DIR"] = str(caches / "jax")
+        variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    return {**variables, **extra}
+
+
+def _visible(index: int) -> str:
+    """The GPU of that index among those the user lets us see."""
+    allowed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return allowed[index] if index < len(allowed) else str(index)
+
+
+def _tunes(name: str) -> bool:
+    return name not in _KEPT and (name in _TUNING_NAMES or name.startswith(_TUNING_PREFIXES))

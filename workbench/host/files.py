@@ -1,0 +1,123 @@
+"""Where an export is written: under a temporary name beside its target, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError, one_line
+from workbench.store.eventlog import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = "workbench-export.txt"
+_SAYS = "Written by `workbench export`; --force replaces this folder as long as this file is here.\n"
+
+
+@contextlib.contextmanager
+def file(target: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary file that becomes ``target`` when all went well, and is removed otherwise.
+
+    Raises:
+        WorkbenchError: when the target exists and is not to be replaced, or cannot be written.
+    """
+    with _writing(target):
+        if target.is_dir() and not target.is_symlink():
+            raise WorkbenchError(f"{target} is a folder; this format is a file, so name one with --output")
+        _refuse_existing(target, force)
+        temporary = _beside(target)
+        try:
+            yield temporary
+            _flush(temporary)
+            if force:
+                temporary.replace(target)
+            else:
+                _give_name(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def folder(target: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary folder that becomes ``target`` when all went well, and is removed otherwise.
+
+    Raises:
+        WorkbenchError: when the target exists and is not to be replaced, or cannot be written.
+    """
+    with _writing(target):
+        _refuse_existing(target, force)
+        exists = target.exists() or target.is_symlink()
+        if exists and (target.is_symlink() or not (target / MARKER).is_file()):
+            raise WorkbenchError(f"{target} is no folder that an export wrote: choose another --output, or remove it")
+        temporary = _beside(target)
+        try:
+            temporary.mkdir()
+            yield temporary
+            (temporary / MARKER).write_text(_SAYS, encoding="utf-8")
+            for path in [*temporary.rglob("*"), temporary]:
+                _flush(path)
+            if exists:
+                _swap(temporary, target)
+            else:
+                temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError as error:
+        raise WorkbenchError(f"cannot write {target}: {error.strerror or one_line(str(error))}") from None
+
+
+def _refuse_existing(target: Path, force: bool) -> None:
+    if not force and (target.exists() or target.is_symlink()):
+        raise _exists(target)
+
+
+def _exists(target: Path) -> WorkbenchError:
+    return WorkbenchError(f"{target} exists: choose another --output, or replace it with --force")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(8)}.partial")
+
+
+def _give_name(temporary: Path, target: Path) -> None:
+    """Rename without replacing what has come there in the meantime, where the file system can."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        temporary.rename(target)
+
+
+def _swap(temporary: Path, target: Path) -> None:
+    old = _beside(target)
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,419 @@
+"""What the machine was doing while we measured: covariates of a round, never a reason to look at its outcome.
+
+A `Sampler` reads cumulative counters before and after; `between` turns two readings into shares; `flag` says
+in words why a round is dirty; `sentence` says so for the whole report. Whatever cannot be read is None.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from workbench.host.machine import CPUS, ROOT, ask, cgroup_folders, read_int, read_text
+
+TICK_NS = 10_000_000  # the unit of /proc/stat: USER_HZ is 100 on every current Linux
+SUSPENDED_NS = 100_000_000  # the two clocks are read one after the other: less than this may be scheduling
+
+# NVML's bits for why a GPU's clock is lower than it could be. Idle and clocks set by hand are no disturbance.
+GPU_REASONS = {
+    1 << 0: "idle",
+    1 << 1: "clocks set by the user",
+    1 << 2: "power cap",
+    1 << 3: "hardware slowdown",
+    1 << 4: "sync boost",
+    1 << 5: "software thermal slowdown",
+    1 << 6: "hardware thermal slowdown",
+    1 << 7: "power brake",
+    1 << 8: "display clock setting",
+    1 << 9: "board limit",
+    1 << 10: "reliability",
+}
+HARMLESS = frozenset({"idle", "clocks set by the user", "display clock setting"})
+
+
+@dataclass(frozen=True)
+class GpuState:
+    """One GPU at one instant; `reasons` are names from GPU_REASONS, `energy_mj` counts up."""
+
+    sm_clock_mhz: int | None = None
+    reasons: tuple[str, ...] | None = None
+    temperature_c: int | None = None
+    power_mw: int | None = None
+    energy_mj: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Cumulative counters at one instant; CPU times are sums over the chosen CPUs, in steps of 10 ms.
+
+    `psi_us` has keys such as 'cpu some'; `cpu_energy_uj` holds (counter, range) of each CPU package.
+    """
+
+    monotonic_ns: int
+    boottime_ns: int | None = None
+    total_ns: int | None = None
+    busy_ns: int | None = None
+    steal_ns: int | None = None
+    psi_us: Mapping[str, int] = field(default_factory=dict)
+    load: float | None = None
+    frequency_khz: Mapping[int, int] = field(default_factory=dict)
+    thermal_events: int | None = None
+    quota_throttled_us: int | None = None
+    cpu_energy_uj: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    gpu: GpuState | None = None
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What happened between two snapshots; shares and ratios are fractions, None is 'not known here'.
+
+    `steal_share` and `other_busy_share` are of the chosen CPUs' time; the PSI shares are the part of the time
+    in which some task of the whole machine waited; ratios are after / before, the lowest of the CPUs.
+    `canary_waited_share` is the part of the canary's own time in which its CPU was somebody else's.
+    """
+
+    span_ns: int
+    steal_ns: int | None = None
+    steal_share: float | None = None
+    other_busy_share: float | None = None
+    psi_cpu_share: float | None = None
+    psi_memory_share: float | None = None
+    psi_io_share: float | None = None
+    load: float | None = None
+    frequency_ratio: float | None = None
+    gpu_clock_ratio: float | None = None
+    throttled: tuple[str, ...] = ()
+    suspended: bool = False
+    cpu_joules: float | None = None
+    gpu_joules: float | None = None
+    canary_waited_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where a round is dirty, as fractions; less steal than `steal_ns` may be rounding of /proc/stat."""
+
+    canary: float = 0.05
+    steal_share: float = 0.01
+    steal_ns: int = 2 * TICK_NS
+    frequency_drop: float = 0.05
+    psi_cpu_share: float = 0.20
+    psi_memory_share: float = 0.05
+    psi_io_share: float = 0.50
+    canary_waited_share: float = 0.10
+
+
+LIMITS = Limits()
+
+
+class Sampler:
+    """Reads the counters of the chosen CPUs and, if an initialised NVML is handed in, of one GPU.
+
+    No CPUs means the whole machine. `gpu` is NVML's index. Nothing here ever raises for what cannot be read.
+    """
+
+    def __init__(self, cpus: Sequence[int], *, root: Path = ROOT, nvml: ModuleType | None = None, gpu: int = 0) -> None:
+        self._cpus = tuple(cpus)
+        self._root = root
+        self._nvml = nvml
+        self._gpu = None if nvml is None else ask(nvml, "nvmlDeviceGetHandleByIndex", gpu)
+        self._cgroups = cgroup_folders(root)
+
+    def snapshot(self) -> Snapshot:
+        """All counters now; a well-behaved Linux needs well under a millisecond for it, and no framework."""
+        clock = getattr(time, "CLOCK_BOOTTIME", None)
+        total_ns, busy_ns, steal_ns = self._cpu_times()
+        return Snapshot(
+            monotonic_ns=time.monotonic_ns(),
+            boottime_ns=None if clock is None else time.clock_gettime_ns(clock),
+            total_ns=total_ns,
+            busy_ns=busy_ns,
+            steal_ns=steal_ns,
+            psi_us=_pressure(self._root),
+            load=_load(self._root),
+            frequency_khz=self._frequencies(),
+            thermal_events=self._thermal_events(),
+            quota_throttled_us=_quota_throttled_us(self._cgroups),
+            cpu_energy_uj=_package_energies(self._root),
+            gpu=self._gpu_state(),
+        )
+
+    def _cpu_times(self) -> tuple[int, int, int] | tuple[None, None, None]:
+        """(total, busy, steal) in ns of the chosen CPUs since boot."""
+        wanted = {f"cpu{cpu}" for cpu in self._cpus} or {"cpu"}
+        lines = [line.split() for line in (read_text(self._root / "proc/stat") or "").splitlines()]
+        try:
+            # user nice system idle iowait irq softirq steal; guest times that follow are already in user
+            rows = [[int(word) for word in words[1:9]] for words in lines if words and words[0] in wanted]
+            total = sum(map(sum, rows))
+            steal = sum(row[7] for row in rows)
+            idle = sum(row[3] + row[4] for row in rows)
+        except (ValueError, IndexError):
+            return None, None, None
+        if len(rows) != len(wanted):
+            return None, None, None
+        return total * TICK_NS, (total - idle - steal) * TICK_NS, steal * TICK_NS
+
+    def _frequencies(self) -> dict[int, int]:
+        read = {cpu: read_int(self._folder(cpu) / "cpufreq/scaling_cur_freq") for cpu in self._cpus}
+        return {cpu: khz for cpu, khz in read.items() if khz}
+
+    def _thermal_events(self) -> int | None:
+        names = ("core_throttle_count", "package_throttle_count")
+        counts = [read_int(self._folder(cpu) / "thermal_throttle" / name) for cpu in self._cpus for name in names]
+        return _sum(counts)
+
+    def _gpu_state(self) -> GpuState | None:
+        return None if self._nvml is None or self._gpu is None else _gpu_state(self._nvml, self._gpu)
+
+    def _folder(self, cpu: int) -> Path:
+        return self._root / CPUS / f"cpu{cpu}"
+
+
+def between(before: Snapshot, after: Snapshot, *, own_cpu_ns: int | None = None) -> Covariates:
+    """What the machine did from one snapshot to the next.
+
+    `own_cpu_ns` is the CPU time that the measured workers themselves used in between (user and system, ns);
+    without it nobody can tell how busy others kept the chosen CPUs.
+    """
+    total_ns = _delta(before.total_ns, after.total_ns)
+    steal_ns = _delta(before.steal_ns, after.steal_ns)
+    busy_ns = _delta(before.busy_ns, after.busy_ns)
+    other_ns = None if busy_ns is None or own_cpu_ns is None else max(0, busy_ns - own_cpu_ns)
+    gpu_before, gpu_after = before.gpu or GpuState(), after.gpu or GpuState()
+    return Covariates(
+        span_ns=after.monotonic_ns - before.monotonic_ns,
+        steal_ns=steal_ns,
+        steal_share=_share(steal_ns, total_ns),
+        other_busy_share=_share(other_ns, total_ns),
+        psi_cpu_share=_psi_share(before, after, "cpu some"),
+        psi_memory_share=_psi_share(before, after, "memory some"),
+        psi_io_share=_psi_share(before, after, "io some"),
+        load=after.load,
+        frequency_ratio=_lowest_ratio(before.frequency_khz, after.frequency_khz),
+        gpu_clock_ratio=_share(gpu_after.sm_clock_mhz, gpu_before.sm_clock_mhz),
+        throttled=_throttled(before, after),
+        suspended=_suspended(before, after),
+        cpu_joules=_cpu_joules(before.cpu_energy_uj, after.cpu_energy_uj),
+        gpu_joules=_share(_delta(gpu_before.energy_mj, gpu_after.energy_mj), 1e3),
+    )
+
+
+def canary_ns(repeats: int = 3) -> int:
+    """The fastest of `repeats` runs, in ns, of a constant workload of one or two milliseconds.
+
+    Half is interpreted arithmetic, half a product of matrices small enough that BLAS stays on one thread. Run
+    it pinned to the measuring CPU: what changes from round to round is the machine.
+
+    Raises ValueError below 1 repeat.
+    """
+    if repeats < 1:
+        raise ValueError(f"{repeats} repeats asked for: a canary needs at least 1")
+    matrix = np.full((48, 48), 1 / 48)
+    product = np.empty_like(matrix)
+    return min(_canary_once(matrix, product) for _ in range(repeats))
+
+
+def waited_ns() -> int | None:
+    """How long this process's threads were ready to run while their CPU was somebody else's, ns (Linux; else None)."""
+    try:
+        tasks = [(thread / "schedstat").read_text().split() for thread in Path("/proc/self/task").iterdir()]
+        return sum(int(waited) for _, waited, _ in tasks)
+    except (OSError, ValueError):
+        return None
+
+
+def _canary_once(matrix: np.ndarray[Any, Any], product: np.ndarray[Any, Any]) -> int:
+    start_ns = time.perf_counter_ns()
+    value = 1
+    for step in range(10_000):
+        value = (value * 31 + step) & 0xFFFF
+    for _ in range(100):
+        np.matmul(matrix, matrix, out=product)
+    return time.perf_counter_ns() - start_ns
+
+
+def flag(
+    covariates: Covariates,
+    canary_ns: float | None,
+    canary_median_ns: float | None,
+    *,
+    limits: Limits = LIMITS,
+) -> tuple[str, ...]:
+    """Why a round is dirty, in short phrases such as 'canary 12 % slow' or 'steal 3 %'; () when it is clean.
+
+    The canary is compared with its median over the rounds; None for either leaves it out.
+    """
+    seen = covariates
+    phrases = [_canary_phrase(canary_ns, canary_median_ns, limits.canary)]
+    if (seen.steal_ns or 0) >= limits.steal_ns:
+        phrases.append(_above("steal", seen.steal_share, limits.steal_share))
+    phrases += [f"throttled by {reason}" for reason in seen.throttled]
+    phrases.append(_dropped("CPU frequency", seen.frequency_ratio, limits.frequency_drop))
+    phrases.append(_dropped("GPU clock", seen.gpu_clock_ratio, limits.frequency_drop))
+    phrases.append("suspended" if seen.suspended else None)
+    phrases.append(_above("CPU pressure", seen.psi_cpu_share, limits.psi_cpu_share))
+    phrases.append(_above("memory pressure", seen.psi_memory_share, limits.psi_memory_share))
+    phrases.append(_above("IO pressure", seen.psi_io_share, limits.psi_io_share))
+    phrases.append(_above("CPU shared", seen.canary_waited_share, limits.canary_waited_share))
+    return tuple(phrase for phrase in phrases if phrase)
+
+
+def sentence(
+    rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
+) -> str | None:
+    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
+
+    Args:
+        rounds_flags: why each round was disturbed, if it was.
+        least: relative difference below which nothing can be told apart, if known.
+        tolerated: share of rounds that may be dirty on a quiet machine.
+    """
+    dirty = [flags for flags in rounds_flags if flags]
+    if not dirty or len(dirty) <= tolerated * len(rounds_flags):
+        return None
+    causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
+    cause = causes.most_common(1)[0][0]
+    how = "" if len(causes) == 1 else "mostly "
+    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
+    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
+
+
+def _cause(phrase: str) -> str:
+    """The phrase without its amount: 'steal 3 %' and 'steal 9 %' have one cause."""
+    return re.sub(r" [\d<>.]+ %( (slow|fast))?", "", phrase)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %" if fraction >= 0.02 else f"{100 * fraction:.1f} %"
+
+
+def _above(what: str, share: float | None, limit: float) -> str | None:
+    return f"{what} {_percent(share)}" if share is not None and share > limit else None
+
+
+def _dropped(what: str, ratio: float | None, limit: float) -> str | None:
+    return f"{what} {_percent(1 - ratio)} down" if ratio is not None and 1 - ratio > limit else None
+
+
+def _canary_phrase(now_ns: float | None, median_ns: float | None, limit: float) -> str | None:
+    if not now_ns or not median_ns:
+        return None
+    off_ns = now_ns - median_ns
+    if abs(off_ns) <= limit * median_ns:
+        return None
+    return f"canary {_percent(abs(off_ns) / median_ns)} {'slow' if off_ns > 0 else 'fast'}"
+
+
+def _delta(before: int | None, after: int | None) -> int | None:
+    """How far a counter moved; None when either reading is missing or the counter was reset."""
+    return None if before is None or after is None or after < before else after - before
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """The sum of the known counts; None when none is known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _psi_share(before: Snapshot, after: Snapshot, key: str) -> float | None:
+    stalled_us = _delta(before.psi_us.get(key), after.psi_us.get(key))
+    return _share(stalled_us, (after.monotonic_ns - before.monotonic_ns) / 1e3)
+
+
+def _lowest_ratio(before: Mapping[int, int], after: Mapping[int, int]) -> float | None:
+    return min((after[cpu] / before[cpu] for cpu in before if cpu in after), default=None)
+
+
+def _suspended(before: Snapshot, after: Snapshot) -> bool:
+    awake_ns = after.monotonic_ns - before.monotonic_ns
+    passed_ns = _delta(before.boottime_ns, after.boottime_ns)
+    return passed_ns is not None and passed_ns - awake_ns > SUSPENDED_NS
+
+
+def _throttled(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """Who held the clock down: CPU heat and the container's quota in between, the GPU at either end."""
+    reasons = []
+    if _delta(before.thermal_events, after.thermal_events):
+        reasons.append("CPU heat")
+    if _delta(before.quota_throttled_us, after.quota_throttled_us):
+        reasons.append("the container's CPU quota")
+    states = [state for state in (before.gpu, after.gpu) if state]
+    gpu = [reason for state in states for reason in state.reasons or () if reason not in HARMLESS]
+    return (*reasons, *(f"GPU {reason}" for reason in dict.fromkeys(gpu)))
+
+
+def _cpu_joules(
+    before: Mapping[str, tuple[int, int | None]], after: Mapping[str, tuple[int, int | None]]
+) -> float | None:
+    """Energy of all CPU packages; a counter that went back has passed its range once."""
+    joules = 0.0
+    for zone, (start_uj, range_uj) in before.items():
+        moved_uj = after[zone][0] - start_uj if zone in after else None
+        if moved_uj is not None and moved_uj < 0:
+            moved_uj = None if range_uj is None else moved_uj + range_uj
+        if moved_uj is None:
+            return None
+        joules += moved_uj / 1e6
+    return joules if before else None
+
+
+def _package_energies(root: Path) -> dict[str, tuple[int, int | None]]:
+    """RAPL's counters of whole CPU packages; their parts (cores, DRAM) and the platform would count twice."""
+    energies = {}
+    for zone in sorted(root.glob("sys/class/powercap/intel-rapl:*")):
+        energy_uj = read_int(zone / "energy_uj")
+        if energy_uj is not None and (read_text(zone / "name") or "").startswith("package"):
+            energies[zone.name] = (energy_uj, read_int(zone / "max_energy_range_uj"))
+    return energies
+
+
+def _pressure(root: Path) -> dict[str, int]:
+    """{'cpu some': µs, 'cpu full': µs, ...}: how long tasks have waited since boot."""
+    waited = {}
+    for kind in ("cpu", "memory", "io"):
+        text = read_text(root / "proc/pressure" / kind) or ""
+        for row in re.finditer(r"^(some|full) .*\btotal=(\d+)$", text, re.MULTILINE):
+            waited[f"{kind} {row[1]}"] = int(row[2])
+    return waited
+
+
+def _load(root: Path) -> float | None:
+    """Runnable tasks, averaged over the last minute."""
+    try:
+        return float((read_text(root / "proc/loadavg") or "").split()[0])
+    except (ValueError, IndexError):
+        return None
+
+
+def _quota_throttled_us(cgroups: Sequence[Path]) -> int | None:
+    """How long the CPU quotas of this process's cgroups have held it back, µs."""
+    held_us: list[int | None] = []
+    for folder in cgroups:
+        text = read_text(folder / "cpu.stat") or ""
+        if found := re.search(r"^throttled_(usec|time) (\d+)$", text, re.MULTILINE):
+            held_us.append(int(found[2]) // (1 if found[1] == "usec" else 1000))  # v1 counts ns
+    return _sum(held_us)
+
+
+def _gpu_state(nvml: ModuleType, handle: object) -> GpuState:
+    bits = ask(nvml, "nvmlDeviceGetCurrentClocksEventReasons", handle)
+    if bits is None:  # a driver or library from before the function was renamed
+        bits = ask(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+    return GpuState(
+        sm_clock_mhz=ask(nvml, "nvmlDeviceGetClockInfo", handle, nvml.NVML_CLOCK_SM),
+        reasons=None if bits is None else tuple(name for bit, name in GPU_REASONS.items() if bits & bit),
+        temperature_c=ask(nvml, "nvmlDeviceGetTemperature", handle, nvml.NVML_TEMPERATURE_GPU),
+        power_mw=ask(nvml, "nvmlDeviceGetPowerUsage", handle),
+        energy_mj=ask(nvml, "nvmlDeviceGetTotalEnergyConsumption", handle),
+    )

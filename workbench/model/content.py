@@ -1,0 +1,77 @@
+"""What content declares: tasks with their presets and sweeps, and frontends with their modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DISTRIBUTION = "framework-workbench"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of a task; ``values`` are its literal settings, such as steps and learning_rate."""
+
+    name: str
+    about: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a size sweep varies: one key of one preset, over values of growing work."""
+
+    preset: str
+    key: str
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as its source describes it."""
+
+    name: str
+    spec: str
+    presets: Mapping[str, Preset]
+    sweep: Sweep | None = None
+
+    @property
+    def title(self) -> str:
+        """The first line of the specification."""
+        return self.spec.strip().splitlines()[0].rstrip(".")
+
+    @property
+    def default_preset(self) -> str:
+        """The first preset of the source."""
+        return next(iter(self.presets))
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """One mode of one frontend folder, with its own id.
+
+    ``requirements`` are those of an environment of its own, for a framework that cannot live with the others.
+    """
+
+    id: str
+    title: str
+    folder: str
+    framework: str
+    families: tuple[str, ...]
+    packages: tuple[str, ...]
+    devices: tuple[str, ...]
+    extra: str | None
+    color: str | None
+    compiles: str | None
+    gpu_install: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    holes: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def install(self) -> str:
+        """The line that installs what this frontend needs."""
+        if self.requirements:
+            return f"workbench run TASK -f {self.id} --build-environments"
+        return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"

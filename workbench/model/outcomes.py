@@ -1,0 +1,27 @@
+"""How a contestant ends: exactly one outcome each, and the error that carries it to the contestant's row."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a contestant ended; exactly one each."""
+
+    OK = "ok"
+    INVALID = "invalid"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out-of-memory"
+    INTERRUPTED = "interrupted"
+
+
+class WorkerFailedError(Exception):
+    """A worker that will answer no more: the contestant's outcome, and the reason in one line."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason

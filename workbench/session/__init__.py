@@ -1,0 +1,1 @@
+"""Measuring: worker processes, the problem, rounds, proof, and when it is enough."""

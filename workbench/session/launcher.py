@@ -1,0 +1,331 @@
+"""Worker processes: started, spoken with, stopped, woken and ended; whatever goes wrong becomes an outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.model.content import Frontend
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.wire import exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workbench.wire.exchange import Job
+
+GRACE_S = 3.0
+SWEEPS = 20  # over all processes, until none of a worker's is left
+STACK_S = 0.5
+HEAD_BYTES = TAIL_BYTES = 256 << 10
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MARK = "WORKBENCH_WORKER"  # in the environment of a worker, and so of everything it starts
+
+
+def leave_signals_to_main() -> None:
+    """Keep this thread, and those it starts, from taking the signals that end a session.
+
+    When two come at once the kernel gives both to any thread that takes them, and the main one sleeps on.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+class OutputLog:
+    """What a worker prints, read by a thread: the head goes to the log at once, the tail when it ends.
+
+    So a worker that prints for ever fills neither the disk nor a pipe that nobody reads; and where the disk is full
+    it is read all the same, for a log that cannot be written must not cost a measurement.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._room = HEAD_BYTES
+        self._tail = b""
+        self._dropped = 0
+        self._reader: threading.Thread | None = None
+
+    def read(self, descriptor: int) -> None:
+        """Begin to read a pipe, to its end."""
+        self._descriptor = descriptor
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        leave_signals_to_main()
+        with os.fdopen(self._descriptor, "rb", buffering=0) as output:
+            while chunk := output.read(1 << 16):
+                now, later = chunk[: self._room], chunk[self._room :]
+                self._room -= len(now)
+                if now:
+                    self._write(now)
+                if later:
+                    kept = self._tail + later
+                    self._dropped += max(0, len(kept) - TAIL_BYTES)
+                    self._tail = kept[-TAIL_BYTES:]
+
+    def close(self) -> None:
+        """Write the tail, once whoever could still print has ended."""
+        if self._reader is not None:
+            self._reader.join(GRACE_S)
+        if self._dropped:
+            self._write(b"\n[... %d bytes left out ...]\n" % self._dropped)
+        self._write(self._tail)
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the disk is full, or a process that fled still prints
+            self._file.write(data)
+
+
+def _write_job(job: Job) -> Path:
+    handle, name = tempfile.mkstemp(prefix="workbench-job-", suffix=".json")
+    os.close(handle)
+    path = Path(name)
+    try:
+        job.write(path)
+    except OSError:
+        path.unlink()
+        raise
+    return path
+
+
+def boot_of(package: Path) -> Path:
+    """Where workers of a workbench start; one of before its rooms, and the self-test's, have it at the top."""
+    inside = package / "wire" / "_boot.py"
+    return inside if inside.is_file() else package / "_boot.py"
+
+
+class WorkerProcess:
+    """One worker process and the two pipes to it. Its stdout and stderr go to a log file, capped."""
+
+    def __init__(
+        self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
+    ) -> None:
+        self.frontend = frontend
+        self._phase = "start"
+        self._buffer = b""
+        self._unanswered = False
+        self._mark = f"{_namespace()}-{os.getpid()}-{secrets.token_hex(8)}"
+        self._log = OutputLog(log)
+        try:
+            self._job_file = _write_job(job)
+        except OSError:
+            self._log.close()
+            raise
+        command_end, self._commands = os.pipe()
+        self._answers, answer_end = os.pipe()
+        printed, output_end = os.pipe()
+        boot = str(boot_of(Path(job.package)))
+        arguments = [interpreter or sys.executable, "-P", boot, str(self._job_file), str(command_end), str(answer_end)]
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output_end,
+                stderr=output_end,
+                env={**environment, MARK: self._mark},
+                pass_fds=(command_end, answer_end),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            self._job_file.unlink(missing_ok=True)
+            for descriptor in (self._commands, self._answers, printed):
+                os.close(descriptor)
+            reason = f"{arguments[0]} does not start: {error.strerror}"
+            raise WorkerFailedError(Outcome.ERROR, reason) from None
+        finally:
+            for descriptor in (command_end, answer_end, output_end):
+                os.close(descriptor)
+        self._log.read(printed)
+        self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, which is also that of its process group."""
+        return self._process.pid
+
+    def ask(self, do: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer, without polling."""
+        self.send(do, **arguments)
+        return self.receive(timeout_s)
+
+    def send(self, do: str, **arguments: Any) -> None:
+        """Send a command; its answer is to be received before the next one is sent."""
+        self._phase = do
+        self._unanswered = True
+        with contextlib.suppress(BrokenPipeError):  # then receive() finds out why
+            exchange.write_all(self._commands, exchange.encode({"do": do, **arguments}))
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """The answer to the command sent last.
+
+        Raises:
+            WorkerFailedError: when the worker fails, dies, answers nonsense or takes longer than ``timeout_s``.
+        """
+        line = self._line(time.monotonic() + timeout_s, timeout_s)
+        try:
+            message = exchange.decode(line)
+        except ValueError as error:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
+        if "failed" in message:
+            raise explain(message, self.frontend)
+        if message.get("did") != self._phase:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered {message.get('did')!r} to {self._phase!r}")
+        self._unanswered = False
+        try:
+            exchange.check_answer(message)
+        except ValueError as error:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
+        return message
+
+    def settle(self, timeout_s: float) -> None:
+        """After an interrupt: wait for the answer that nobody received, so that the worker can be asked again."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())  # a second signal that came with the first: Python forgets it
+        if self._unanswered:
+            self.receive(timeout_s)
+
+    def _line(self, deadline: float, timeout_s: float) -> bytes:
+        watched = [self._answers] if self._ended is None else [self._answers, self._ended]
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                self._save_stack()
+                reason = f"no answer within {timeout_s:g} s in {self._phase!r} (--timeout); its stack is in the log"
+                raise WorkerFailedError(Outcome.TIMEOUT, reason)
+            if self._answers not in ready:  # ended, and nothing left to read
+                raise self._death()
+            chunk = os.read(self._answers, 65536)
+            if not chunk:
+                raise self._death()
+            self._buffer += chunk
+            if len(self._buffer) > exchange.LINE_LIMIT:
+                raise WorkerFailedError(Outcome.ERROR, "the worker's answer is longer than 1 MiB")
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    def _death(self) -> WorkerFailedError:
+        try:
+            code = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            return WorkerFailedError(Outcome.ERROR, f"the worker closed its channel in {self._phase!r}")
+        if code == -signal.SIGKILL:
+            reason = f"killed in {self._phase!r} (SIGKILL): most often the system, for lack of memory"
+            return WorkerFailedError(Outcome.OUT_OF_MEMORY, reason)
+        if code < 0:
+            reason = f"crashed in {self._phase!r} with {signal.Signals(-code).name}"
+            return WorkerFailedError(Outcome.ERROR, reason)
+        return WorkerFailedError(Outcome.ERROR, f"the process ended in {self._phase!r} with exit code {code}")
+
+    def stop(self) -> None:
+        """Stop the process, so that its spinning threads disturb nobody who is being measured."""
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let a stopped process go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill the process and its group, stopped or not; whoever waits for its answer learns of it."""
+        self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process and all it started: terminate, a grace, kill; then whatever carries its mark."""
+        with contextlib.suppress(OSError):
+            os.close(self._commands)
+        self._signal(signal.SIGTERM)
+        self.wake()  # a stopped process is terminated when it goes on
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self.kill()
+        self._process.wait()
+        end_marked(self._mark)
+        self._log.close()
+        self._job_file.unlink(missing_ok=True)
+        for descriptor in (self._answers, self._ended):
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+
+    def _save_stack(self) -> None:
+        """Ask a hung worker where it hangs; faulthandler writes every thread's stack to the log."""
+        self.wake()
+        self._signal(signal.SIGUSR1, group=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STACK_S)
+
+    def _signal(self, number: signal.Signals, *, group: bool = True) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            (os.killpg if group else os.kill)(self._process.pid, number)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process that carries a worker's mark in its environment, wherever it has moved to.
+
+    A daemon that left its process group and session is still found; one that cleared its environment is not.
+    """
+    _end(lambda found: found == mark)
+
+
+def end_orphans() -> None:
+    """End what workers of a harness that is no more have left running, such as a daemon; workers die by themselves."""
+    import psutil
+
+    def orphaned(mark: str) -> bool:
+        namespace, harness, _ = mark.split("-")
+        return namespace == _namespace() and not psutil.pid_exists(int(harness))
+
+    _end(orphaned)
+
+
+def _namespace() -> str:
+    """Where this process's number means something: in another container another process has it."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "0"
+
+
+def _end(wanted: Callable[[str], bool]) -> None:
+    """Kill all whose mark is wanted, until none is left: one may have started another meanwhile."""
+    import psutil
+
+    for _ in range(SWEEPS):
+        killed = 0
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError):
+                if wanted(process.environ()[MARK]) and process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    killed += 1
+        if not killed:
+            return
+
+
+_MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")
+
+
+def explain(message: Mapping[str, Any], frontend: Frontend) -> WorkerFailedError:
+    """The outcome of a failure that the worker reported itself."""
+    phase, kind, text = (str(message.get(name, "")) for name in ("failed", "kind", "text"))
+    missing = str(message.get("missing") or "").split(".")[0]
+    if missing and missing in frontend.packages:
+        return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
+    if kind == "DeviceUnavailableError":
+        reason = f"{text}; for a build that may: {frontend.gpu_install or frontend.install}"
+        return WorkerFailedError(Outcome.UNAVAILABLE, reason)
+    if kind == "MemoryError" or any(word in f"{kind} {text}".lower() for word in _MEMORY_WORDS):
+        return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or kind}")
+    if phase == "import":
+        remedy = frontend.install.replace("install", "install --force-reinstall")
+        return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}; try {remedy}")
+    return WorkerFailedError(Outcome.ERROR, f"{kind} in {phase!r}: {text}")

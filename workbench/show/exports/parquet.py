@@ -1,0 +1,28 @@
+"""Parquet: a folder with summary.parquet, losses.parquet, blocks.parquet, and sweep.parquet where there was a sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.model.content import DISTRIBUTION
+from workbench.show.exports.frames import frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.store.results import Run
+
+
+def write(run: Run, target: Path) -> None:
+    """Write a file per table into a folder.
+
+    Raises:
+        WorkbenchError: when pyarrow is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401 - pandas writes with it
+    except ImportError:
+        raise WorkbenchError(f"parquet needs pyarrow: pip install '{DISTRIBUTION}[export]'") from None
+    for name, frame in frames(run).items():
+        frame.to_parquet(target / f"{name}.parquet", engine="pyarrow", index=False)

@@ -1,0 +1,137 @@
+"""TensorBoard: a folder of event files, a run per frontend with its losses, deviations and times.
+
+Written without tensorboard, whose writer loads TensorFlow wherever that is installed. An event file is a row of
+records, each a protocol buffer between two checksums; the few messages that are needed are encoded here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import struct
+from functools import cache
+from typing import TYPE_CHECKING
+
+from workbench.model.contestant import check_id
+from workbench.show import tables
+from workbench.show.exports.frames import deviations, timed_launches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from workbench.store.results import Run
+
+LOSS = "loss"
+DEVIATION = "deviation from the reference"
+WARM_UP = "seconds per step/first steps"
+BLOCKS = "seconds per step/blocks"
+SUMMARY = "summary"
+
+
+def write(run: Run, target: Path) -> None:
+    """Write a folder per frontend, and one for the reference, into a folder for ``tensorboard --logdir``."""
+    started = datetime.datetime.fromisoformat(run.info["started"]).timestamp()
+    for name, series in scalars(run).items():
+        events = [_event(started, _text(SUMMARY, tables.markdown(run)))] if name == "reference" else []
+        events += [
+            _event(started, _scalar(tag, value), step) for tag, points in series.items() for step, value in points
+        ]
+        check_id(name)
+        (target / name).mkdir()
+        file = target / name / f"events.out.tfevents.{int(started):010}.workbench"
+        file.write_bytes(b"".join(map(_record, [_event(started, _version()), *events])))
+
+
+Points = list[tuple[int, float]]
+
+
+def scalars(run: Run) -> dict[str, dict[str, Points]]:
+    """By frontend, each curve's points: losses and deviations by step, seconds per step by step and by block."""
+    found: dict[str, dict[str, Points]] = {}
+    for tag, frame in ((LOSS, run.losses), (DEVIATION, deviations(run))):
+        for name in frame:
+            found.setdefault(str(name), {})[tag] = _points(frame[name].items())
+    for contestant, launch in timed_launches(run):
+        curves = found.setdefault(contestant["frontend"], {})
+        if launch["trace"]:
+            curves.setdefault(WARM_UP, _points(enumerate(launch["trace"])))
+        blocks = curves.setdefault(BLOCKS, [])
+        blocks += [(len(blocks) + place, seconds) for place, seconds in enumerate(launch["blocks"])]
+    return found
+
+
+def _points(values: Iterable[tuple[object, float]]) -> Points:
+    return [(int(str(step)), float(value)) for step, value in values if not math.isnan(value)]
+
+
+# Messages of tensorflow/core/util/event.proto and tensorflow/core/framework/{summary,tensor}.proto, by field number.
+
+
+def _event(time: float, what: bytes, step: int = 0) -> bytes:
+    return _double(1, time) + _integer(2, step) + what
+
+
+def _version() -> bytes:
+    return _bytes(3, b"brain.Event:2")
+
+
+def _scalar(tag: str, value: float) -> bytes:
+    return _bytes(5, _bytes(1, _bytes(1, tag.encode()) + _float(2, value)))
+
+
+def _text(tag: str, text: str) -> bytes:
+    plugin = _bytes(1, _bytes(1, b"text"))
+    tensor = _integer(1, 7) + _bytes(2, b"") + _bytes(8, text.encode(errors="replace"))  # a scalar of type string
+    return _bytes(5, _bytes(1, _bytes(1, tag.encode()) + _bytes(9, plugin) + _bytes(8, tensor)))
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def _integer(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _double(field: int, value: float) -> bytes:
+    return _varint(field << 3 | 1) + struct.pack("<d", value)
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _float(field: int, value: float) -> bytes:
+    try:
+        return _varint(field << 3 | 5) + struct.pack("<f", value)
+    except OverflowError:
+        return _varint(field << 3 | 5) + struct.pack("<f", math.copysign(math.inf, value))
+
+
+def _record(data: bytes) -> bytes:
+    length = struct.pack("<Q", len(data))
+    return length + _checksum(length) + data + _checksum(data)
+
+
+def _checksum(data: bytes) -> bytes:
+    """CRC-32C, rotated and shifted as TFRecord files have it."""
+    register, table = 0xFFFFFFFF, _crc_table()
+    for byte in data:
+        register = table[(register ^ byte) & 0xFF] ^ register >> 8
+    crc = register ^ 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+@cache
+def _crc_table() -> tuple[int, ...]:
+    def entry(byte: int) -> int:
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        return byte
+
+    return tuple(entry(byte) for byte in range(256))

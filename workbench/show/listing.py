@@ -1,0 +1,182 @@
+"""What `list`, `results` and `doctor` show, as plain values and for the terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import one_line
+from workbench.host import machine
+from workbench.show.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from workbench.catalog import Catalog
+    from workbench.model.content import Frontend
+    from workbench.store.results import Run
+
+
+def as_json(content: Catalog) -> dict[str, Any]:
+    """Tasks, frontends and pairs as `workbench list --json` prints them."""
+    tasks = [
+        {
+            "task": task.name,
+            "title": task.title,
+            "presets": [{"preset": preset.name, **preset.values} for preset in task.presets.values()],
+        }
+        for task in content.tasks.values()
+    ]
+    pairs = [
+        {"task": task, "frontend": frontend.id, "hole": content.hole(task, frontend)}
+        for task in content.tasks
+        for frontend in content.frontends.values()
+    ]
+    return {"tasks": tasks, "frontends": _folders(content), "pairs": pairs}
+
+
+def _folders(content: Catalog) -> list[dict[str, Any]]:
+    folders: dict[str, list[Frontend]] = {}
+    for frontend in content.frontends.values():
+        folders.setdefault(frontend.folder, []).append(frontend)
+    return [
+        {
+            "frontend": folder,
+            "title": modes[0].framework,
+            "extra": modes[0].extra,
+            "packages": modes[0].packages,
+            "families": modes[0].families,
+            "devices": modes[0].devices,
+            "modes": [{"id": mode.id, "title": mode.title} for mode in modes],
+        }
+        for folder, modes in folders.items()
+    ]
+
+
+def terminal(content: Catalog) -> list[RenderableType]:
+    """Tasks with their presets, then the matrix of pairs, then the reasons of its holes."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for task in content.tasks.values():
+        parts.append(Text.assemble((task.name, "bold"), f"  {task.title}"))
+        parts += [Text(f"    {preset.name:<10} {preset.about}") for preset in task.presets.values()]
+    parts += [Text(""), _matrix(content), Text("")]
+    for frontend in content.frontends.values():
+        for task_name, reason in frontend.holes.items():
+            parts.append(Text(f"–  {frontend.id} has no {task_name}: {reason}", style="dim"))
+    return parts
+
+
+def _matrix(content: Catalog) -> Table:
+    from rich.table import Table
+
+    matrix = Table(box=None, pad_edge=False, header_style="bold")
+    matrix.add_column("frontend", no_wrap=True)
+    for task in content.tasks:
+        matrix.add_column(task, justify="center")
+    matrix.add_column("")
+    for frontend in content.frontends.values():
+        marks = ["–" if content.hole(task, frontend) else "✓" for task in content.tasks]
+        matrix.add_row(frontend.id, *marks, frontend.title)
+    return matrix
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """A run in a line of `workbench results --json`."""
+    settings = run.info["settings"]
+    outcomes = {contestant["frontend"]: contestant["outcome"] for contestant in run.contestants}
+    return {
+        "run": run.id,
+        "started": run.info["started"],
+        **{name: settings[name] for name in ("task", "preset", "device", "threads", "dtype")},
+        "outcomes": outcomes,
+    }
+
+
+def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Runs, newest first, each as in :func:`run_facts`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "device", "contestants"):
+        shown.add_column(heading, overflow="fold")
+    for run in runs:
+        outcomes = list(run["outcomes"].values())
+        counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
+        shown.add_row(*(Text(one_line(text)) for text in (run["run"], str(run["device"]), counts)))
+    return shown
+
+
+def unfinished_lines(runs: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Runs without an end, each with what can be done about it."""
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    for run in runs:
+        name = one_line(run["run"])
+        if run["measuring"]:
+            hint = "is being measured"
+        elif run["launches"]:
+            hint = f"was cut off after {run['launches']} finished launches: `workbench run --resume {name}`"
+        else:
+            hint = f"was cut off before anything was measured: {one_line(run['path'])} can be removed"
+        lines.append(Text(f"{name} {hint}", style="yellow"))
+    return lines
+
+
+def diagnosis(content: Catalog) -> dict[str, Any]:
+    """The machine, what is installed of each frontend, and what to install."""
+    frontends = []
+    for entry in _folders(content):
+        frontend = next(f for f in content.frontends.values() if f.folder == entry["frontend"])
+        missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
+        frontends.append(
+            {
+                "frontend": entry["frontend"],
+                "modes": [mode["id"] for mode in entry["modes"]],
+                "installed": not missing,
+                "versions": _versions(frontend),
+                "install": frontend.install if missing else None,
+            }
+        )
+    facts = machine.facts()
+    return {"machine": facts, "machine_key": machine.stable_key(facts), "frontends": frontends}
+
+
+def _versions(frontend: Frontend) -> dict[str, str]:
+    """Versions of a frontend's packages; a distribution may be called otherwise than what it lets one import."""
+    from importlib.metadata import packages_distributions
+
+    distributions = packages_distributions()
+    names = {name: distributions.get(name, [name])[0] for name in frontend.packages}
+    versions = machine.package_versions(names.values())
+    return {name: version for name in names.values() if (version := versions[name])}
+
+
+def diagnosis_terminal(found: Mapping[str, Any]) -> list[RenderableType]:
+    """The diagnosis for a reader."""
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = found["machine"]
+    cpus = facts["usable_cpus"]
+    gpus = [f"{gpu['name']} ({format_bytes(gpu['memory_bytes'])})" for gpu in facts["gpus"]]
+    lines = [
+        f"{facts['cpu_model']}, {facts['physical_cpus']} cores, this process may use {len(cpus or [])} CPUs",
+        f"{format_bytes(facts['memory_bytes'])} memory, {facts['os_name']}, Python {facts['python_version']}",
+        f"GPU: {', '.join(gpus) or 'none that the NVIDIA driver shows'}",
+        f"threads: 1 by default, on one CPU; --threads takes up to {len(cpus or [])}",
+    ]
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("framework", "installed", "frontends, or what to install"):
+        shown.add_column(heading, overflow="fold")
+    for entry in found["frontends"]:
+        versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
+        state = Text(versions, style="green") if entry["installed"] else Text("not installed", style="yellow")
+        shown.add_row(entry["frontend"], state, Text(entry["install"] or ", ".join(entry["modes"])))
+    return [*(Text(line) for line in lines), Text(""), shown]

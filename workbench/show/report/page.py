@@ -1,0 +1,184 @@
+"""A page of runs: one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench import __version__
+from workbench.errors import WorkbenchError, one_line
+from workbench.show.report import charts, facts
+from workbench.show.report.parts import Chart, Table
+from workbench.show.report.verdict import caveats, verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from workbench.catalog import Catalog
+    from workbench.store.results import Run
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a page shows of one run."""
+
+    id: str
+    run: Run
+    title: str
+    verdict: str
+    caveats: Sequence[str]
+    times: Table | None
+    details: Table | None
+    failures: Table | None
+    charts: Sequence[Chart]
+    knobs: Table | None
+    about: Sequence[Table]
+    command: str
+    was_called: bool
+    took: str
+    code: str
+    code_changed: bool
+
+
+def section(run: Run, identifier: str, content: Catalog | None, *, code: bool = True) -> Section:
+    """A run's part of a page.
+
+    Args:
+        run: the run.
+        identifier: what ids in the page begin with.
+        content: where the code lies that is shown; workbench's own when None.
+        code: whether to show the code.
+
+    Raises:
+        WorkbenchError: when the run's values make no table.
+    """
+    with run.reading():
+        return Section(
+            id=identifier,
+            run=run,
+            title=one_line(run.title),
+            verdict=verdict(run),
+            caveats=caveats(run),
+            times=facts.times(run),
+            details=facts.details(run),
+            failures=facts.failures(run),
+            charts=charts.charts(run, identifier),
+            knobs=facts.knobs(run),
+            about=[facts.conditions(run), facts.machine(run), facts.versions(run)],
+            command=facts.command(run),
+            was_called=facts.was_called(run),
+            took=facts.took(run),
+            code=_code(run, content) if code else "",
+            code_changed=_changed(run, content),
+        )
+
+
+def html(runs: Run | Iterable[Run], content: Catalog | None = None) -> str:
+    """One or several runs as one page that needs no network.
+
+    Args:
+        runs: a run, or several; each becomes a section, with an index above them.
+        content: where the code lies that is shown; workbench's own content when None.
+
+    Raises:
+        WorkbenchError: when there is no run, or when a run's values make no table.
+    """
+    from workbench.store.results import Run
+
+    several = [runs] if isinstance(runs, Run) else list(runs)
+    if not several:
+        raise WorkbenchError("no run to report: name one or more, or latest")
+    sections = [section(run, f"run-{place}", content) for place, run in enumerate(several, start=1)]
+    title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
+    return render("report.html.j2", title=title, sections=sections, plotly=plotly_js(), style=style())
+
+
+def write_report(
+    runs: Run | Iterable[Run], path: str | Path, *, content: Catalog | None = None, force: bool = False
+) -> Path:
+    """Write :func:`html` to a file; readers meet all of it or nothing.
+
+    Args:
+        runs: a run, or several.
+        path: the file, such as "report.html".
+        content: where the code lies that is shown; workbench's own content when None.
+        force: replace a file that is there.
+
+    Returns:
+        the file.
+
+    Raises:
+        WorkbenchError: when the file exists and ``force`` is off, or cannot be written; and as :func:`html`.
+    """
+    from workbench.host import files
+
+    target = Path(path)
+    with files.file(target, force=force) as temporary:
+        temporary.write_text(html(runs, content), encoding="utf-8", errors="backslashreplace")
+    return target
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from a template; everything that is put into it is text unless the template says otherwise."""
+    return _environment().get_template(template).render(version=__version__, **values)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["line"] = lambda text: one_line(str(text))
+    made.filters["drawn"] = lambda chart: Markup(charts.fragment(chart))  # noqa: S704 - Plotly escapes its JSON
+    return made
+
+
+def plotly_js() -> str:
+    """The library that draws the charts, once per page or site."""
+    from plotly.offline import get_plotlyjs
+
+    source: str = get_plotlyjs()
+    return source
+
+
+def style() -> str:
+    """The pages' style and that of the code side by side."""
+    from workbench.show import sidebyside
+
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8") + sidebyside.css()
+
+
+def _code(run: Run, content: Catalog | None) -> str:
+    """The code of the run's frontends side by side, as far as this installation has it."""
+    from workbench.catalog import catalog
+    from workbench.show import sidebyside
+
+    try:
+        found = content or catalog()
+        names = [str(contestant["frontend"]) for contestant in run.contestants]
+        known = [name for name in names if name in found.frontends]
+        return sidebyside.html(run.info["settings"]["task"], known, found) if known else ""
+    except WorkbenchError:
+        return ""
+
+
+def _changed(run: Run, content: Catalog | None) -> bool:
+    """Whether tasks or frontends are no longer those that were measured."""
+    from workbench.catalog import catalog
+    from workbench.session.runner import content_hash
+
+    try:
+        root = (content or catalog()).root
+    except WorkbenchError:
+        return True
+    return content_hash(root) != run.info.get("content_hash")

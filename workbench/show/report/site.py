@@ -1,0 +1,206 @@
+"""A static site: the matrix of tasks and frontends, a page each, and the latest results. Only relative links."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError, one_line
+from workbench.show.report import page
+from workbench.show.report.parts import Table, interval, usable
+from workbench.show.tables import format_error
+from workbench.show.units import format_seconds
+from workbench.store import results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workbench.catalog import Catalog
+    from workbench.model.content import Frontend, Task
+    from workbench.store.results import Run
+
+NOTES = "What trips"  # how a specification begins the paragraph of its notes
+HEADINGS = ("task", "preset", "device", "outcome", "step", "interval", "rank", "off by", "run")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A pair in the matrix: ``kind`` is "hole", "none", "ok" or "failed"; ``why`` is a hole's or a failure's reason."""
+
+    text: str
+    kind: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a specification: "text", "list" or "code"."""
+
+    kind: str
+    lines: Sequence[str]
+
+
+def write_site(
+    store: str | Path, folder: str | Path, *, content: str | Path | Catalog | None = None, force: bool = False
+) -> Path:
+    """Write the site of a folder of runs; readers meet all of it or nothing.
+
+    Args:
+        store: the folder of runs; those that cannot be read are left out.
+        folder: the site's folder, which any static host can serve.
+        content: a folder with tasks/ and frontends/, or its catalog; workbench's own when None.
+        force: replace a site that is there.
+
+    Returns:
+        the site's folder.
+
+    Raises:
+        WorkbenchError: when there is no such folder of runs, or the site's exists or cannot be written.
+    """
+    from workbench.catalog import Catalog, catalog
+    from workbench.host import files
+
+    if not Path(store).is_dir():
+        raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
+    found = content if isinstance(content, Catalog) else catalog(content)
+    runs = latest(readable(Path(store)))
+    with files.folder(Path(folder), force=force) as temporary:
+        for name, text in pages(found, runs).items():
+            file = temporary / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return Path(folder)
+
+
+def readable(store: Path) -> list[Run]:
+    """The runs of a store that make a table, newest first."""
+    found = []
+    for folder in results.folders(store):
+        try:
+            run = results.load(folder)
+            found += [run] if run.rows is not None else []
+        except WorkbenchError:
+            continue
+    return found
+
+
+def latest(runs: Sequence[Run]) -> list[Run]:
+    """Of runs, newest first, those that no newer one of the same task, preset and device has replaced."""
+    newest: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        newest.setdefault(tuple(str(run.info["settings"][name]) for name in ("task", "preset", "device")), run)
+    return list(newest.values())
+
+
+def pages(content: Catalog, runs: Sequence[Run]) -> dict[str, str]:
+    """Every file of the site by its path below the site's folder."""
+    made = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
+    made["index.html"] = _index(content, runs)
+    for task in content.tasks.values():
+        made[f"tasks/{task.name}.html"] = _task(content, task, [run for run in runs if _of(run) == task.name])
+    for frontend in content.frontends.values():
+        made[f"frontends/{frontend.id}.html"] = _frontend(content, frontend, runs)
+    return made
+
+
+def _of(run: Run) -> str:
+    return str(run.info["settings"]["task"])
+
+
+def _index(content: Catalog, runs: Sequence[Run]) -> str:
+    cells = {
+        frontend.id: {task: _cell(content, task, frontend, runs) for task in content.tasks}
+        for frontend in content.frontends.values()
+    }
+    return page.render("index.html.j2", title="Framework comparison workbench", root="", content=content, cells=cells)
+
+
+def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Run]) -> Cell:
+    if reason := content.hole(task, frontend):
+        return Cell("–", "hole", reason)
+    for run in runs:
+        for row in run.rows if _of(run) == task else ():
+            if row["frontend"] == frontend.id:
+                if row["outcome"] == "ok" and usable(row["step_s"]):
+                    return Cell(f"{format_seconds(row['step_s'])} ({run.info['settings']['preset']})", "ok")
+                return Cell(str(row["outcome"]), "failed", one_line(str(row["reason"])))
+    return Cell("not run yet", "none")
+
+
+def _task(content: Catalog, task: Task, runs: Sequence[Run]) -> str:
+    spec, _, notes = task.spec.partition(f"\n{NOTES}")
+    presets = Table(
+        "Presets",
+        ("preset", "what", "settings"),
+        [(name, preset.about, _settings(preset.values)) for name, preset in task.presets.items()],
+    )
+    return page.render(
+        "task.html.j2",
+        title=task.title,
+        root="../",
+        task=task,
+        spec=blocks(spec),
+        notes=blocks(NOTES + notes if notes else ""),
+        presets=presets,
+        code=code(content, task.name, "all"),
+        sections=[page.section(run, f"run-{place}", content, code=False) for place, run in enumerate(runs, start=1)],
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if name != "about")
+
+
+def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
+    lines = [_result(run, row) for run in runs for row in run.rows if row["frontend"] == frontend.id]
+    tasks = [task for task in content.tasks if not content.hole(task, frontend)]
+    holes = {task: reason for task in content.tasks if (reason := content.hole(task, frontend))}
+    return page.render(
+        "frontend.html.j2",
+        title=frontend.title,
+        root="../",
+        frontend=frontend,
+        results=Table("Latest results", HEADINGS, lines) if lines else None,
+        codes={task: code(content, task, frontend.id) for task in tasks},
+        holes=holes,
+    )
+
+
+def _result(run: Run, row: Mapping[str, Any]) -> tuple[str, ...]:
+    settings = run.info["settings"]
+    where = (_of(run), str(settings["preset"]), str(settings["device"]))
+    if row["outcome"] != "ok" or not usable(row["step_s"]):
+        return (*where, f"{row['outcome']}: {row['reason']}", "–", "–", "–", "–", run.id)
+    ranked = sum(entry["rank"] is not None for entry in run.rows)
+    rank = "–" if row["rank"] is None else f"{row['rank']} of {ranked}"
+    proven = format_error(row["max_relative_error"])
+    return (*where, "ok", format_seconds(row["step_s"]), interval(row), rank, proven, run.id)
+
+
+def code(content: Catalog, task: str, frontends: str) -> str:
+    """A task's code side by side; empty where there is none."""
+    from workbench.show import sidebyside
+
+    try:
+        return sidebyside.html(task, frontends, content)
+    except WorkbenchError:
+        return ""
+
+
+def blocks(spec: str) -> list[Block]:
+    """A docstring's paragraphs, its lists, and what it indents."""
+    found = []
+    for block in spec.strip("\n").split("\n\n"):
+        lines = block.strip("\n").splitlines()
+        if not any(line.strip() for line in lines):
+            continue
+        if all(line.startswith("    ") for line in lines if line):
+            found.append(Block("code", textwrap.dedent("\n".join(lines)).splitlines()))
+        elif lines[0].startswith("- "):
+            items = "\n".join(lines).removeprefix("- ").split("\n- ")
+            found.append(Block("list", [" ".join(item.split()) for item in items]))
+        else:
+            found.append(Block("text", [" ".join(" ".join(lines).split())]))
+    return found
