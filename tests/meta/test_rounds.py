@@ -7,7 +7,7 @@ import pytest
 from workbench.catalog import catalog
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest import pool
-from workbench.session import MOST_ROUNDS
+from workbench.session.session import MOST_ROUNDS
 
 PLANNED = 5
 CALM, SCATTERING = (1.0, 1.0, 1.001), (1.0, 1.5, 0.7)

@@ -1,0 +1,311 @@
+"""What is recorded: one session's facts, its rounds, and what each contestant did. Times in seconds, memory in bytes.
+
+These types are the record's format: :mod:`workbench.store.codec` writes them as JSON and reads them back, checked. A
+field that is added needs a default, so that older runs stay whole; what changes otherwise needs a step in
+:mod:`workbench.store.upgrade`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from workbench.model.device import Device
+from workbench.model.outcomes import Outcome
+from workbench.model.proof import Proof
+from workbench.model.stage import TRAIN
+
+Knob: TypeAlias = str | int | float | bool | None
+"""A setting as a framework reports it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a session is asked for; all of it is kept in the run's results.
+
+    ``profile`` is "equal" (threads, CPUs, precision and caches the same for all) or "stock" (every framework as
+    it comes). ``launches`` is an exact number; without it ``budget_s`` and ``precision`` decide, see
+    :mod:`workbench.session.stopping`. ``max_alive`` bounds how many workers are alive at once. A launch has ``rounds``
+    rounds, and more where they leave some two contestants' ratio less certain than ``ratio_error``.
+    """
+
+    task: str
+    preset: str
+    seed: int = 0
+    steps: int | None = None
+    dtype: str = "float32"
+    device: Device = field(default_factory=lambda: Device("cpu"))
+    profile: str = "equal"
+    threads: int | None = 1
+    matmul_precision: str | None = "float32"
+    launches: int | None = None
+    budget_s: float | None = None
+    precision: float | None = None
+    rounds: int = 10
+    ratio_error: float | None = None
+    timeout_s: float = 300.0
+    max_alive: int | None = None
+    warm_cache: bool = False
+    sweep: str | None = None
+    cpus: tuple[int, ...] = ()
+    harness_cpus: tuple[int, ...] = ()
+
+
+@dataclass
+class Blocks:
+    """What one launch measured of one stage.
+
+    Attributes:
+        units: of a block.
+        wait_s: the cost of waiting for the device when nothing is left to do.
+        trace_s: seconds per unit of the first units, in small pieces: how it warmed up.
+        seconds: per unit, of each block.
+        rounds: the number of the round that each block belongs to.
+        energy_j: joules per unit of each block, where the machine shows them.
+        cpu_per_wall: CPU time of the whole process over wall time, the largest of the blocks.
+    """
+
+    units: int = 0
+    wait_s: float = 0.0
+    trace_s: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    energy_j: list[float | None] = field(default_factory=list)
+    cpu_per_wall: float | None = None
+
+
+@dataclass
+class Launch:
+    """What one launch (one fresh process) of one contestant measured.
+
+    ``purpose`` is what the launch was made for, where a plan knows several (see :mod:`workbench.session.stopping`).
+    ``timed`` says whether its import, set-up and first unit had the machine to themselves and started with cold
+    caches; only those are shown. ``blocks`` are those of each stage, by the stage's name.
+    """
+
+    number: int
+    timed: bool
+    import_s: float
+    setup_s: float
+    first_s: float
+    purpose: str = ""
+    bring_up_s: float = 0.0
+    blocks: dict[str, Blocks] = field(default_factory=dict)
+    import_bytes: int | None = None
+    peak_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, Knob] = field(default_factory=dict)
+    pool_threads: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def of(self, stage: str = TRAIN.name) -> Blocks:
+        """The blocks of a stage; none where it was not measured."""
+        return self.blocks.get(stage) or Blocks()
+
+    def measured(self, stage: str = TRAIN.name) -> bool:
+        """Whether there is any block of a stage."""
+        return bool(self.of(stage).seconds)
+
+
+@dataclass
+class SweepPoint:
+    """One contestant at one size of a sweep: FLOP and bytes per step, seconds per step of each block."""
+
+    value: int
+    flops: float
+    bytes: float
+    blocks: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """Who a contestant is: a frontend in a given interpreter, environment, thread count and device.
+
+    The same frontend may enter several times under different ids. Entrants of one ``group`` are compared with each
+    other alone; ``side`` is which of them it is, such as "base" or a version. ``source`` says in words where it comes
+    from, such as a commit.
+    """
+
+    id: str
+    frontend: str
+    title: str
+    framework: str
+    folder: str
+    color: str | None = None
+    compiles: str | None = None
+    interpreter: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
+    device: Device | None = None
+    slowdown: float = 0.0
+    group: str = ""
+    side: str = ""
+    source: str = ""
+
+    @property
+    def log(self) -> str:
+        """Where its output is kept, inside the run's folder."""
+        return f"contestants/{self.id}/log.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContestantRecord(Entrant):
+    """What a contestant did: how it ended, its proof, its launches and its sizes."""
+
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+    proof: Proof | None = None
+    launches: list[Launch] = field(default_factory=list)
+    sweep: list[SweepPoint] = field(default_factory=list)
+
+    def measured(self, stage: str = TRAIN.name) -> list[Launch]:
+        """Its launches that have a block of a stage; none unless it is ok, for what failed shows no speed."""
+        return [launch for launch in self.launches if launch.measured(stage)] if self.outcome is Outcome.OK else []
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of its packages, as its latest launch named them."""
+        return self.launches[-1].versions if self.launches else {}
+
+    @property
+    def observed(self) -> dict[str, Knob]:
+        """What was observed of it, in the latest launch that told."""
+        return next((launch.observed for launch in reversed(self.launches) if launch.observed), {})
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What the machine did between two snapshots; shares and ratios are fractions, None is "not known here".
+
+    ``steal_share`` and ``other_busy_share`` are of the chosen CPUs' time; the PSI shares are the part of the time
+    in which some task of the whole machine waited; ratios are after / before, the lowest of the CPUs.
+    ``canary_waited_share`` is the part of the canary's own time in which its CPU was somebody else's.
+    """
+
+    span_ns: int
+    steal_ns: int | None = None
+    steal_share: float | None = None
+    other_busy_share: float | None = None
+    psi_cpu_share: float | None = None
+    psi_memory_share: float | None = None
+    psi_io_share: float | None = None
+    load: float | None = None
+    frequency_ratio: float | None = None
+    gpu_clock_ratio: float | None = None
+    throttled: tuple[str, ...] = ()
+    suspended: bool = False
+    cpu_joules: float | None = None
+    gpu_joules: float | None = None
+    canary_waited_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the machine did during one round: the canary, the matrix product, and covariates.
+
+    ``flags`` say why it was disturbed, if it was; they are worked out over all rounds of a run, never recorded.
+    """
+
+    launch: int
+    number: int
+    repeat: bool
+    canary_s: float
+    matrix_flops: float | None
+    covariates: Covariates
+    flags: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Launch and number, which name a round."""
+        return self.launch, self.number
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as its driver describes it; ``index`` is NVML's, which ignores CUDA_VISIBLE_DEVICES."""
+
+    index: int
+    name: str
+    uuid: str | None = None
+    memory_bytes: int | None = None
+    driver_version: str | None = None
+    cuda_driver_version: str | None = None
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """What a host is: memory in bytes, frequencies in kHz, what cannot be read None.
+
+    ``cpu_quota`` is how many CPUs' worth of time the container may use (None: no limit).
+    """
+
+    cpu_model: str | None = None
+    physical_cpus: int | None = None
+    logical_cpus: int | None = None
+    usable_cpus: list[int] | None = None
+    smt_siblings: list[list[int]] = field(default_factory=list)
+    numa_nodes: dict[str, list[int]] = field(default_factory=dict)
+    cpu_quota: float | None = None
+    governor: str | None = None
+    frequency_khz: int | None = None
+    max_frequency_khz: int | None = None
+    virtualised: bool | None = None
+    memory_bytes: int | None = None
+    os: str | None = None
+    os_name: str | None = None
+    kernel: str | None = None
+    libc: str | None = None
+    python_version: str | None = None
+    python_implementation: str | None = None
+    gpus: list[Gpu] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ProblemFacts:
+    """Hash and numbers of a problem; FLOP and bytes of a step, counted from the mathematics."""
+
+    hash: str
+    steps: int
+    learning_rate: float
+    terms: int
+    flops: float
+    bytes: float
+    resident: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One whole run: what was asked for, where it was measured, and what came of it."""
+
+    workbench: str
+    command: list[str]
+    started: str
+    machine: MachineFacts
+    machine_key: str
+    packages: dict[str, str] = field(default_factory=dict)
+    content_hash: str = ""
+    settings: Settings
+    problem: ProblemFacts
+    tolerance: float
+    finished: str | None = None
+    interrupted: bool = True
+    rounds: list[Round] = field(default_factory=list)
+    contestants: list[ContestantRecord] = field(default_factory=list)
+
+    @property
+    def disturbed(self) -> set[tuple[int, int]]:
+        """The rounds in which the machine was disturbed, as its own counters say."""
+        return {entry.place for entry in self.rounds if entry.flags}
+
+    @property
+    def stages(self) -> set[str]:
+        """The names of the stages that anything was measured of."""
+        return {
+            name
+            for contestant in self.contestants
+            for launch in contestant.launches
+            for name, blocks in launch.blocks.items()
+            if blocks.seconds
+        }

@@ -1,0 +1,50 @@
+"""What is measured: *units* of a *stage*, such as the steps of a training or the calls of an inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One thing that a contestant is timed at.
+
+    Attributes:
+        name: as records carry it.
+        unit: what a time is of, in the singular.
+        about: what one unit does, for people.
+    """
+
+    name: str
+    unit: str
+    about: str
+
+    @property
+    def units(self) -> str:
+        """The unit in the plural."""
+        return f"{self.unit}s"
+
+    @property
+    def column(self) -> str:
+        """The name of a unit's time in frames and files, in seconds: "step_s"."""
+        return f"{self.unit}_s"
+
+
+TRAIN = Stage("train", "step", "loss, gradients and update of one batch")
+EVALUATE = Stage("evaluate", "evaluation", "the loss of one batch, without gradients")
+INFER = Stage("infer", "call", "predictions for one batch")
+SERVE = Stage("serve", "request", "one request to a server, answered")
+
+STAGES = (TRAIN, EVALUATE, INFER, SERVE)
+_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stage_of(name: str) -> Stage:
+    """The stage of that name; one that this workbench does not know, such as a newer one's, has the unit "unit"."""
+    return _BY_NAME.get(name) or Stage(name, "unit", "")
+
+
+def in_order(names: set[str]) -> list[Stage]:
+    """Stages in the order of a model's life, unknown ones last."""
+    known = [stage for stage in STAGES if stage.name in names]
+    return [*known, *(stage_of(name) for name in sorted(names - set(_BY_NAME)))]
