@@ -11,7 +11,10 @@ from types import ModuleType
 import pytest
 
 from workbench.host import noise
-from workbench.host.noise import Covariates, GpuState, Sampler, Snapshot
+from workbench.statistics import disturbance
+from workbench.wire import canary
+from workbench.model.records import Covariates
+from workbench.host.noise import GpuState, Sampler, Snapshot
 
 MS = 1_000_000
 START = Snapshot(monotonic_ns=3_000 * MS, boottime_ns=5_000 * MS)
@@ -142,7 +145,7 @@ def test_what_cannot_be_read_is_none(tmp_path, files):
     assert replace(first, monotonic_ns=0, boottime_ns=None) == Snapshot(monotonic_ns=0)
     seen = noise.between(first, second, own_cpu_ns=1)
     assert seen == Covariates(span_ns=second.monotonic_ns - first.monotonic_ns)
-    assert noise.flag(seen, None, None) == ()
+    assert disturbance.flag(seen, None, None) == ()
 
 
 def test_a_cpu_that_is_not_listed_makes_the_times_unknown(host):
@@ -254,13 +257,13 @@ def test_gpu_energy_and_clock():
 def test_the_canary_is_the_fastest_of_its_runs(monkeypatch):
     ticks = iter([1_000, 1_900, 5_000, 5_700, 9_000, 9_800])
     monkeypatch.setattr(time, "perf_counter_ns", lambda: next(ticks))
-    assert noise.canary_ns(3) == 700
+    assert canary.canary_ns(3) == 700
 
 
 def test_the_canary_runs_and_wants_a_repeat():
-    assert noise.canary_ns(1) > 0
+    assert canary.canary_ns(1) > 0
     with pytest.raises(ValueError, match="at least 1"):
-        noise.canary_ns(0)
+        canary.canary_ns(0)
 
 
 @pytest.mark.parametrize(
@@ -268,11 +271,11 @@ def test_the_canary_runs_and_wants_a_repeat():
     [(112, ("canary 12 % slow",)), (90, ("canary 10 % fast",)), (104, ()), (105, ()), (None, ()), (0, ())],
 )
 def test_the_canary_is_judged_against_its_median(canary, phrases):
-    assert noise.flag(QUIET, canary, 100) == phrases
+    assert disturbance.flag(QUIET, canary, 100) == phrases
 
 
 def test_no_median_yet_is_no_judgement():
-    assert noise.flag(QUIET, 100, None) == noise.flag(QUIET, 100, 0) == ()
+    assert disturbance.flag(QUIET, 100, None) == disturbance.flag(QUIET, 100, 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -300,19 +303,19 @@ def test_no_median_yet_is_no_judgement():
     ],
 )
 def test_why_a_round_is_dirty(changes, phrases):
-    assert noise.flag(replace(QUIET, **changes), None, None) == phrases
+    assert disturbance.flag(replace(QUIET, **changes), None, None) == phrases
 
 
 def test_limits_can_be_set():
-    strict = noise.Limits(canary=0.001, psi_cpu_share=0.0)
+    strict = disturbance.Limits(canary=0.001, psi_cpu_share=0.0)
     seen = replace(QUIET, psi_cpu_share=0.005)
-    assert noise.flag(seen, 101, 100, limits=strict) == ("canary 1.0 % slow", "CPU pressure 0.5 %")
+    assert disturbance.flag(seen, 101, 100, limits=strict) == ("canary 1.0 % slow", "CPU pressure 0.5 %")
 
 
 def test_a_quiet_session_needs_no_sentence():
-    assert noise.sentence([]) is None
-    assert noise.sentence([()] * 20) is None
-    assert noise.sentence([("suspended",)] * 4 + [()] * 16) is None
+    assert disturbance.sentence([]) is None
+    assert disturbance.sentence([()] * 20) is None
+    assert disturbance.sentence([("suspended",)] * 4 + [()] * 16) is None
 
 
 def test_a_noisy_session_says_how_often_and_mostly_why():
@@ -323,14 +326,14 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
         ("steal 1.2 %",),
         ("suspended",),
     ]
-    said = noise.sentence(rounds + [()] * 7)
+    said = disturbance.sentence(rounds + [()] * 7)
     assert said is not None
     assert "5 of 12 rounds were disturbed (mostly steal)" in said
     assert said.endswith("(mostly steal).")
 
 
 def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
-    assert noise.sentence([("suspended",)], 0.034).endswith(", so differences below about 3 % cannot be told here.")
+    assert disturbance.sentence([("suspended",)], 0.034).endswith(", so differences below about 3 % cannot be told here.")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +345,7 @@ def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
     ],
 )
 def test_one_cause_is_named_without_its_amount(phrase, cause):
-    assert f"2 of 2 rounds were disturbed ({cause})" in noise.sentence([(phrase,), (phrase,)])
+    assert f"2 of 2 rounds were disturbed ({cause})" in disturbance.sentence([(phrase,), (phrase,)])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs cannot be chosen here")
@@ -351,13 +354,13 @@ def test_a_job_on_the_same_cpu_is_seen_by_what_the_canary_waited():
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        start, started = noise.waited_ns(), time.perf_counter_ns()
+        start, started = canary.waited_ns(), time.perf_counter_ns()
         if start is None:
             pytest.skip("the kernel does not tell who waited")
         hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
-            while noise.waited_ns() - start < 20 * MS:
-                noise.canary_ns(3)
+            while canary.waited_ns() - start < 20 * MS:
+                canary.canary_ns(3)
                 assert time.perf_counter_ns() - started < 60e9, "a hog on this CPU, and nothing waited"
         finally:
             hog.kill()

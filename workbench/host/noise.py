@@ -1,23 +1,20 @@
 """What the machine was doing while we measured: covariates of a round, never a reason to look at its outcome.
 
-A `Sampler` reads cumulative counters before and after; `between` turns two readings into shares; `flag` says
-in words why a round is dirty; `sentence` says so for the whole report. Whatever cannot be read is None.
+A `Sampler` reads cumulative counters before and after; `between` turns two readings into shares. Whatever cannot be
+read is None. :mod:`workbench.statistics.disturbance` says which rounds that makes disturbed.
 """
 
 import re
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import numpy as np
 
 from workbench.host.machine import CPUS, ROOT, ask, cgroup_folders, read_int, read_text
+from workbench.model.records import Covariates
+from workbench.statistics.disturbance import TICK_NS
 
-TICK_NS = 10_000_000  # the unit of /proc/stat: USER_HZ is 100 on every current Linux
 SUSPENDED_NS = 100_000_000  # the two clocks are read one after the other: less than this may be scheduling
 
 # NVML's bits for why a GPU's clock is lower than it could be. Idle and clocks set by hand are no disturbance.
@@ -67,49 +64,6 @@ class Snapshot:
     quota_throttled_us: int | None = None
     cpu_energy_uj: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     gpu: GpuState | None = None
-
-
-@dataclass(frozen=True)
-class Covariates:
-    """What happened between two snapshots; shares and ratios are fractions, None is 'not known here'.
-
-    `steal_share` and `other_busy_share` are of the chosen CPUs' time; the PSI shares are the part of the time
-    in which some task of the whole machine waited; ratios are after / before, the lowest of the CPUs.
-    `canary_waited_share` is the part of the canary's own time in which its CPU was somebody else's.
-    """
-
-    span_ns: int
-    steal_ns: int | None = None
-    steal_share: float | None = None
-    other_busy_share: float | None = None
-    psi_cpu_share: float | None = None
-    psi_memory_share: float | None = None
-    psi_io_share: float | None = None
-    load: float | None = None
-    frequency_ratio: float | None = None
-    gpu_clock_ratio: float | None = None
-    throttled: tuple[str, ...] = ()
-    suspended: bool = False
-    cpu_joules: float | None = None
-    gpu_joules: float | None = None
-    canary_waited_share: float | None = None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """From where a round is dirty, as fractions; less steal than `steal_ns` may be rounding of /proc/stat."""
-
-    canary: float = 0.05
-    steal_share: float = 0.01
-    steal_ns: int = 2 * TICK_NS
-    frequency_drop: float = 0.05
-    psi_cpu_share: float = 0.20
-    psi_memory_share: float = 0.05
-    psi_io_share: float = 0.50
-    canary_waited_share: float = 0.10
-
-
-LIMITS = Limits()
 
 
 class Sampler:
@@ -203,112 +157,6 @@ def between(before: Snapshot, after: Snapshot, *, own_cpu_ns: int | None = None)
         cpu_joules=_cpu_joules(before.cpu_energy_uj, after.cpu_energy_uj),
         gpu_joules=_share(_delta(gpu_before.energy_mj, gpu_after.energy_mj), 1e3),
     )
-
-
-def canary_ns(repeats: int = 3) -> int:
-    """The fastest of `repeats` runs, in ns, of a constant workload of one or two milliseconds.
-
-    Half is interpreted arithmetic, half a product of matrices small enough that BLAS stays on one thread. Run
-    it pinned to the measuring CPU: what changes from round to round is the machine.
-
-    Raises ValueError below 1 repeat.
-    """
-    if repeats < 1:
-        raise ValueError(f"{repeats} repeats asked for: a canary needs at least 1")
-    matrix = np.full((48, 48), 1 / 48)
-    product = np.empty_like(matrix)
-    return min(_canary_once(matrix, product) for _ in range(repeats))
-
-
-def waited_ns() -> int | None:
-    """How long this process's threads were ready to run while their CPU was somebody else's, ns (Linux; else None)."""
-    try:
-        tasks = [(thread / "schedstat").read_text().split() for thread in Path("/proc/self/task").iterdir()]
-        return sum(int(waited) for _, waited, _ in tasks)
-    except (OSError, ValueError):
-        return None
-
-
-def _canary_once(matrix: np.ndarray[Any, Any], product: np.ndarray[Any, Any]) -> int:
-    start_ns = time.perf_counter_ns()
-    value = 1
-    for step in range(10_000):
-        value = (value * 31 + step) & 0xFFFF
-    for _ in range(100):
-        np.matmul(matrix, matrix, out=product)
-    return time.perf_counter_ns() - start_ns
-
-
-def flag(
-    covariates: Covariates,
-    canary_ns: float | None,
-    canary_median_ns: float | None,
-    *,
-    limits: Limits = LIMITS,
-) -> tuple[str, ...]:
-    """Why a round is dirty, in short phrases such as 'canary 12 % slow' or 'steal 3 %'; () when it is clean.
-
-    The canary is compared with its median over the rounds; None for either leaves it out.
-    """
-    seen = covariates
-    phrases = [_canary_phrase(canary_ns, canary_median_ns, limits.canary)]
-    if (seen.steal_ns or 0) >= limits.steal_ns:
-        phrases.append(_above("steal", seen.steal_share, limits.steal_share))
-    phrases += [f"throttled by {reason}" for reason in seen.throttled]
-    phrases.append(_dropped("CPU frequency", seen.frequency_ratio, limits.frequency_drop))
-    phrases.append(_dropped("GPU clock", seen.gpu_clock_ratio, limits.frequency_drop))
-    phrases.append("suspended" if seen.suspended else None)
-    phrases.append(_above("CPU pressure", seen.psi_cpu_share, limits.psi_cpu_share))
-    phrases.append(_above("memory pressure", seen.psi_memory_share, limits.psi_memory_share))
-    phrases.append(_above("IO pressure", seen.psi_io_share, limits.psi_io_share))
-    phrases.append(_above("CPU shared", seen.canary_waited_share, limits.canary_waited_share))
-    return tuple(phrase for phrase in phrases if phrase)
-
-
-def sentence(
-    rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
-) -> str | None:
-    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
-
-    Args:
-        rounds_flags: why each round was disturbed, if it was.
-        least: relative difference below which nothing can be told apart, if known.
-        tolerated: share of rounds that may be dirty on a quiet machine.
-    """
-    dirty = [flags for flags in rounds_flags if flags]
-    if not dirty or len(dirty) <= tolerated * len(rounds_flags):
-        return None
-    causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
-    cause = causes.most_common(1)[0][0]
-    how = "" if len(causes) == 1 else "mostly "
-    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
-    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
-
-
-def _cause(phrase: str) -> str:
-    """The phrase without its amount: 'steal 3 %' and 'steal 9 %' have one cause."""
-    return re.sub(r" [\d<>.]+ %( (slow|fast))?", "", phrase)
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %" if fraction >= 0.02 else f"{100 * fraction:.1f} %"
-
-
-def _above(what: str, share: float | None, limit: float) -> str | None:
-    return f"{what} {_percent(share)}" if share is not None and share > limit else None
-
-
-def _dropped(what: str, ratio: float | None, limit: float) -> str | None:
-    return f"{what} {_percent(1 - ratio)} down" if ratio is not None and 1 - ratio > limit else None
-
-
-def _canary_phrase(now_ns: float | None, median_ns: float | None, limit: float) -> str | None:
-    if not now_ns or not median_ns:
-        return None
-    off_ns = now_ns - median_ns
-    if abs(off_ns) <= limit * median_ns:
-        return None
-    return f"canary {_percent(abs(off_ns) / median_ns)} {'slow' if off_ns > 0 else 'fast'}"
 
 
 def _delta(before: int | None, after: int | None) -> int | None:

@@ -12,7 +12,11 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from workbench.model.events import Event
+from workbench.store.codec import Json
+from workbench.store.records import named
 
 NAME = "events.jsonl"
 
@@ -20,7 +24,7 @@ NAME = "events.jsonl"
 class Events(NamedTuple):
     """What a log holds: its readable events, and how many lines could not be read."""
 
-    events: list[dict[str, Any]]
+    events: list[Json]
     damaged: int
 
 
@@ -44,13 +48,13 @@ class EventLog:
             os.close(self._descriptor)
             raise
 
-    def append(self, event: str, **fields: Any) -> None:
+    def append(self, event: Event) -> None:
         """Write one event.
 
         Raises:
             OSError: when the disk is full or gone; the log stays readable up to the event before.
         """
-        data = encode({"event": event, **fields})
+        data = encode(named(event))
         if not os.fstat(self._descriptor).st_nlink:
             raise FileNotFoundError(errno.ENOENT, "its folder was removed", str(self.path))
         view = memoryview(data)
@@ -92,13 +96,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def encode(event: dict[str, Any]) -> bytes:
+def encode(event: Json) -> bytes:
     """An event as a line."""
     text = json.dumps(event, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(line: bytes) -> dict[str, Any] | None:
+def decode(line: bytes) -> Json | None:
     """The event of a line, or None when the line is not whole."""
     checksum, _, text = line.partition(b" ")
     try:

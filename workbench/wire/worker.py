@@ -258,14 +258,14 @@ class Worker:
 
     def do_canary(self, product: int = 0) -> dict[str, Any]:
         """Time a constant piece of work and, if asked for, a matrix product of that size."""
-        from workbench.host import noise
+        from workbench.wire import canary
 
-        before, started = noise.waited_ns(), time.perf_counter_ns()
-        canary = noise.canary_ns(3) / 1e9
+        before, started = canary.waited_ns(), time.perf_counter_ns()
+        seconds = canary.canary_ns(3) / 1e9
         flops = matrix_product_flops(product, self.job.dtype) if product else None
-        after, elapsed = noise.waited_ns(), time.perf_counter_ns() - started
+        after, elapsed = canary.waited_ns(), time.perf_counter_ns() - started
         waited = None if before is None or after is None else (after - before) / elapsed
-        return {"canary_s": canary, "flops": flops, "waited_share": waited}
+        return {"canary_s": seconds, "flops": flops, "waited_share": waited}
 
     def do_observe(self) -> dict[str, Any]:
         """What was observed of this process; ends the training that is clocked, whose context may be open."""

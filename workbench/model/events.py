@@ -1,0 +1,105 @@
+"""What a session reports as it goes: each event is true for good, and a run is made of nothing but its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from workbench.model.outcomes import Outcome
+from workbench.model.proof import Proof
+from workbench.model.records import (
+    Entrant,
+    Launch,
+    MachineFacts,
+    ProblemFacts,
+    Round,
+    Settings,
+    SweepPoint,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A session begins: what was asked for, where, and who takes part."""
+
+    workbench: str
+    command: list[str]
+    started: str
+    machine: MachineFacts
+    machine_key: str
+    packages: dict[str, str] = field(default_factory=dict)
+    content_hash: str = ""
+    settings: Settings
+    contestants: list[Entrant]
+
+
+@dataclass(frozen=True)
+class ProblemMade:
+    """The problem is made and its reference proven."""
+
+    problem: ProblemFacts
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class RoundsMeasured:
+    """The rounds of a launch, without flags: whether one was disturbed is worked out over all rounds of the run."""
+
+    rounds: list[Round]
+
+
+@dataclass(frozen=True)
+class LaunchMeasured:
+    """One contestant's launch is finished."""
+
+    contestant: str
+    launch: Launch
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class SweepMeasured:
+    """One contestant's sizes are measured."""
+
+    contestant: str
+    points: list[SweepPoint]
+
+
+@dataclass(frozen=True)
+class ContestantEnded:
+    """How one contestant ended; an interrupted one may go on when the run is resumed."""
+
+    contestant: str
+    outcome: Outcome
+    reason: str
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The session ended; absent when the harness died."""
+
+    finished: str
+    interrupted: bool
+
+
+Event: TypeAlias = Begun | ProblemMade | RoundsMeasured | LaunchMeasured | SweepMeasured | ContestantEnded | Ended
+
+# The name of each event in the log.
+NAMES: dict[str, type[Event]] = {
+    "begin": Begun,
+    "problem": ProblemMade,
+    "rounds": RoundsMeasured,
+    "launch": LaunchMeasured,
+    "sweep": SweepMeasured,
+    "outcome": ContestantEnded,
+    "end": Ended,
+}
+
+Record: TypeAlias = Callable[[Event], None]
+"""Puts an event on record; returns when it is safe."""
+
+
+def discard(event: Event) -> None:
+    """Where events go that nobody keeps."""

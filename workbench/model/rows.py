@@ -1,0 +1,92 @@
+"""What a contestant comes to at one stage, as every table, chart and comparison shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workbench.model.outcomes import Outcome
+from workbench.model.records import Knob
+from workbench.model.stage import TRAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One contestant at one stage. Times in seconds, memory in bytes; what was not measured is None.
+
+    A contestant that is not ok shows no speed.
+
+    Attributes:
+        id: the contestant.
+        frontend: the frontend's id; two contestants may share it.
+        verdict: of the proof: "agrees", "differs" or "not compared".
+        stage: what was measured; its unit is what the times are of.
+        import_s, setup_s, first_s: of the first launch, with cold caches; ``first_s`` is the first unit.
+        unit_s: the steady time of a unit, the median over launches; low and high are its interval.
+        interval: what kind of interval that is.
+        relative: the steady time against the fastest's, compared round by round and launch by launch.
+        rank: rows that the data cannot tell apart share one.
+        total_s: from the start to the task's last step.
+        break_even: units after which a compiled style has overtaken the eager one it compiles (``break_even_against``).
+        warmup: how the first units went; from ``steady_from`` on it was steady.
+        matrix_share: of the rate of this machine's matrix product.
+        energy_j: joules per unit.
+        block_units: units of a block.
+        disturbed_blocks: blocks of rounds that the machine disturbed.
+        warnings: requests that were observed to be ignored, in words.
+        metrics: declared in :mod:`workbench.model.metric`, by name.
+    """
+
+    id: str
+    frontend: str
+    title: str
+    color: str | None
+    outcome: Outcome
+    reason: str
+    log: str
+    verdict: str
+    stage: str = TRAIN.name
+    versions: dict[str, str] = field(default_factory=dict)
+    max_relative_error: float | None = None
+    tolerance: float | None = None
+    import_s: float | None = None
+    setup_s: float | None = None
+    first_s: float | None = None
+    unit_s: float | None = None
+    unit_s_low: float | None = None
+    unit_s_high: float | None = None
+    interval: str | None = None
+    relative: float | None = None
+    rank: int | None = None
+    total_s: float | None = None
+    break_even: int | None = None
+    break_even_low: int | None = None
+    break_even_high: int | None = None
+    break_even_against: str | None = None
+    warmup: str | None = None
+    steady_from: int | None = None
+    gflops: float | None = None
+    gbytes: float | None = None
+    matrix_share: float | None = None
+    energy_j: float | None = None
+    peak_bytes: int | None = None
+    import_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    threads: float | None = None
+    cpu_per_wall: float | None = None
+    launches: int | None = None
+    blocks: int | None = None
+    disturbed_blocks: int | None = None
+    block_units: int | None = None
+    device: str | None = None
+    matmul_precision: Knob = None
+    flush_to_zero: Knob = None
+    deterministic: Knob = None
+    xla: Knob = None
+    allocator: Knob = None
+    warnings: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def timed(self) -> bool:
+        """Whether it shows a speed."""
+        return self.outcome is Outcome.OK and self.unit_s is not None

@@ -1,0 +1,116 @@
+"""Which rounds the machine disturbed, by its own counters alone, and what that means in words. Pure.
+
+Nothing in here looks at a contestant's time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workbench.model.records import Covariates, Round
+
+TICK_NS = 10_000_000  # the unit of /proc/stat: USER_HZ is 100 on every current Linux
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where a round is dirty, as fractions; less steal than `steal_ns` may be rounding of /proc/stat."""
+
+    canary: float = 0.05
+    steal_share: float = 0.01
+    steal_ns: int = 2 * TICK_NS
+    frequency_drop: float = 0.05
+    psi_cpu_share: float = 0.20
+    psi_memory_share: float = 0.05
+    psi_io_share: float = 0.50
+    canary_waited_share: float = 0.10
+
+
+LIMITS = Limits()
+
+
+def flagged(rounds: Sequence[Round]) -> list[Round]:
+    """The rounds, each with why it was disturbed, by its covariates and by its canary against that of all rounds."""
+    if not rounds:
+        return []
+    median_s = sorted(entry.canary_s for entry in rounds)[len(rounds) // 2]
+    return [
+        dataclasses.replace(entry, flags=flag(entry.covariates, entry.canary_s * 1e9, median_s * 1e9))
+        for entry in rounds
+    ]
+
+
+def flag(
+    covariates: Covariates,
+    canary_ns: float | None,
+    canary_median_ns: float | None,
+    *,
+    limits: Limits = LIMITS,
+) -> tuple[str, ...]:
+    """Why a round is dirty, in short phrases such as 'canary 12 % slow' or 'steal 3 %'; () when it is clean.
+
+    The canary is compared with its median over the rounds; None for either leaves it out.
+    """
+    seen = covariates
+    phrases = [_canary_phrase(canary_ns, canary_median_ns, limits.canary)]
+    if (seen.steal_ns or 0) >= limits.steal_ns:
+        phrases.append(_above("steal", seen.steal_share, limits.steal_share))
+    phrases += [f"throttled by {reason}" for reason in seen.throttled]
+    phrases.append(_dropped("CPU frequency", seen.frequency_ratio, limits.frequency_drop))
+    phrases.append(_dropped("GPU clock", seen.gpu_clock_ratio, limits.frequency_drop))
+    phrases.append("suspended" if seen.suspended else None)
+    phrases.append(_above("CPU pressure", seen.psi_cpu_share, limits.psi_cpu_share))
+    phrases.append(_above("memory pressure", seen.psi_memory_share, limits.psi_memory_share))
+    phrases.append(_above("IO pressure", seen.psi_io_share, limits.psi_io_share))
+    phrases.append(_above("CPU shared", seen.canary_waited_share, limits.canary_waited_share))
+    return tuple(phrase for phrase in phrases if phrase)
+
+
+def sentence(
+    rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
+) -> str | None:
+    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
+
+    Args:
+        rounds_flags: why each round was disturbed, if it was.
+        least: relative difference below which nothing can be told apart, if known.
+        tolerated: share of rounds that may be dirty on a quiet machine.
+    """
+    dirty = [flags for flags in rounds_flags if flags]
+    if not dirty or len(dirty) <= tolerated * len(rounds_flags):
+        return None
+    causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
+    cause = causes.most_common(1)[0][0]
+    how = "" if len(causes) == 1 else "mostly "
+    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
+    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
+
+
+def _cause(phrase: str) -> str:
+    """The phrase without its amount: 'steal 3 %' and 'steal 9 %' have one cause."""
+    return re.sub(r" [\d<>.]+ %( (slow|fast))?", "", phrase)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %" if fraction >= 0.02 else f"{100 * fraction:.1f} %"
+
+
+def _above(what: str, share: float | None, limit: float) -> str | None:
+    return f"{what} {_percent(share)}" if share is not None and share > limit else None
+
+
+def _dropped(what: str, ratio: float | None, limit: float) -> str | None:
+    return f"{what} {_percent(1 - ratio)} down" if ratio is not None and 1 - ratio > limit else None
+
+
+def _canary_phrase(now_ns: float | None, median_ns: float | None, limit: float) -> str | None:
+    if not now_ns or not median_ns:
+        return None
+    off_ns = now_ns - median_ns
+    if abs(off_ns) <= limit * median_ns:
+        return None
+    return f"canary {_percent(abs(off_ns) / median_ns)} {'slow' if off_ns > 0 else 'fast'}"

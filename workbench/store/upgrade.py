@@ -1,0 +1,114 @@
+"""Older formats, one step a version: what an earlier workbench wrote becomes what this one would have written.
+
+History of the format. 1: the first. 2: typed records; a contestant's ``id`` and its ``frontend`` are two fields, blocks
+stand under their stage, the device is a kind and an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from workbench.store.codec import DamageError, Json
+
+FORMAT = 2
+
+
+def format_of(value: Json) -> int:
+    """The format that a run's facts or a log's first event name.
+
+    Raises:
+        DamageError: when they name none.
+    """
+    number = value.get("format") if isinstance(value, dict) else None
+    if type(number) is not int or number < 1:
+        raise DamageError(f"{str(number)[:80]!r} is not a format")
+    return number
+
+
+def events(found: Sequence[Json], format_: int) -> list[Json]:
+    """The events of a log in today's format."""
+    return [_stepped(event, format_, _EVENT_STEPS) for event in found]
+
+
+def facts(value: Json, format_: int) -> Json:
+    """A run's facts (run.json) in today's format."""
+    return _stepped(value, format_, _FACTS_STEPS)
+
+
+def contestant(value: Json, format_: int) -> Json:
+    """A contestant's record (samples.json) in today's format."""
+    return _stepped(value, format_, _CONTESTANT_STEPS)
+
+
+def _stepped(value: Json, format_: int, steps: dict[int, Callable[[Json], Json]]) -> Json:
+    try:
+        for number in range(format_, FORMAT):
+            value = steps[number](value)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise DamageError(f"{type(error).__name__}: {error}") from None
+    return value
+
+
+# From 1 to 2
+
+
+def _event_1(event: Json) -> Json:
+    kind = event["event"]
+    if kind == "begin":
+        return {**_facts_1(event), "contestants": [_entrant_1(entrant) for entrant in event["contestants"]]}
+    if kind == "rounds":
+        return {**event, "rounds": [_round_1(entry) for entry in event["rounds"]]}
+    if kind == "launch":
+        return {**event, "launch": _launch_1(event["record"])}
+    return event
+
+
+def _facts_1(value: Json) -> Json:
+    settings = {**value["settings"], "device": _device_1(value["settings"]["device"])}
+    rounds = [_round_1(entry) for entry in value.get("rounds", [])]
+    return {**value, "format": 2, "settings": settings, "rounds": rounds}
+
+
+def _contestant_1(value: Json) -> Json:
+    return {**_entrant_1(value), "launches": [_launch_1(launch) for launch in value["launches"]]}
+
+
+def _entrant_1(value: Json) -> Json:
+    identifier = value["frontend"]
+    group, _, side = identifier.rpartition("@") if value.get("source") else ("", "", "")
+    device = value.get("device")
+    return {
+        **value,
+        "id": identifier,
+        "frontend": value["mode"],
+        "side": side if group else "",
+        "device": None if device is None else _device_1(device),
+    }
+
+
+def _device_1(text: str) -> Json:
+    kind, _, index = text.partition(":")
+    return {"kind": kind, "index": int(index or 0)}
+
+
+def _round_1(value: Json) -> Json:
+    return {**value, "number": value["round"]}
+
+
+def _launch_1(value: Json) -> Json:
+    blocks = {
+        "units": value["block_steps"],
+        "wait_s": value["wait_s"],
+        "trace_s": value["trace"],
+        "seconds": value["blocks"],
+        "rounds": value["rounds"],
+        "energy_j": value["energy_j"],
+        "cpu_per_wall": value["cpu_per_wall"],
+    }
+    names = {"number": "launch", "first_s": "first_step_s", "purpose": "stage"}
+    return {**value, **{new: value[old] for new, old in names.items()}, "blocks": {"train": blocks}}
+
+
+_EVENT_STEPS: dict[int, Callable[[Json], Json]] = {1: _event_1}
+_FACTS_STEPS: dict[int, Callable[[Json], Json]] = {1: _facts_1}
+_CONTESTANT_STEPS: dict[int, Callable[[Json], Json]] = {1: _contestant_1}
