@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from workbench.errors import WorkbenchError
 
@@ -16,6 +17,11 @@ def format_seconds(seconds: float | None) -> str:
         return "–"
     scale, unit = next(((scale, unit) for scale, unit in _SECONDS if abs(seconds) >= 0.9995 * scale), _SECONDS[-1])
     return f"{three_digits(seconds / scale)} {unit}"
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """An interval of seconds, for example "11.9 µs to 12.4 µs"."""
+    return f"{format_seconds(low)} to {format_seconds(high)}"
 
 
 def format_bytes(count: float | None) -> str:
@@ -41,6 +47,11 @@ def format_share(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return "–"
     return f"{100 * share:.{0 if abs(round(100 * share, 1) - round(100 * share)) < 0.05 else 1}f} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, for example "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def parse_seconds(text: str) -> float:
