@@ -18,7 +18,8 @@ from workbench.catalog import catalog
 from workbench.catalog.content import content_root
 from workbench.errors import WorkbenchError
 from workbench.host.noise import Covariates
-from workbench.model.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.model.contestant import Contestant
+from workbench.model.records import Launch, Round
 from workbench.model.outcomes import Outcome
 from workbench.selftest import analysis, command, early, overhead, pool, report
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure, Rules
