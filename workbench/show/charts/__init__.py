@@ -1,5 +1,4 @@
 """What is drawn, prepared once as values: numbers, words, order and looks. Matplotlib and Plotly only draw them.
 
-``curves``, ``rows`` and ``lines`` prepare the charts of a run (``ofrun`` says from what of it), ``kinds`` has the types.
-Pure: no drawing, no I/O.
+``curves``, ``rows`` and ``lines`` prepare charts from rows and losses; ``kinds`` has their types. Pure: no I/O.
 """

@@ -33,7 +33,7 @@ class Losses:
     """
 
     steps: Floats
-    values: Mapping[str, Floats]
+    each: Mapping[str, Floats]
     reference: Floats | None
     looks: Mapping[str, Look]
 
@@ -56,8 +56,8 @@ class Losses:
     @property
     def all(self) -> Floats:
         """All losses there are, in one array."""
-        columns = [*self.values.values(), *([] if self.reference is None else [self.reference])]
-        joined = np.concatenate([np.empty(0), *columns])
+        columns = [*self.each.values(), *([] if self.reference is None else [self.reference])]
+        joined: Floats = np.concatenate([np.empty(0), *columns])
         return joined[~np.isnan(joined)]
 
 
@@ -76,7 +76,7 @@ def loss(losses: Losses, most: int | None = None) -> Curves:
         about=_about_loss(losses),
         numbers=_some_losses(losses),
         steps=losses.steps[kept],
-        curves=[Curve(name, losses.looks[name], values[kept]) for name, values in losses.values.items()],
+        curves=[Curve(name, losses.looks[name], values[kept]) for name, values in losses.each.items()],
         axis=_loss_axis(losses),
         reference=None if losses.reference is None else losses.reference[kept],
     )
@@ -107,7 +107,7 @@ def _about_loss(losses: Losses) -> str:
         sentences.append(
             f"The reference's loss goes from {ends[0]:.4g} to {ends[-1]:.4g} in {len(losses.steps):,} steps."
         )
-    if broken := [name for name, values in losses.values.items() if np.isnan(values).any()]:
+    if broken := [name for name, values in losses.each.items() if np.isnan(values).any()]:
         sentences.append(f"Without a finite loss at every step: {listed(broken)}.")
     sentences.append("Where curves coincide they take turns, and their symbols stand at different steps.")
     return " ".join(sentences)
@@ -118,7 +118,7 @@ def _some_losses(losses: Losses) -> Numbers:
     count = len(losses.steps)
     between = (round(count ** (part / 8)) - 1 for part in range(1, 8))
     shown = sorted({0, *(index for index in between if 0 <= index < count), count - 1}) if count else []
-    columns = {**({} if losses.reference is None else {REFERENCE: losses.reference}), **losses.values}
+    columns = {**({} if losses.reference is None else {REFERENCE: losses.reference}), **losses.each}
     lines = [
         [f"{losses.steps[index]:,.0f}", *(_number(values[index]) for values in columns.values())] for index in shown
     ]
@@ -136,15 +136,15 @@ def deviation(losses: Losses, tolerance: float | None = None, most: int = 100) -
     if losses.reference is None:
         return None
     stretch = max(1, math.ceil(len(losses.steps) / most))
-    each = {name: _relative(values, losses.reference) for name, values in losses.values.items()}
-    shown = {name: _largest(values, stretch) for name, values in each.items()}
+    relative = {name: _relative(values, losses.reference) for name, values in losses.each.items()}
+    shown = {name: _largest(values, stretch) for name, values in relative.items()}
     bound = tolerance if tolerance and 0 < tolerance < math.inf else None
     axis, floor, exact = _deviation_axis(np.concatenate([np.empty(0), *shown.values()]), bound)
     sentences = ["How far each loss is from float64 NumPy, relative"]
     sentences[0] += f"; the tolerance of the proof is {bound:.1e}." if bound else "."
     sentences += [f"Each point is the largest of {stretch} steps."] if stretch > 1 else []
     sentences += [f"Points at {floor:.1e} agree exactly."] if exact else []
-    lines = [[name, _number(np.fmax.reduce(values)), _number(values[-1])] for name, values in each.items()]
+    lines = [[name, _number(np.fmax.reduce(values)), _number(values[-1])] for name, values in relative.items()]
     return Curves(
         key="deviation",
         title="Deviation from the reference",
@@ -179,7 +179,7 @@ def _deviation_axis(values: Floats, bound: float | None) -> tuple[Axis, float, b
     smallest = max(EXACT, float(inexact.min(initial=1.0)) if len(inexact) else EXACT)
     floor = max(EXACT, 10.0 ** math.floor(math.log10(smallest) - 1)) if exact else smallest
     high = min(max(float(inexact.max(initial=0.0)), bound or 0.0, 100 * floor), 100 * max(1.0, floor))
-    return Axis("relative deviation", min(floor, bound or floor), high, log=True), floor, exact
+    return Axis("relative deviation from the reference", min(floor, bound or floor), high, log=True), floor, exact
 
 
 def _number(value: float) -> str:

@@ -1,30 +1,21 @@
-"""The kinds of charts there are, as values: numbers, words, order and looks. Whatever draws them decides nothing."""
+"""The kinds of charts there are, as values: whatever draws them decides nothing but where its ink goes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from workbench.show.charts.looks import Look
-from workbench.show.units import format_bytes, format_seconds, format_share
 from workbench.statistics.arrays import Floats
 
-LOG_SPAN = 30.0
-"""A range is drawn on a log axis when its end is more than this many times its beginning."""
-
-
-def in_words(value: float | None, unit: str) -> str:
-    """A value with its unit as people read it, such as "12.3 µs"; "–" where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    formats = {"s": format_seconds, "bytes": format_bytes, "share": format_share}
-    return formats[unit](value) if unit in formats else f"{value:,.4g} {unit}".rstrip()
+LOG_SPAN = 30.0  # from where a range is drawn on a log axis
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: its title, its unit ("s", "bytes", "share", "FLOP", "" for a count), where it begins and ends."""
+    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", or "" for a plain number."""
 
     title: str
     low: float
@@ -34,7 +25,7 @@ class Axis:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Both ends, those of a log axis with some room beyond."""
+        """Both ends; on a log axis with a little room beyond."""
         room = max(1.3, (self.high / self.low) ** 0.05) if self.log else 1.0
         return self.low / room, self.high * room
 
@@ -50,18 +41,11 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What every chart has. One of this class itself has nothing to draw: ``about`` says why.
+    """What every chart has; one of no other kind than this shows nothing, and ``about`` says why."""
 
-    Attributes:
-        key: its name in files and pages, such as "time".
-        title: its heading.
-        about: what it shows, in a few sentences.
-        numbers: the same as a table.
-    """
-
-    key: str
+    key: str  # in names of files and in pages, such as "time"
     title: str
-    about: str = ""
+    about: str  # what it shows, in a few sentences
     numbers: Numbers | None = None
 
 
@@ -76,62 +60,54 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(Chart):
-    """Values over steps.
-
-    Attributes:
-        steps: where the values are.
-        curves: one per contestant, in order.
-        axis: of the values.
-        reference: the values that all others should have.
-        limit: a level that none should exceed.
-        exact: the level at which values of 0 are drawn on a log axis, if there are any.
-        stretch: how many steps each value stands for; it is the largest of them.
-        digits: significant ones, that are worth showing.
-    """
+    """Values over steps, a curve per contestant."""
 
     steps: Floats
     curves: Sequence[Curve]
     axis: Axis
-    reference: Floats | None = None
-    limit: float | None = None
-    exact: float | None = None
-    stretch: int = 1
-    digits: int = 6
+    reference: Floats | None = None  # what all should be
+    limit: float | None = None  # what none should exceed
+    exact: float | None = None  # where values of 0 stand on the log axis, if there are any
+    stretch: int = 1  # how many steps each value is the largest of
+    digits: int = 6  # that mean something
+
+    @property
+    def empty(self) -> bool:
+        """Whether no contestant and not even the reference has a value."""
+        columns = [*(curve.values for curve in self.curves), *([] if self.reference is None else [self.reference])]
+        return all(bool(np.isnan(values).all()) for values in columns)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A contestant's row in a chart; ``failure`` says why it shows nothing, and is empty where it was measured."""
+@dataclass(frozen=True)
+class Dot:
+    """A contestant's value, its interval and its launches; without a value ``failure`` says why, if it failed."""
 
     id: str
     look: Look
     failure: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dot(Entry):
-    """A value with its interval, and what each launch measured."""
-
     value: float | None = None
-    low: float = math.nan
-    high: float = math.nan
+    low: float = 0.0
+    high: float = 0.0
     launches: Sequence[float] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dots(Chart):
-    """A value per contestant; ``heading`` says what it is where several such panels stand side by side."""
+    """A row per contestant, with its value as a dot."""
 
+    heading: str  # of a panel beside others
     axis: Axis
     rows: Sequence[Dot]
-    heading: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bar(Entry):
-    """A bar of parts, as many as the chart names; None where one was not measured."""
+@dataclass(frozen=True)
+class Bar:
+    """A contestant's parts, None for what was not measured; ``failure`` says why nothing was, if it failed."""
 
-    parts: Sequence[float | None] = ()
+    id: str
+    look: Look
+    parts: Sequence[float | None]
+    failure: str = ""
 
     @property
     def total(self) -> float:
@@ -141,12 +117,12 @@ class Bar(Entry):
     @property
     def complete(self) -> bool:
         """Whether every part was measured."""
-        return bool(self.parts) and None not in self.parts
+        return None not in self.parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bars(Chart):
-    """A stacked bar per contestant; ``parts`` are the names of its parts, from the left."""
+    """A row per contestant, with its parts stacked, from the left; ``parts`` names them."""
 
     axis: Axis
     parts: Sequence[str]
@@ -155,7 +131,7 @@ class Bars(Chart):
 
 @dataclass(frozen=True)
 class Mark:
-    """A special point on a line, with the interval of its x and what it is in words."""
+    """A special point of a line, the interval of its x, and what it is."""
 
     x: float
     y: float
@@ -166,10 +142,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One contestant's measured points (x, y, low and high of y), a line through them, and a mark on it.
-
-    ``lines`` holds the line's x and y; it is empty where nothing was fitted.
-    """
+    """One contestant's measured points (x, y, interval of y), a line (x, y) and a mark, as far as it has them."""
 
     id: str
     look: Look
@@ -177,16 +150,10 @@ class Line:
     line: Sequence[tuple[float, float]] = ()
     mark: Mark | None = None
 
-    @property
-    def end(self) -> tuple[float, float] | None:
-        """Where it ends: on its line if it has one; None if it has nothing."""
-        ends = [point[:2] for point in self.points[-1:]] + [point for point in self.line[-1:] if point[1] > 0]
-        return ends[-1] if ends else None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lines(Chart):
-    """Values over a growing amount, both on log axes."""
+    """Values over a growing amount, a line per contestant, both on log axes."""
 
     x: Axis
     y: Axis
@@ -194,21 +161,23 @@ class Lines(Chart):
 
 
 @dataclass(frozen=True)
-class Series:
-    """Times of one series of runs, oldest first.
+class RunPoint:
+    """One run in a series: its steady time with its interval, the level of the runs around it, the jump that led to it.
 
-    Attributes:
-        label: the conditions that they share.
-        dates: of the runs, as ISO 8601; empty where unknown.
-        seconds, low, high: each run's steady time with its interval.
-        levels: the level that each run belongs to.
-        jumps: the relative jump that leads to a run, None where there is none.
+    Times in seconds; ``date`` as ISO 8601, empty where unknown; ``jump`` relative, None where there was none.
     """
 
+    date: str
+    seconds: float
+    low: float
+    high: float
+    level: float
+    jump: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Comparable runs, oldest first, and the conditions that they share."""
+
     label: str
-    dates: Sequence[str] = field(default=())
-    seconds: Sequence[float] = ()
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
-    levels: Sequence[float] = ()
-    jumps: Sequence[float | None] = ()
+    points: Sequence[RunPoint] = field(default=())

@@ -41,8 +41,8 @@ def looks(colors: Mapping[str, str | None]) -> dict[str, Look]:
     seen = Counter[str]()
     by_id: dict[str, Look] = {}
     for identifier in sorted(colors):
-        color = colors[identifier]
-        color = to_hex(color) if is_color_like(color) else FALLBACK
+        named = colors[identifier]
+        color = to_hex(named if named is not None and is_color_like(named) else FALLBACK)
         by_id[identifier] = Look(color, seen[color])
         seen[color] += 1
     return by_id

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.show.plots import curves, scaling, times
+from workbench.model.stage import TRAIN
+from workbench.show.charts import curves, lines, rows
+from workbench.show.plots import curves as draw_curves
+from workbench.show.plots import lines as draw_lines
+from workbench.show.plots import rows as draw_rows
+from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,25 +31,32 @@ class RunPlots:
 
     @property
     def figures(self) -> dict[str, Callable[..., Figure]]:
-        """What can be drawn of this run, by name."""
+        """What can be drawn of this run, by name: "loss", "time", "phases", "time_infer", "sweep"."""
         drawn: dict[str, Callable[..., Figure]] = {"loss": self.loss, "time": self.time, "phases": self.phases}
-        return drawn if self.run.sweep.empty else {**drawn, "sweep": self.sweep}
+        others = [stage.name for stage in self.run.stages if stage != TRAIN]
+        drawn |= {f"time_{stage}": functools.partial(self.time, stage=stage) for stage in others}
+        return drawn | ({"sweep": self.sweep} if sweep_points(self.run.record) else {})
 
     def loss(self, title: str | None = None) -> Figure:
         """The loss over the steps, and how far each frontend is from the float64 reference."""
-        run = self.run
-        return curves.loss(run.losses, run.colors, title=title or run.title, tolerance=run.info["tolerance"])
+        losses = curves.Losses.of(self.run.losses, self.run.colors)
+        deviation = curves.deviation(losses, self.run.record.tolerance)
+        return draw_curves.curves(curves.loss(losses), deviation, title=title or self.run.title)
 
-    def time(self, title: str | None = None) -> Figure:
-        """The steady step with its interval, and the first step; the fastest first."""
-        return times.time(self.run.table, title=title or self.run.title)
+    def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:
+        """The steady unit of a stage with its interval, and the first unit; the fastest first."""
+        of_stage = self.run.rows_of(stage)
+        panels = [rows.steady(of_stage, rows.launch_times(self.run.record, stage)), rows.first(of_stage)]
+        default = self.run.title if stage == TRAIN.name else f"{self.run.title} · {stage}"
+        return draw_rows.dots(panels, title=title or default)
 
     def phases(self, title: str | None = None) -> Figure:
         """The time to the task's last step: import, set-up, first step, steady steps."""
-        steps = self.run.info["problem"]["steps"]
-        return times.phases(self.run.table, title=title or self.run.title, steps=steps)
+        chart = rows.phases(self.run.rows, self.run.record.problem.steps)
+        return draw_rows.bars(chart, title=title or self.run.title)
 
     def sweep(self, title: str | None = None) -> Figure:
         """The step over the work in it, with the fit of overhead and throughput; empty without `sweep="size"`."""
-        run = self.run
-        return scaling.sweep(run.sweep, run.fits, run.colors, title=title or f"{run.title}, over sizes", unit="FLOP")
+        points = sweep_points(self.run.record)
+        chart = lines.sweep(points, sweep_fits(points), self.run.colors)
+        return draw_lines.lines(chart, title=title or f"{self.run.title}, over sizes")
