@@ -254,7 +254,7 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 def _cpu_model(root: Path) -> str:
     info = _cpuinfo(root)
     if "CPU part" in info:  # ARM gives numbers only
-        part = f"implementer {info.get('CPU implementer')} part {info['CPU part']}"
+        part = f"implementer {info.get('CPU implementer')} part {info.get('CPU part')}"
         return info.get("model name") or f"{platform.machine()} {part}"
     return info.get("model name") or platform.processor() or platform.machine()
 
