@@ -20,7 +20,8 @@ from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, EXIT_UN
 from workbench.host import checkouts, machine
 from workbench.host.checkouts import WORKING_TREE, Checkout
 from workbench.model.content import Frontend
-from workbench.model.contestant import Contestant, RoundRecord, Settings
+from workbench.model.contestant import Contestant
+from workbench.model.records import Round, Settings
 from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.session import runner
