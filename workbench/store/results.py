@@ -55,6 +55,7 @@ class Run:
     def __init__(self, path: Path, record: RunRecord) -> None:
         self.path = path
         self.record = record
+        self._rows: dict[str, list[Row]] = {}
 
     @property
     def id(self) -> str:
@@ -81,10 +82,12 @@ class Run:
         """One row per contestant at a stage, in the order measured."""
         from workbench.statistics import rows
 
-        with self.reading():
-            return rows.rows(self.record, stage)
+        if stage not in self._rows:
+            with self.reading():
+                self._rows[stage] = rows.rows(self.record, stage)
+        return self._rows[stage]
 
-    @cached_property
+    @property
     def rows(self) -> list[Row]:
         """One row per contestant: outcome, proof, phases, steady step, memory."""
         return self.rows_of()
@@ -103,18 +106,18 @@ class Run:
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
-        from workbench.show import tables
+        from workbench.show import sweeps
 
         with self.reading():
-            return tables.sweep_points(self.record)
+            return sweeps.points(self.record)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
         """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
-        from workbench.show import tables
+        from workbench.show import sweeps
 
         with self.reading():
-            return tables.sweep_fits(self.record)
+            return sweeps.fits(self.record)
 
     @property
     def plot(self) -> RunPlots:
@@ -161,7 +164,8 @@ class Run:
 
         facts = {**records.facts_of(self.record), "run": self.id.removeprefix(PARTIAL)}
         with self.reading():
-            return {**facts, "contestants": tables.plain_rows(self)}
+            stages = {stage.name: tables.plain_rows(self, stage.name) for stage in self.stages if stage is not TRAIN}
+            return {**facts, "contestants": tables.plain_rows(self), **({"stages": stages} if stages else {})}
 
     def _trained(self, file: str) -> Trained:
         from workbench.wire import exchange
