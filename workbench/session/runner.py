@@ -224,7 +224,7 @@ def _not_written(folder: Path, events: Sequence[Mapping[str, Any]], error: Excep
         info, found = records.fold(events)
     except WorkbenchError:
         return WorkbenchError(reason)
-    remedy = f"make room, then `workbench run --resume {folder.name.removeprefix(PARTIAL)}`"
+    remedy = f"make room, then resume run {folder.name.removeprefix(PARTIAL)}"
     return NotWrittenError(Run(folder, info, found), f"{reason}; {remedy}" if folder.is_dir() else reason)
 
 
