@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 DISTRIBUTION = "framework-workbench"
 
@@ -15,7 +14,7 @@ class Preset:
 
     name: str
     about: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Frontend:
 
     @property
     def install(self) -> str:
-        """The line that installs what this frontend needs."""
+        """The line that installs what this frontend needs, or how else it comes."""
         if self.requirements:
-            return f"workbench run TASK -f {self.id} --build-environments"
+            return "an environment of its own, to be built when asked for (build_environments)"
         return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"
