@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.show.charts.kinds import LOG_SPAN, Axis, Curve, Curves, Numbers
+from workbench.show.charts.kinds import LOG_SPAN, Axis, Curve, Curves, Table
 from workbench.show.charts.looks import Look, looks
 from workbench.show.units import listed
 from workbench.statistics.arrays import Floats
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REFERENCE = "reference"
+TITLES = {"loss": "Loss", "deviation": "Deviation from the reference"}
 EXACT = 1e-17  # below it a relative deviation of float64 numbers means nothing
 FLAT = 1e-4  # a relative range up to which a loss counts as constant
 HUGE = 1e30  # larger losses count as infinite
@@ -113,7 +114,7 @@ def _about_loss(losses: Losses) -> str:
     return " ".join(sentences)
 
 
-def _some_losses(losses: Losses) -> Numbers:
+def _some_losses(losses: Losses) -> Table:
     """The first step, the last, and some between, closer together at the beginning."""
     count = len(losses.steps)
     between = (round(count ** (part / 8)) - 1 for part in range(1, 8))
@@ -122,7 +123,7 @@ def _some_losses(losses: Losses) -> Numbers:
     lines = [
         [f"{losses.steps[index]:,.0f}", *(_number(values[index]) for values in columns.values())] for index in shown
     ]
-    return Numbers("Loss at some steps", ["step", *columns], lines)
+    return Table("Loss at some steps", ["step", *columns], lines)
 
 
 def deviation(losses: Losses, tolerance: float | None = None, most: int = 100) -> Curves | None:
@@ -149,7 +150,7 @@ def deviation(losses: Losses, tolerance: float | None = None, most: int = 100) -
         key="deviation",
         title="Deviation from the reference",
         about=" ".join(sentences),
-        numbers=Numbers("Deviation from the reference", ["frontend", "largest", "last step"], lines),
+        numbers=Table("Deviation from the reference", ["frontend", "largest", "last step"], lines),
         steps=losses.steps[::stretch],
         curves=[Curve(name, losses.looks[name], np.maximum(values, floor)) for name, values in shown.items()],
         axis=axis,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ LOG_SPAN = 30.0  # from where a range is drawn on a log axis
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", or "" for a plain number."""
+    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", "count", or "" for a plain number."""
 
     title: str
     low: float
@@ -31,12 +31,14 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A chart's content as a table of texts; the first cell of a line names it."""
+class Table:
+    """A table as texts; the first cell of a line names it, with a dot of its colour, if ``colors`` has one."""
 
     caption: str
     headings: Sequence[str]
     lines: Sequence[Sequence[str]]
+    colors: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Chart:
     key: str  # in names of files and in pages, such as "time"
     title: str
     about: str  # what it shows, in a few sentences
-    numbers: Numbers | None = None
+    numbers: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,11 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Bars(Chart):
-    """A row per contestant, with its parts stacked, from the left; ``parts`` names them."""
+    """A row per contestant, with its parts stacked, from the left; ``parts`` names them, ``words`` are of a value."""
 
     axis: Axis
     parts: Sequence[str]
+    words: Callable[[float], str]
     rows: Sequence[Bar]
 
 

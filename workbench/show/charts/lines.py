@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from workbench.model.rows import Row
-from workbench.show.charts.kinds import Axis, Chart, Line, Lines, Mark, Numbers
+from workbench.show.charts.kinds import Axis, Chart, Line, Lines, Mark, Table
 from workbench.show.charts.looks import Look, looks
 from workbench.show.charts.rows import usable
 from workbench.show.units import format_seconds
@@ -37,7 +37,7 @@ def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[s
         key="sweep",
         title="Size sweep: overhead against throughput",
         about=" ".join(sentences),
-        numbers=Numbers("Size sweep", ["frontend", "size", "FLOP per step", "time per step"], cells),
+        numbers=Table("Size sweep", ["frontend", "size", "FLOP per step", "time per step"], cells),
         x=Axis("work per step", min(works), max(works), "FLOP", log=True),
         y=Axis("time per step", min(steps), max(steps), "s", log=True),
         lines=[_line(name, known[name], [p for p in usual if p.contestant == name], by_id.get(name)) for name in names],
@@ -92,8 +92,8 @@ def break_even(rows: Sequence[Row], steps: int) -> Chart:
         about=" ".join(
             ["Cumulative time without the import, which both share.", *(f"{overtaking(row)}." for _, row in pairs)]
         ),
-        numbers=Numbers("Steps to break even", ["compiled against eager", "break-even", "earliest", "latest"], cells),
-        x=Axis("steps", 1.0, float(last), log=True),
+        numbers=Table("Steps to break even", ["compiled against eager", "break-even", "earliest", "latest"], cells),
+        x=Axis("steps", 1.0, float(last), "count", log=True),
         y=Axis("time", min(elapsed), max(elapsed), "s", log=True),
         lines=lines,
     )

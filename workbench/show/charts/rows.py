@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from workbench.model import metric
 from workbench.model.metric import Direction, Metric
@@ -11,7 +12,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import RunRecord
 from workbench.model.rows import Row
 from workbench.model.stage import TRAIN, Stage, stage_of
-from workbench.show.charts.kinds import LOG_SPAN, Axis, Bar, Bars, Dot, Dots, Numbers
+from workbench.show.charts.kinds import LOG_SPAN, Axis, Bar, Bars, Dot, Dots, Table
 from workbench.show.charts.looks import Look, looks
 from workbench.show.columns import format_metric
 from workbench.show.units import format_bytes, format_interval, format_ratio, format_seconds, listed
@@ -23,23 +24,18 @@ def usable(number: float | None) -> bool:
     return number is not None and 1e-15 < number < 1e12
 
 
-def launch_times(record: RunRecord, stage: str = TRAIN.name) -> dict[str, list[float]]:
-    """Seconds per unit of every launch, by contestant."""
-    disturbed = record.disturbed
-    return {
-        contestant.id: [unit_time(launch, stage, disturbed) for launch in contestant.measured(stage)]
-        for contestant in record.contestants
-    }
-
-
-def steady(rows: Sequence[Row], launches: Mapping[str, Sequence[float]]) -> Dots:
+def steady(rows: Sequence[Row], record: RunRecord) -> Dots:
     """The steady time of a unit with its interval, and that of every launch; the fastest first.
 
     Args:
-        rows: of one stage.
-        launches: seconds per unit of every launch, by contestant.
+        rows: a run's rows of one stage.
+        record: the run's.
     """
-    stage, known, ordered = _stage(rows), _looks(rows), _fastest_first(rows)
+    stage, known, ordered, disturbed = _stage(rows), _looks(rows), _fastest_first(rows), record.disturbed
+    launches = {
+        contestant.id: [unit_time(launch, stage.name, disturbed) for launch in contestant.measured(stage.name)]
+        for contestant in record.contestants
+    }
     dots = [
         _dot(row, known[row.id], row.unit_s, row.unit_s_low, row.unit_s_high, launches.get(row.id, ()))
         for row in ordered
@@ -54,7 +50,7 @@ def steady(rows: Sequence[Row], launches: Mapping[str, Sequence[float]]) -> Dots
         key="time" if stage == TRAIN else f"time_{stage.name}",
         title=f"Time per {stage.unit}",
         about=f"Each point is a launch; the larger symbol is their median, its bar the interval ({kinds}).",
-        numbers=Numbers(f"Time per steady {stage.unit}", ["frontend", "median", "interval", "launches"], cells),
+        numbers=Table(f"Time per steady {stage.unit}", ["frontend", "median", "interval", "launches"], cells),
         heading=f"Steady {stage.unit}, with its interval",
         axis=_dots_axis(f"time per steady {stage.unit}", dots),
         rows=dots,
@@ -128,9 +124,10 @@ def phases(rows: Sequence[Row], steps: int) -> Bars:
         title="Phases",
         about=f"From the start of a fresh process to step {others + 1:,}: import, set-up, the first step (with tracing "
         f"and compiling) and {others:,} steady ones.{winner}",
-        numbers=Numbers("Time by phase", ["frontend", *names, "total"], cells),
+        numbers=Table("Time by phase", ["frontend", *names, "total"], cells),
         axis=Axis(f"time to step {others + 1:,}", 0.0, max((bar.total for bar in bars), default=0.0), "s"),
         parts=names,
+        words=format_seconds,
         rows=bars,
     )
 
@@ -165,9 +162,10 @@ def memory(rows: Sequence[Row]) -> Bars | None:
         title="Memory",
         about=f"Peak resident memory of each process, from {format_bytes(least.total)} ({least.id}) to "
         f"{format_bytes(most.total)} ({most.id}), {format_ratio(most.total / least.total)}.",
-        numbers=Numbers("Memory", ["frontend", "after import", "peak", "peak on the device"], cells),
+        numbers=Table("Memory", ["frontend", "after import", "peak", "peak on the device"], cells),
         axis=Axis("peak resident memory", 0.0, most.total, "bytes"),
         parts=["after import", "training adds"],
+        words=format_bytes,
         rows=bars,
     )
 
@@ -188,12 +186,13 @@ def _metric(declared: Metric, rows: Sequence[Row]) -> Bars:
         key=f"metric_{declared.name}",
         title=declared.heading,
         about=f"{declared.meaning}{direction}.",
-        numbers=Numbers(
+        numbers=Table(
             declared.heading,
             ["frontend", declared.heading],
             [[bar.id, format_metric(declared, bar.total)] for bar in bars],
         ),
         axis=Axis(declared.heading, min(ends), max(ends), declared.unit),
         parts=[declared.heading],
+        words=functools.partial(format_metric, declared),
         rows=bars,
     )

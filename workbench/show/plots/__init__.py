@@ -4,11 +4,8 @@ No pyplot, no I/O but `save`. What is drawn comes from :mod:`workbench.show.char
 may hold: what has no number is written out in grey.
 """
 
-from workbench.show.plots.curves import curves
-from workbench.show.plots.lines import lines
 from workbench.show.plots.ofrun import RunPlots
-from workbench.show.plots.rows import bars, dots
 from workbench.show.plots.style import save
 from workbench.show.plots.timeline import history
 
-__all__ = ["RunPlots", "bars", "curves", "dots", "history", "lines", "save"]
+__all__ = ["RunPlots", "history", "save"]

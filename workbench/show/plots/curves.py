@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -10,44 +9,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.show.charts.kinds import Curve, Curves
+from workbench.show.charts.kinds import Curves
+from workbench.show.charts.looks import Look
 from workbench.show.plots import style
-from workbench.show.plots.style import NUMBERS, End, LineStyle
+from workbench.show.plots.style import NUMBERS, End, Style
 from workbench.statistics.arrays import Floats
 
-REFERENCE: LineStyle = {"color": "#D9D9D9", "linewidth": 7}
+REFERENCE: Style = {"color": "#D9D9D9", "linewidth": 7}
 THICK = 1000  # up to so many steps lines are thick
 LOSS_IN, DEVIATION_IN = 3.0, 1.9  # heights of the panels with their headings
 
 
-def curves(loss: Curves, deviation: Curves | None, *, title: str) -> Figure:
+def figure(loss: Curves, deviation: Curves | None, *, title: str) -> Figure:
     """The loss over the steps, and beneath it the deviation from the reference where there is one.
 
     Curves that coincide take turns along the step axis: each owns every n-th stretch, with its marker in the middle.
     """
-    charts = [_widened(chart) for chart in (loss, deviation) if chart is not None]
-    ends = _ends(charts[0])
+    charts, ends = [chart for chart in (loss, deviation) if chart is not None], _ends(loss)
     heights_in = [max(LOSS_IN, style.NAME_IN * len(ends) + 0.4), DEVIATION_IN][: len(charts)]
     with style.styled():
-        figure = style.sheet(title, sum(heights_in))
-        figure.subplots(len(charts), 1, sharex=True, height_ratios=heights_in)
-        for axes, chart in zip(figure.axes, charts, strict=True):
+        sheet = style.sheet(title, sum(heights_in))
+        sheet.subplots(len(charts), 1, sharex=True, height_ratios=heights_in)
+        for axes, chart in zip(sheet.axes, charts, strict=True):
             _panel(axes, chart)
-        figure.axes[-1].set_xlabel("step")
-        style.name_ends(figure.axes[0], ends, heights_in[0] - 0.3)
-    return figure
-
-
-def _widened(chart: Curves) -> Curves:
-    """The same, but for a single step: that becomes a level around it."""
-    if len(chart.steps) != 1:
-        return chart
-    return dataclasses.replace(
-        chart,
-        steps=chart.steps[0] + np.array([-0.5, 0.5]),
-        curves=[dataclasses.replace(curve, values=np.repeat(curve.values, 2)) for curve in chart.curves],
-        reference=None if chart.reference is None else np.repeat(chart.reference, 2),
-    )
+        sheet.axes[-1].set_xlabel("step")
+        style.name_ends(sheet.axes[0], ends, heights_in[0] - 0.3)
+    return sheet
 
 
 def _ends(chart: Curves) -> list[End]:
@@ -60,7 +47,7 @@ def _ends(chart: Curves) -> list[End]:
     return ends if band is None else [*ends, _end("reference, float64", chart.steps, band, REFERENCE)]
 
 
-def _end(name: str, steps: Floats, values: Floats, line: LineStyle) -> End:
+def _end(name: str, steps: Floats, values: Floats, line: Style) -> End:
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
         return End(f"{name} (no value)", line, math.nan, reached=False)
@@ -84,7 +71,7 @@ def _panel(axes: Axes, chart: Curves) -> None:
     axes.xaxis.set_major_formatter("{x:,.0f}")
     if chart.reference is not None:
         # a wide pale band beneath everything: a curve that leaves it computes something else
-        axes.plot(chart.steps, chart.reference, zorder=1.5, label="reference", **REFERENCE)
+        axes.plot(*_drawn(chart.steps, chart.reference), zorder=1.5, label="reference", **REFERENCE)
     _draw(axes, chart)
     if chart.exact is not None:
         ticks = [tick for tick in axes.get_yticks() if tick > 3 * chart.exact]
@@ -95,36 +82,41 @@ def _panel(axes: Axes, chart: Curves) -> None:
         axes.text(1.01, chart.limit, text, transform=where, **style.SMALL)
 
 
+def _drawn(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """The same; a single step becomes a level around it."""
+    return (steps[0] + np.array([-0.5, 0.5]), values.repeat(2)) if len(steps) == 1 else (steps, values)
+
+
 def _draw(axes: Axes, chart: Curves) -> None:
     """Each curve whole, then over them the stretches that each owns, with a marker in their middle.
 
     Coinciding curves so become one line in alternating colours, and a curve alone stays a plain line.
     """
     known = [curve for curve in chart.curves if not np.isnan(curve.values).all()]
-    steps, count = chart.steps, max(1, len(known))
+    count, (steps, _) = max(1, len(known)), _drawn(chart.steps, chart.steps)
     edges = np.linspace(steps[0], steps[-1], count * max(2, min(8, 32 // count)) + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     grid = np.unique([*steps, *edges, *middles])
     bend = axes.yaxis.get_transform()  # between two steps the drawn line is straight on the axis' scale
     width = 1.7 if len(steps) <= THICK else 1.0
     for index, curve in enumerate(known):
-        line = style.marker(curve.look)
+        line, (_, values) = style.marker(curve.look), _drawn(chart.steps, curve.values)
         spans = zip(edges[index:-1:count], edges[index + 1 :: count], strict=True)
         own = np.concatenate([[*grid[(grid >= start) & (grid <= stop)], np.nan] for start, stop in spans])
-        levels = bend.inverted().transform(np.interp(own, steps, bend.transform(curve.values)))
+        levels = bend.inverted().transform(np.interp(own, steps, bend.transform(values)))
         marked = np.flatnonzero(np.isin(own, middles[index::count])).tolist()
-        axes.plot(steps, curve.values, color=curve.look.color, zorder=2, label=curve.id, linewidth=width)
+        axes.plot(steps, values, color=curve.look.color, zorder=2, label=curve.id, linewidth=width)
         axes.plot(own, levels, **line, linewidth=width, markevery=marked, zorder=3, label="_turns")
-        _mark_odd_points(axes, steps, curve)
+        _mark_odd_points(axes, steps, values, curve.look)
 
 
-def _mark_odd_points(axes: Axes, steps: Floats, curve: Curve) -> None:
+def _mark_odd_points(axes: Axes, steps: Floats, values: Floats, look: Look) -> None:
     """Points that no line reaches, and a cross where a curve stops before the end."""
-    missing = np.isnan(np.pad(curve.values, 1, constant_values=np.nan))
+    missing = np.isnan(np.pad(values, 1, constant_values=np.nan))
     lone = ~missing[1:-1] & missing[:-2] & missing[2:]
-    line: LineStyle = {**style.marker(curve.look), "markersize": 4}
-    axes.plot(steps[lone], curve.values[lone], **line, linestyle="none", zorder=4, label="_lone")
+    line: Style = {**style.marker(look), "markersize": 4}
+    axes.plot(steps[lone], values[lone], **line, linestyle="none", zorder=4, label="_lone")
     if missing[-2]:
         last = np.flatnonzero(~missing[1:-1])[-1:]
-        cross: LineStyle = {"color": curve.look.color, "marker": "x", "markersize": 7, "markeredgewidth": 1.8}
-        axes.plot(steps[last], curve.values[last], **cross, zorder=4, label="_stop")
+        cross: Style = {"color": look.color, "marker": "x", "markersize": 7, "markeredgewidth": 1.8}
+        axes.plot(steps[last], values[last], **cross, zorder=4, label="_stop")

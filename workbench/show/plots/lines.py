@@ -14,16 +14,16 @@ PANEL_IN = 3.8
 NOTE = "flat part = dispatch overhead, slope = throughput, bar = where both take equally long"
 
 
-def lines(chart: Lines, *, title: str) -> Figure:
+def figure(chart: Lines, *, title: str) -> Figure:
     """Measured points with their intervals, the line through them, and a bar across it at its mark."""
     height_in = max(PANEL_IN, style.NAME_IN * len(chart.lines) + 0.7)
     with style.styled():
-        figure = style.sheet(title, height_in)
-        axes = figure.subplots()
+        sheet = style.sheet(title, height_in)
+        axes = sheet.subplots()
         style.panel(axes)
         if not any(line.points for line in chart.lines):
             style.empty(axes, "nothing was measured")
-            return figure
+            return sheet
         axes.set_title(NOTE, fontsize=8, color=style.GREY)
         axes.set(xlabel=f"{chart.x.title} ({chart.x.unit})", ylabel=chart.y.title)
         style.scale(axes, "x", chart.x, 7)
@@ -31,7 +31,7 @@ def lines(chart: Lines, *, title: str) -> Figure:
         names = style.short([style.clean(line.id) for line in chart.lines])
         ends = [_draw(axes, name, line, chart.x.high) for name, line in zip(names, chart.lines, strict=True)]
         style.name_ends(axes, ends, height_in - 0.6)
-    return figure
+    return sheet
 
 
 def _draw(axes: Axes, name: str, line: Line, right: float) -> style.End:
@@ -47,6 +47,6 @@ def _draw(axes: Axes, name: str, line: Line, right: float) -> style.End:
         axes.plot(*zip(*line.line, strict=True), color=color, linewidth=1, zorder=2, label="_fit")
         end = line.line[-1][1] if line.line[-1][1] > 0 else end
     if line.mark:
-        bar: style.LineStyle = {"marker": "|", "markersize": 13, "markeredgewidth": 1.5, "color": color}
+        bar: style.Style = {"marker": "|", "markersize": 13, "markeredgewidth": 1.5, "color": color}
         axes.plot([line.mark.x], [line.mark.y], **bar, label="_balance")
     return style.End(name, look, end, reached=works[-1] == right)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.model.stage import TRAIN
-from workbench.show.charts import curves, lines, rows
-from workbench.show.plots import curves as draw_curves
-from workbench.show.plots import lines as draw_lines
-from workbench.show.plots import rows as draw_rows
+from workbench.show import charts
+from workbench.show.plots import curves, lines, rows
 from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
@@ -31,32 +29,30 @@ class RunPlots:
 
     @property
     def figures(self) -> dict[str, Callable[..., Figure]]:
-        """What can be drawn of this run, by name: "loss", "time", "phases", "time_infer", "sweep"."""
+        """What can be drawn of this run, by name; further stages than the training as "time_infer" and the like."""
         drawn: dict[str, Callable[..., Figure]] = {"loss": self.loss, "time": self.time, "phases": self.phases}
         others = [stage.name for stage in self.run.stages if stage != TRAIN]
         drawn |= {f"time_{stage}": functools.partial(self.time, stage=stage) for stage in others}
         return drawn | ({"sweep": self.sweep} if sweep_points(self.run.record) else {})
 
     def loss(self, title: str | None = None) -> Figure:
-        """The loss over the steps, and how far each frontend is from the float64 reference."""
-        losses = curves.Losses.of(self.run.losses, self.run.colors)
-        deviation = curves.deviation(losses, self.run.record.tolerance)
-        return draw_curves.curves(curves.loss(losses), deviation, title=title or self.run.title)
+        """The loss over the steps, and how far each contestant is from the float64 reference."""
+        losses = charts.Losses.of(self.run.losses, self.run.colors)
+        deviation = charts.deviation(losses, self.run.record.tolerance)
+        return curves.figure(charts.loss(losses), deviation, title=title or self.run.title)
 
     def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:
         """The steady unit of a stage with its interval, and the first unit; the fastest first."""
         of_stage = self.run.rows_of(stage)
-        panels = [rows.steady(of_stage, rows.launch_times(self.run.record, stage)), rows.first(of_stage)]
         default = self.run.title if stage == TRAIN.name else f"{self.run.title} · {stage}"
-        return draw_rows.dots(panels, title=title or default)
+        return rows.dots([charts.steady(of_stage, self.run.record), charts.first(of_stage)], title=title or default)
 
     def phases(self, title: str | None = None) -> Figure:
         """The time to the task's last step: import, set-up, first step, steady steps."""
-        chart = rows.phases(self.run.rows, self.run.record.problem.steps)
-        return draw_rows.bars(chart, title=title or self.run.title)
+        return rows.bars(charts.phases(self.run.rows, self.run.record.problem.steps), title=title or self.run.title)
 
     def sweep(self, title: str | None = None) -> Figure:
         """The step over the work in it, with the fit of overhead and throughput; empty without `sweep="size"`."""
         points = sweep_points(self.run.record)
-        chart = lines.sweep(points, sweep_fits(points), self.run.colors)
-        return draw_lines.lines(chart, title=title or f"{self.run.title}, over sizes")
+        chart = charts.sweep(points, sweep_fits(points), self.run.colors)
+        return lines.figure(chart, title=title or f"{self.run.title}, over sizes")

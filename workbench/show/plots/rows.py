@@ -50,7 +50,7 @@ def bars(chart: Bars, *, title: str) -> Figure:
     return figure
 
 
-def _name_rows(axes: Axes, rows: Sequence[Dot] | Sequence[Bar]) -> None:
+def _name_rows(axes: Axes, rows: Sequence[Dot | Bar]) -> None:
     """Names left of the axes; of a row that failed the reason, in grey, over all panels."""
     if not rows:
         style.empty(axes, "nothing was measured")
@@ -103,7 +103,7 @@ def _bars(axes: Axes, chart: Bars) -> None:
             _grey(axes, index, "not measured")
         elif not bar.failure:
             without = f" without {', '.join(missing)}" if missing else ""
-            _value(axes, bar.total, index, format_seconds(bar.total) + without)
+            _value(axes, bar.total, index, chart.words(bar.total) + without)
     if chart.axis.high > 0:
         style.scale(axes, "x", chart.axis)
     else:

@@ -29,35 +29,24 @@ NUMBERS = "{x:,.8g}"  # a tick's label
 MARKERS: Final = dict(zip(SHAPES, "os^DvPX*", strict=True))
 
 
-class TextStyle(TypedDict):
-    """How a text is set."""
+class Style(TypedDict, total=False):
+    """How something is drawn, in Matplotlib's words."""
 
-    fontsize: float
-    va: str
-
-
-class IntervalStyle(TypedDict):
-    """How an interval is drawn, whatever its colour."""
-
-    linewidth: float
     alpha: float
-    label: str
-
-
-class LineStyle(TypedDict, total=False):
-    """How a curve and its markers are drawn."""
-
     color: str
+    fontsize: float
+    label: str
     linewidth: float
     marker: str
     markeredgecolor: str
     markeredgewidth: float
     markerfacecolor: str
     markersize: float
+    va: str
 
 
-SMALL: Final[TextStyle] = {"fontsize": 8, "va": "center_baseline"}
-INTERVAL: Final[IntervalStyle] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
+SMALL: Final[Style] = {"fontsize": 8, "va": "center_baseline"}
+INTERVAL: Final[Style] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
 
 _SETTINGS: Final[dict[str, object]] = {
     "axes.axisbelow": True,
@@ -162,7 +151,7 @@ def short(names: Sequence[str], most: int = 26) -> list[str]:
     return [f"…{name[start:][: most - 1]}" if name in alike else cut for name, cut in zip(names, shown, strict=True)]
 
 
-def marker(look: Look) -> LineStyle:
+def marker(look: Look) -> Style:
     """Colour and marker of a contestant."""
     return {
         "color": look.color,
@@ -179,7 +168,7 @@ class End:
     """Where a curve ends: its name, and the value there (NaN: it has none); `reached` if on the right edge."""
 
     name: str
-    style: LineStyle
+    style: Style
     value: float
     reached: bool = True
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from workbench.show.charts.kinds import RunPoint, Series
 from workbench.show.plots import style
@@ -53,7 +53,7 @@ def _series(axes: Axes, points: Sequence[RunPoint]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: _date(points, round(at))))
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(style.UNITS.get("s"))
+    axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
 
 
 def _levels(axes: Axes, points: Sequence[RunPoint]) -> None:
