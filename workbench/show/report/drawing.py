@@ -105,7 +105,7 @@ def _curves(chart: Curves) -> Figure:
     """
     from plotly.graph_objects import Scatter
 
-    hover, x, count = f"%{{y:.{chart.digits}g}}", chart.steps, len(chart.curves)
+    hover, x, count = f"%{{y:.{chart.digits}g}}", chart.steps.astype(int), len(chart.curves)
     band, lines, turns, symbols, limit = [], [], [], [], []
     if chart.reference is not None:
         line: Parts = {"color": GREY, "width": 9}
