@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import random
 import shutil
@@ -11,13 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from workbench import api
 from workbench.catalog import catalog
 from workbench.catalog.content import content_root
+from workbench.model.records import Launch, SweepPoint
 from workbench.store.results import Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,47 +135,62 @@ def full_run(tmp_path: Path, numpy_run: Run) -> Run:
     """A run of every frontend there is, made up from NumPy's: eight launches, a sweep, compilers that start late."""
     folder = tmp_path / "20260101-000000-linreg-points-aaaaaa"
     shutil.copytree(numpy_run.path, folder)
-    info = copy.deepcopy(dict(numpy_run.info))
-    quiet = {**info["rounds"][0], "flags": []}
-    info["rounds"] = [{**quiet, "launch": launch, "round": number} for launch in range(8) for number in range(3)]
-    record, made = numpy_run.contestants[0], []
-    for place, frontend in enumerate(catalog().frontends.values()):
-        names = {name: getattr(frontend, name) for name in ("title", "framework", "folder", "color", "compiles")}
-        mine = f"contestants/{frontend.id}"
-        shutil.copytree(numpy_run.path / "contestants/numpy_manual", folder / mine, dirs_exist_ok=True)
-        made.append({**copy.deepcopy(dict(record)), **names, "frontend": frontend.id, "log": f"{mine}/log.txt"})
-        made[-1] |= _made_up_times(record["launches"][0], place, late=frontend.compiles is not None)
-    return Run(folder, info, made)
+    rounds = [
+        dataclasses.replace(numpy_run.record.rounds[0], launch=launch, number=number, flags=())
+        for launch in range(8)
+        for number in range(3)
+    ]
+    first, contestants = numpy_run.contestants[0], []
+    for index, frontend in enumerate(catalog().frontends.values()):
+        shutil.copytree(folder / "contestants/numpy_manual", folder / "contestants" / frontend.id, dirs_exist_ok=True)
+        late = frontend.compiles is not None
+        contestants.append(
+            dataclasses.replace(
+                first,
+                id=frontend.id,
+                frontend=frontend.id,
+                title=frontend.title,
+                framework=frontend.framework,
+                folder=frontend.folder,
+                color=frontend.color,
+                compiles=frontend.compiles,
+                launches=_made_up_launches(first.launches[0], index, late=late),
+                sweep=_made_up_sweep(index, late=late),
+            )
+        )
+    return Run(folder, dataclasses.replace(numpy_run.record, rounds=rounds, contestants=contestants))
 
 
-def _made_up_times(launch: Mapping[str, Any], place: int, *, late: bool) -> dict[str, Any]:
-    """Launches of three blocks and a sweep, the slower the further down its place is."""
-    step = 2e-5 * 1.3 ** (place - 3 * late)
-    same = {
-        **copy.deepcopy(dict(launch)),
-        "rounds": [0, 1, 2],
-        "import_s": 0.1 + 0.3 * place,
-        "setup_s": 1e-3 * (place + 1),
-        "first_step_s": 0.2 if late else 4e-4,
-        "import_bytes": (60 + 30 * place) << 20,
-        "peak_bytes": (80 + 40 * place) << 20,
-    }
-    shaken = random.Random(place)
-    launches = [
-        {
-            **same,
-            "launch": number,
-            "timed": number == 0,
-            "blocks": [step * shaken.uniform(1, 1.02) for _ in range(3)],
-        }
+def _made_up_step(index: int, *, late: bool) -> float:
+    """Seconds per step, the slower the further down the frontend stands."""
+    return 2e-5 * 1.3 ** (index - 3 * late)
+
+
+def _made_up_launches(like: Launch, index: int, *, late: bool) -> list[Launch]:
+    step, shaken = _made_up_step(index, late=late), random.Random(index)
+    return [
+        dataclasses.replace(
+            copy.deepcopy(like),
+            number=number,
+            timed=number == 0,
+            import_s=0.1 + 0.3 * index,
+            setup_s=1e-3 * (index + 1),
+            first_s=0.2 if late else 4e-4,
+            import_bytes=(60 + 30 * index) << 20,
+            peak_bytes=(80 + 40 * index) << 20,
+            blocks={
+                "train": dataclasses.replace(
+                    like.of(), seconds=[step * shaken.uniform(1, 1.02) for _ in range(3)], rounds=[0, 1, 2], energy_j=[]
+                )
+            },
+        )
         for number in range(8)
     ]
-    sizes = (16, 128, 1024, 4096)
-    sweep = [
-        {"value": size, "flops": 1000.0 * size, "bytes": 8.0 * size, "blocks": [step + size * 1e-8] * 7}
-        for size in sizes
-    ]
-    return {"launches": launches, "sweep": sweep}
+
+
+def _made_up_sweep(index: int, *, late: bool) -> list[SweepPoint]:
+    step = _made_up_step(index, late=late)
+    return [SweepPoint(size, 1000.0 * size, 8.0 * size, [step + size * 1e-8] * 7) for size in (16, 128, 1024, 4096)]
 
 
 def users_environment(**changes: str) -> dict[str, str]:

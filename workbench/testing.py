@@ -1,7 +1,8 @@
-"""Made-up records for tests: a launch, a contestant, a whole run, each with defaults for what a test does not care about."""
+"""Made-up records for tests: a launch, a contestant, a whole run, each with defaults."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -12,6 +13,7 @@ from workbench.model.records import (
     Blocks,
     ContestantRecord,
     Covariates,
+    Knob,
     Launch,
     MachineFacts,
     ProblemFacts,
@@ -24,7 +26,7 @@ from workbench.model.stage import TRAIN
 if TYPE_CHECKING:
     from workbench.store.results import Run
 
-OBSERVED = {"threads": 1, "device": "cpu", "matmul_precision": "float32", "flush_to_zero": True}
+OBSERVED: dict[str, Knob] = {"threads": 1, "device": "cpu", "matmul_precision": "float32", "flush_to_zero": True}
 
 
 def launch(
@@ -115,19 +117,20 @@ class RecordFields(TypedDict, total=False):
 
 def record(*contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> RunRecord:
     """A run of these contestants."""
-    defaults: RecordFields = {
-        "workbench": "0",
-        "command": ["workbench", "run", "linreg"],
-        "started": "2026-01-01T00:00:00+00:00",
-        "finished": "2026-01-01T00:01:00+00:00",
-        "machine": MachineFacts(cpu_model="a CPU"),
-        "machine_key": "0123456789ab",
-        "settings": Settings("linreg", "points", cpus=(1,)),
-        "problem": ProblemFacts("ab" * 32, 101, 0.1, 10, 1e6, 2e6, True),
-        "tolerance": 1e-5,
-        "interrupted": False,
-    }
-    return RunRecord(contestants=list(contestants), **{**defaults, **fields})
+    made_up = RunRecord(
+        workbench="0",
+        command=["workbench", "run", "linreg"],
+        started="2026-01-01T00:00:00+00:00",
+        finished="2026-01-01T00:01:00+00:00",
+        machine=MachineFacts(cpu_model="a CPU"),
+        machine_key="0123456789ab",
+        settings=Settings("linreg", "points", cpus=(1,)),
+        problem=ProblemFacts("ab" * 32, 101, 0.1, 10, 1e6, 2e6, True),
+        tolerance=1e-5,
+        interrupted=False,
+        contestants=list(contestants),
+    )
+    return dataclasses.replace(made_up, **fields)
 
 
 def run(folder: Path, *contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> Run:

@@ -333,7 +333,9 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
 
 
 def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
-    assert disturbance.sentence([("suspended",)], 0.034).endswith(", so differences below about 3 % cannot be told here.")
+    assert disturbance.sentence([("suspended",)], 0.034).endswith(
+        ", so differences below about 3 % cannot be told here."
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,28 +10,17 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from workbench.model.records import Gpu, MachineFacts
+
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 
 NvmlAnswer: TypeAlias = Any  # a number, a text, a handle or a structure, by function
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """One NVIDIA GPU as its driver describes it; index is NVML's, which ignores CUDA_VISIBLE_DEVICES."""
-
-    index: int
-    name: str
-    uuid: str | None
-    memory_bytes: int | None
-    driver_version: str | None
-    cuda_driver_version: str | None
 
 
 def read_text(path: Path) -> str | None:
@@ -110,33 +99,32 @@ def package_versions(names: Iterable[str]) -> dict[str, str | None]:
     return versions
 
 
-def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> dict[str, Any]:
-    """What this host is, ready for JSON: memory in bytes, frequencies in kHz, what cannot be read None.
-
-    `cpu_quota` is how many CPUs' worth of time the container may use (None: no limit).
-    """
+def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> MachineFacts:
+    """What this host is; what cannot be read is None."""
     cores = siblings(root)
     usable = usable_cpus()
-    logical = len(cores) or os.cpu_count()
-    return {
-        "cpu_model": _cpu_model(root),
-        "physical_cpus": len(set(cores.values())) or _physical_cpus(),
-        "logical_cpus": logical,
-        "usable_cpus": None if usable is None else list(usable),
-        "smt_siblings": sorted(list(core) for core in set(cores.values()) if len(core) > 1),
-        "numa_nodes": _numa_nodes(root),
-        "cpu_quota": cpu_quota(root),
-        **_frequency(root, (usable or tuple(cores) or (0,))[0]),
-        "virtualised": _virtualised(root),
-        "memory_bytes": _memory_bytes(root),
-        "os": platform.system(),
-        "os_name": _os_name(root),
-        "kernel": platform.release(),
-        "libc": " ".join(platform.libc_ver()).strip() or None,
-        "python_version": platform.python_version(),
-        "python_implementation": platform.python_implementation(),
-        "gpus": [asdict(gpu) for gpu in gpus(nvml)],
-    }
+    cpufreq = root / CPUS / f"cpu{(usable or tuple(cores) or (0,))[0]}" / "cpufreq"
+    return MachineFacts(
+        cpu_model=_cpu_model(root),
+        physical_cpus=len(set(cores.values())) or _physical_cpus(),
+        logical_cpus=len(cores) or os.cpu_count(),
+        usable_cpus=None if usable is None else list(usable),
+        smt_siblings=sorted(list(core) for core in set(cores.values()) if len(core) > 1),
+        numa_nodes=_numa_nodes(root),
+        cpu_quota=cpu_quota(root),
+        governor=read_text(cpufreq / "scaling_governor"),
+        frequency_khz=read_int(cpufreq / "scaling_cur_freq"),
+        max_frequency_khz=read_int(cpufreq / "cpuinfo_max_freq"),
+        virtualised=_virtualised(root),
+        memory_bytes=_memory_bytes(root),
+        os=platform.system(),
+        os_name=_os_name(root),
+        kernel=platform.release(),
+        libc=" ".join(platform.libc_ver()).strip() or None,
+        python_version=platform.python_version(),
+        python_implementation=platform.python_implementation(),
+        gpus=gpus(nvml),
+    )
 
 
 def available_bytes() -> int:
@@ -146,14 +134,19 @@ def available_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def stable_key(facts: Mapping[str, Any]) -> str:
+def stable_key(facts: MachineFacts) -> str:
     """Twelve hex digits that stay the same for the same machine, and differ when times cannot be compared.
 
     Made of CPU model, CPU counts, memory in whole GiB, OS family and GPU names; a missing one is None.
     """
-    stable = {name: facts.get(name) for name in ("cpu_model", "physical_cpus", "logical_cpus", "os")}
-    stable["memory_gib"] = round((facts.get("memory_bytes") or 0) / 2**30)
-    stable["gpus"] = sorted(gpu["name"] for gpu in facts.get("gpus") or ())
+    stable = {
+        "cpu_model": facts.cpu_model,
+        "physical_cpus": facts.physical_cpus,
+        "logical_cpus": facts.logical_cpus,
+        "os": facts.os,
+        "memory_gib": round((facts.memory_bytes or 0) / 2**30),
+        "gpus": sorted(gpu.name for gpu in facts.gpus),
+    }
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -281,15 +274,6 @@ def _virtualised(root: Path) -> bool | None:
 def _numa_nodes(root: Path) -> dict[str, list[int]]:
     paths = sorted(root.glob("sys/devices/system/node/node[0-9]*/cpulist"))
     return {path.parent.name.removeprefix("node"): list(_cpu_list(read_text(path))) for path in paths}
-
-
-def _frequency(root: Path, cpu: int) -> dict[str, Any]:
-    folder = root / CPUS / f"cpu{cpu}" / "cpufreq"
-    return {
-        "governor": read_text(folder / "scaling_governor"),
-        "frequency_khz": read_int(folder / "scaling_cur_freq"),
-        "max_frequency_khz": read_int(folder / "cpuinfo_max_freq"),
-    }
 
 
 def _memory_bytes(root: Path) -> int | None:

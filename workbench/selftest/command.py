@@ -146,6 +146,6 @@ def _facts(command: str, pools: list[Pool], measured: list[Overhead]) -> dict[st
     return {
         "command": f"`{command}`",
         "launches": f"{launches} fresh processes in {len(recordings)} sessions",
-        "machine": f"{facts['cpu_model']}, {facts['logical_cpus']} CPUs, {facts['os_name']}",
+        "machine": f"{facts.cpu_model}, {facts.logical_cpus} CPUs, {facts.os_name}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }

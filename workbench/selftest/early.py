@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.catalog import REFERENCE, Catalog, catalog
 from workbench.model.outcomes import Outcome
 from workbench.selftest.analysis import Figure, judged
-from workbench.selftest.pool import QUIET, TASK, RecordingSession, settings_for
+from workbench.selftest.pool import QUIET, TASK, session_of, settings_for
 from workbench.session.session import contestants_of
 
 PLANTED = "planted_early"
@@ -91,7 +91,7 @@ def early_return(content: Catalog) -> Figure:
         planted = plant(content, root)
         contestants = contestants_of(planted, [planted.frontends[REFERENCE], planted.frontends[PLANTED]])
         settings = settings_for(launches=1, budget_s=None, seed=0, alive=2, rounds=1)
-        session = RecordingSession(planted, contestants, settings, run, QUIET)
+        session = session_of(planted, contestants, settings, run, QUIET)
         session.run()
     if session.interrupted:
         raise KeyboardInterrupt

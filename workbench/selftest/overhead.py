@@ -17,19 +17,28 @@ from pathlib import Path
 import numpy as np
 
 from workbench.catalog import Catalog
-from workbench.host.environment import worker_environment
+from workbench.catalog.content import package_root
 from workbench.model.content import Frontend
-from workbench.model.device import Device
+from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest.analysis import FAILS, NOT_JUDGED, OVERHEAD, Figure, Rules
-from workbench.selftest.pool import HERE, settings_for
+from workbench.selftest.pool import settings_for, start_selftest
 from workbench.session.launcher import WorkerProcess
+from workbench.session.workers import Workers
 from workbench.show.units import format_seconds
 from workbench.statistics import hodges_lehmann, log_ratios, signed_rank_interval
-from workbench.wire.exchange import Job
+from workbench.wire.answers import Done, Imported, Prepared, Proven
 
 TIMEOUT_S = 300.0
 PART = "overhead of the harness"
+
+
+@dataclass(frozen=True)
+class LoopTimes:
+    """What a worker answers: seconds of each block of the harness's loop and of the bare loop."""
+
+    harness_s: tuple[float, ...]
+    bare_s: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -68,38 +77,27 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
     """Measure one frontend in a worker of its own."""
     settings = settings_for(launches=1, budget_s=None, seed=0, alive=1)
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
-        job = Job(
-            content=str(content.root),
-            package=str(HERE),
-            task=settings.task,
-            preset=settings.preset,
-            seed=settings.seed,
-            dtype=settings.dtype,
-            steps=None,
-            folder=frontend.folder,
-            mode=frontend.id,
-            device="cpu",
-            threads=settings.threads,
-            matmul_precision=settings.matmul_precision,
-            problem=str(Path(folder, "problem.npz")),
-            proof=str(Path(folder, "proof.npz")),
-            cpus=settings.cpus,
-            flush_to_zero=True,
-        )
-        environment = worker_environment(Device("cpu"), settings.threads, Path(folder), frontend.environment)
-        worker = WorkerProcess(job, frontend, environment, Path(folder, "log.txt"))
+        workers = Workers(content, settings, Path(folder), start_selftest)
+        contestant = Contestant(frontend.id, frontend, content.root, package_root())
         try:
-            worker.ask("make", TIMEOUT_S)
-            versions = worker.ask("import", TIMEOUT_S)["versions"]
-            worker.ask("prove", TIMEOUT_S)
-            steps = int(worker.ask("prepare", TIMEOUT_S)["block_steps"])
-            answer = worker.ask("overhead", TIMEOUT_S, steps=steps, pairs=pairs)
+            worker = workers.start(contestant)
+            try:
+                return _measured(worker, frontend, pairs)
+            finally:
+                worker.close()
         except WorkerFailedError as failure:
             return Overhead(frontend.id, outcome=failure.outcome, reason=failure.reason)
         finally:
-            worker.close()
-    times = (tuple(answer["harness_s"]),), (tuple(answer["bare_s"]),)
-    return Overhead(frontend.id, steps, *times, versions=tuple(versions.items()))
+            workers.close()
+
+
+def _measured(worker: WorkerProcess, frontend: Frontend, pairs: int) -> Overhead:
+    worker.ask("make", Done, TIMEOUT_S)
+    versions = worker.ask("import", Imported, TIMEOUT_S).versions
+    worker.ask("prove", Proven, TIMEOUT_S)
+    steps = worker.ask("prepare", Prepared, TIMEOUT_S).block_steps
+    times = worker.ask("overhead", LoopTimes, TIMEOUT_S, steps=steps, pairs=pairs)
+    return Overhead(frontend.id, steps, (times.harness_s,), (times.bare_s,), versions=tuple(versions.items()))
 
 
 def figures(found: Sequence[Overhead], rules: Rules) -> list[Figure]:

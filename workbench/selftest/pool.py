@@ -15,23 +15,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.content import package_root
-from workbench.host import machine, noise
-from workbench.host.environment import worker_environment
-from workbench.model.contestant import Contestant, Settings
-from workbench.model.device import Device
+from workbench.host import machine
+from workbench.model.content import Frontend
+from workbench.model.contestant import Contestant
 from workbench.model.progress import Silence
-from workbench.session.launcher import WorkerProcess
+from workbench.model.records import Round, Settings
+from workbench.model.stage import TRAIN
+from workbench.session.launcher import A, Argument, WorkerProcess
 from workbench.session.session import Session
 from workbench.session.stopping import RATIO_ERROR
-from workbench.show import summary
+from workbench.session.workers import Workers
 from workbench.statistics import LADDER, Floats
-from workbench.store.records import flag_rounds
+from workbench.statistics.disturbance import flagged, sentence
+from workbench.statistics.launches import unit_times
+from workbench.wire.answers import Done, Imported, Prepared
 from workbench.wire.exchange import Job
 
 HERE = Path(__file__).resolve().parent
@@ -92,49 +94,89 @@ class Pool:
     recordings: list[Recording]
 
 
-class RecordingSession(Session):
-    """A session with the self-test's workers, a hog if one is wanted, and drift."""
+class SelftestWorker(WorkerProcess):
+    """A worker of the self-test; its blocks are longer than is counted, by a factor that ``pace`` gives."""
 
     def __init__(
-        self, catalog: Catalog, contestants: Sequence[Contestant], settings: Settings, folder: Path, scenario: Scenario
+        self,
+        job: Job,
+        frontend: Frontend,
+        environment: Mapping[str, str],
+        log: Path,
+        interpreter: str = "",
+        *,
+        pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        super().__init__(catalog, contestants, settings, folder, Silence())
-        self._scenario = scenario
-        self._launches_planned = settings.launches or LADDER[-1]
+        super().__init__(dataclasses.replace(job, package=str(HERE)), frontend, environment, log, interpreter)
+        self._pace = pace
 
-    def _job(self, contestant: Contestant) -> Job:
-        return dataclasses.replace(super()._job(contestant), package=str(HERE))
+    def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
+        """As any worker; a block has more steps than are asked for."""
+        steps = arguments.get("steps")
+        if do == "block" and isinstance(steps, int):
+            arguments |= {"steps": round(steps * self._pace())}
+        return super().ask(do, answer, timeout_s, **arguments)
 
-    def _launch_until_enough(self, started: float) -> None:
-        with self._hog():
-            super()._launch_until_enough(started)
 
-    @contextlib.contextmanager
-    def _hog(self) -> Iterator[None]:
-        if not self._scenario.hog:
-            yield
-            return
-        settings = self.settings
-        cpus = settings.cpus if self._scenario.hog == "same" else settings.harness_cpus[:1]
-        frontend = self.catalog.frontends[REFERENCE]
-        contestant = Contestant("hog", frontend, self.catalog.root, package_root())
-        job = dataclasses.replace(self._job(contestant), cpus=cpus)
-        environment = worker_environment(Device("cpu"), 1, self._caches, frontend.environment)
-        hog = WorkerProcess(job, frontend, environment, self.place(contestant) / "log.txt")
+def start_selftest(
+    job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
+) -> WorkerProcess:
+    """Start a worker of the self-test, with no drift."""
+    return SelftestWorker(job, frontend, environment, log, interpreter)
+
+
+class Pace:
+    """How much longer each block is than is counted: linearly the more, the later in the session."""
+
+    def __init__(self, scenario: Scenario, settings: Settings) -> None:
+        self._scenario, self._settings = scenario, settings
+        self.session: Session | None = None
+
+    def start(
+        self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
+    ) -> WorkerProcess:
+        """Start a worker that keeps this pace."""
+        return SelftestWorker(job, frontend, environment, log, interpreter, pace=self.factor)
+
+    def factor(self) -> float:
+        """The factor now."""
+        if self.session is None or not self._scenario.drift:
+            return 1.0
+        launch = max(len(contestant.launches) for contestant in self.session.contestants) - 1
+        rounds = sum(entry.launch == launch for entry in self.session.rounds)
+        planned = self._settings.launches or LADDER[-1]
+        done = min(1.0, (launch + min(1.0, rounds / self._settings.rounds)) / planned)
+        return 1 + self._scenario.drift * done
+
+
+@contextlib.contextmanager
+def hog(content: Catalog, settings: Settings, scenario: Scenario) -> Iterator[None]:
+    """One more worker that computes one endless block on its CPU, where the scenario wants it."""
+    if not scenario.hog:
+        yield
+        return
+    cpus = settings.cpus if scenario.hog == "same" else settings.harness_cpus[:1]
+    with tempfile.TemporaryDirectory(prefix="workbench-hog-") as folder:
+        workers = Workers(content, dataclasses.replace(settings, cpus=cpus), Path(folder))
+        worker = workers.start(Contestant("hog", content.frontends[REFERENCE], content.root, package_root()))
         try:
-            hog.ask("import", settings.timeout_s)
-            hog.ask("prepare", settings.timeout_s)
-            hog.send("block", steps=ENDLESS, warm=0)
+            worker.ask("make", Done, settings.timeout_s)
+            worker.ask("import", Imported, settings.timeout_s)
+            worker.ask("prepare", Prepared, settings.timeout_s)
+            worker.send("block", steps=ENDLESS, warm=0)
             yield
         finally:
-            hog.close()
+            worker.close()
+            workers.close()
 
-    def _timed_block(self, worker: WorkerProcess, steps: int) -> tuple[float, float]:
-        """More steps than are counted, the later the more."""
-        launch = max(len(contestant.launches) for contestant in self.contestants) - 1
-        rounds = sum(entry.launch == launch for entry in self.rounds)
-        done = min(1.0, (launch + min(1.0, rounds / self.settings.rounds)) / self._launches_planned)
-        return super()._timed_block(worker, round(steps * (1 + self._scenario.drift * done)))
+
+def session_of(
+    content: Catalog, contestants: Sequence[Contestant], settings: Settings, folder: Path, scenario: Scenario
+) -> Session:
+    """A session with the self-test's workers, at the scenario's pace."""
+    pace = Pace(scenario, settings)
+    pace.session = Session(content, contestants, settings, folder, Silence(), start=pace.start)
+    return pace.session
 
 
 def settings_for(
@@ -187,8 +229,9 @@ def record(
         ratio_error=RATIO_ERROR,
     )
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
-        session = RecordingSession(content, contestants, settings, Path(folder), scenario)
-        session.run()
+        session = session_of(content, contestants, settings, Path(folder), scenario)
+        with hog(content, settings, scenario):
+            session.run()
     if session.interrupted:
         raise KeyboardInterrupt
     return recording_of(session)
@@ -196,44 +239,47 @@ def record(
 
 def recording_of(session: Session) -> Recording:
     """What a finished session recorded."""
-    contestants, rounds = session.contestants, [dataclasses.asdict(entry) for entry in session.rounds]
-    flag_rounds(rounds)
-    dirty = summary.dirty_rounds({"rounds": rounds})
-    measured = [[launch for launch in contestant.launches if launch.blocks] for contestant in contestants]
-    launches = max((len(found) for found in measured), default=0)
-    round_s = [sum(entry["covariates"]["span_ns"] for entry in rounds if entry["launch"] == n) for n in range(launches)]
+    contestants, rounds = session.contestants, flagged(session.rounds)
+    disturbed = {entry.place for entry in rounds if entry.flags}
+    measured = [[launch for launch in contestant.launches if launch.measured()] for contestant in contestants]
+    launches = max((len(of_one) for of_one in measured), default=0)
+    round_s = [sum(entry.covariates.span_ns for entry in rounds if entry.launch == n) / 1e9 for n in range(launches)]
     times = np.full((launches, len(contestants)), math.nan)
     cost_s = np.full_like(times, math.nan)
     blocks: list[list[list[float]]] = [[[] for _ in contestants] for _ in range(launches)]
-    for place, found in enumerate(measured):
-        for launch in found:
-            at = launch.launch, place
-            cost_s[at] = launch.bring_up_s + round_s[launch.launch] / 1e9 / len(contestants)
-            blocks[at[0]][at[1]] = launch.blocks
     for number in range(launches):
-        places = [place for place, found in enumerate(measured) if any(launch.launch == number for launch in found)]
-        found = [next(launch for launch in measured[place] if launch.launch == number) for place in places]
-        if found:
-            times[number, places] = summary.launch_steps([dataclasses.asdict(launch) for launch in found], dirty)
+        by_column = {
+            column: launch for column, of_one in enumerate(measured) for launch in of_one if launch.number == number
+        }
+        for column, launch in by_column.items():
+            cost_s[number, column] = launch.bring_up_s + round_s[number] / len(contestants)
+            blocks[number][column] = launch.of().seconds
+        if by_column:
+            times[number, [*by_column]] = unit_times([*by_column.values()], TRAIN.name, disturbed)
     slowdowns = tuple(contestant.slowdown for contestant in contestants)
-    steps = [found[0].block_steps if found else 0 for found in measured]
+    steps = [of_one[0].of().units if of_one else 0 for of_one in measured]
     return Recording(
         slowdowns=slowdowns,
         factors=tuple(true_factor(count, share) for count, share in zip(steps, slowdowns, strict=True)),
         times=times,
         cost_s=cost_s,
         blocks=blocks,
-        noisy=noise.sentence([entry["flags"] for entry in rounds]),
+        noisy=sentence([entry.flags for entry in rounds]),
         stolen=_stolen(rounds),
-        failures=tuple(f"{one.id}: {one.outcome}: {one.reason}" for one in contestants if not one.running),
+        failures=tuple(
+            f"{contestant.id}: {contestant.outcome}: {contestant.reason}"
+            for contestant in contestants
+            if not contestant.running
+        ),
     )
 
 
-def _stolen(rounds: Sequence[Mapping[str, Any]]) -> float | None:
+def _stolen(rounds: Sequence[Round]) -> float | None:
     """The steal of all rounds, each by its length."""
-    known = [entry["covariates"] for entry in rounds if entry["covariates"].get("steal_share") is not None]
-    span = sum(seen["span_ns"] for seen in known)
-    return sum(seen["steal_share"] * seen["span_ns"] for seen in known) / span if span else None
+    known = [(seen.steal_share, seen.span_ns) for seen in (entry.covariates for entry in rounds)]
+    spans = [(share, span) for share, span in known if share is not None]
+    total = sum(span for _, span in spans)
+    return sum(share * span for share, span in spans) / total if total else None
 
 
 def true_factor(steps: int, slowdown: float) -> float:

@@ -13,16 +13,21 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.store.codec import decoded
 from workbench.wire import exchange
+from workbench.wire.answers import Done, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from workbench.wire.exchange import Job
+
+A = TypeVar("A")
+Argument: TypeAlias = "str | int | float | bool | Sequence[int] | None"
 
 GRACE_S = 3.0
 SWEEPS = 20  # over all processes, until none of a worker's is left
@@ -155,19 +160,23 @@ class WorkerProcess:
         """The worker's process id, which is also that of its process group."""
         return self._process.pid
 
-    def ask(self, do: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer, without polling."""
-        self.send(do, **arguments)
-        return self.receive(timeout_s)
+    def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
+        """Send a command and wait for its answer, without polling.
 
-    def send(self, do: str, **arguments: Any) -> None:
+        Raises:
+            WorkerFailedError: as :meth:`receive`.
+        """
+        self.send(do, **arguments)
+        return self.receive(answer, timeout_s)
+
+    def send(self, do: str, **arguments: Argument) -> None:
         """Send a command; its answer is to be received before the next one is sent."""
         self._phase = do
         self._unanswered = True
         with contextlib.suppress(BrokenPipeError):  # then receive() finds out why
             exchange.write_all(self._commands, exchange.encode({"do": do, **arguments}))
 
-    def receive(self, timeout_s: float) -> dict[str, Any]:
+    def receive(self, answer: type[A], timeout_s: float) -> A:
         """The answer to the command sent last.
 
         Raises:
@@ -176,24 +185,21 @@ class WorkerProcess:
         line = self._line(time.monotonic() + timeout_s, timeout_s)
         try:
             message = exchange.decode(line)
+            if "failed" in message:
+                raise explain(decoded(Failure, message), self.frontend)
+            answered = message.get("did")
+            if answered != self._phase:
+                raise WorkerFailedError(Outcome.ERROR, f"the worker answered {answered!r} to {self._phase!r}")
+            self._unanswered = False
+            return decoded(answer, message)
         except ValueError as error:
             raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
-        if "failed" in message:
-            raise explain(message, self.frontend)
-        if message.get("did") != self._phase:
-            raise WorkerFailedError(Outcome.ERROR, f"the worker answered {message.get('did')!r} to {self._phase!r}")
-        self._unanswered = False
-        try:
-            exchange.check_answer(message)
-        except ValueError as error:
-            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
-        return message
 
     def settle(self, timeout_s: float) -> None:
         """After an interrupt: wait for the answer that nobody received, so that the worker can be asked again."""
         signal.pthread_sigmask(signal.SIG_BLOCK, ())  # a second signal that came with the first: Python forgets it
         if self._unanswered:
-            self.receive(timeout_s)
+            self.receive(Done, timeout_s)
 
     def _line(self, deadline: float, timeout_s: float) -> bytes:
         watched = [self._answers] if self._ended is None else [self._answers, self._ended]
@@ -314,10 +320,10 @@ def _end(wanted: Callable[[str], bool]) -> None:
 _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")
 
 
-def explain(message: Mapping[str, Any], frontend: Frontend) -> WorkerFailedError:
+def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
     """The outcome of a failure that the worker reported itself."""
-    phase, kind, text = (str(message.get(name, "")) for name in ("failed", "kind", "text"))
-    missing = str(message.get("missing") or "").split(".")[0]
+    phase, kind, text = failure.failed, failure.kind, failure.text
+    missing = (failure.missing or "").split(".")[0]
     if missing and missing in frontend.packages:
         return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
     if kind == "DeviceUnavailableError":

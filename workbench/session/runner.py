@@ -7,13 +7,13 @@ derived from the log and the folder gets its final name. A folder whose harness 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import workbench
 from workbench.catalog import Catalog
@@ -21,16 +21,20 @@ from workbench.catalog.content import package_root
 from workbench.errors import WorkbenchError
 from workbench.host import lock, machine
 from workbench.model.content import Frontend
-from workbench.model.contestant import Contestant, Settings
+from workbench.model.contestant import Contestant
+from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.progress import Progress, Silence
+from workbench.model.records import RunRecord, Settings
+from workbench.model.stage import TRAIN
 from workbench.session.launcher import end_orphans
 from workbench.session.session import Session
 from workbench.session.stopping import Plan
+from workbench.session.workers import PROBLEM, REFERENCE_PROOF
 from workbench.show import tables
 from workbench.store import records, results
 from workbench.store.eventlog import EventLog
-from workbench.store.results import FORMAT, PARTIAL, Run
+from workbench.store.results import PARTIAL, Run
 from workbench.wire import exchange
 
 
@@ -79,18 +83,18 @@ def measure(
     progress = progress or Silence()
     with _alone(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)
-        events: list[dict[str, Any]] = []
+        events: list[Event] = []
         try:
             with _recording(folder, events) as record:
-                record("begin", **_begin(content, contestants, settings))
+                record(_begun(content, contestants, settings))
                 for contestant in contestants:
                     if not contestant.running:  # such as one whose environment could not be built
-                        ended = {"outcome": str(contestant.outcome), "reason": contestant.reason, "proof": None}
-                        record("outcome", contestant=contestant.id, **ended)
-                session = Session(content, contestants, settings, folder, progress, known_bring_ups(store), plan)
+                        record(ContestantEnded(contestant.id, contestant.outcome, contestant.reason))
+                known = known_bring_ups(store)
+                session = Session(content, contestants, settings, folder, progress, known_bring_up_s=known, plan=plan)
                 _run(session, record)
         except BaseException as error:
-            if any(event["event"] == "launch" for event in events):
+            if any(isinstance(event, LaunchMeasured) for event in events):
                 error.add_note(f"What was measured is kept in {folder}")
             else:  # nothing was measured, so nothing stays
                 shutil.rmtree(folder, ignore_errors=True)
@@ -112,36 +116,37 @@ def resume(
     with _alone(if_busy, progress):
         folder = results.find(Path(path), store, unfinished=True)
         events = results.events_of(folder)
-        info, old = _folded(folder, events)
-        if info["interrupted"]:
-            settings = records.settings_from(info["settings"])
-            contestants = _again(folder, content, old)
-            _refuse_changes(folder, info, old, _begin(content, contestants, settings))
-            for contestant, record in zip(contestants, old, strict=True):
-                records.restore(contestant, record, settings)
-                if record["outcome"] not in (Outcome.OK, Outcome.INTERRUPTED):
-                    contestant.fail(WorkerFailedError(Outcome(record["outcome"]), record["reason"]))
-            rounds = records.restore_rounds(info)
+        before = _folded(folder, events)
+        if before.interrupted:
+            settings = before.settings
+            contestants = _again(folder, content, before)
+            _refuse_changes(folder, before, _begun(content, contestants, settings))
+            for contestant, record in zip(contestants, before.contestants, strict=True):
+                contestant.sweep, contestant.launches = record.sweep, records.finished_launches(record, settings)
+                if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED):
+                    contestant.fail(WorkerFailedError(record.outcome, record.reason))
             folder = _reopened(folder)
             with _recording(folder, events) as write:
-                session = Session(content, contestants, settings, folder, progress, known_bring_ups(store))
-                session.rounds, session.logged_rounds = rounds, len(rounds)
+                known = known_bring_ups(store)
+                session = Session(
+                    content, contestants, settings, folder, progress, known_bring_up_s=known, rounds=before.rounds
+                )
                 _run(session, write)
         elif not folder.name.startswith(PARTIAL):
             raise WorkbenchError(f"run {folder.name} is complete: there is nothing to resume")
     return finish(folder, events)
 
 
-def _again(folder: Path, content: Catalog, old: Sequence[Mapping[str, Any]]) -> list[Contestant]:
+def _again(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:
     """The contestants of an interrupted run, as they are here and now."""
     by_id, package = content.frontends, package_root()
-    if any(record.get("source") or record["frontend"] != record["mode"] for record in old):
+    if any(record.source or record.id != record.frontend for record in before.contestants):
         raise WorkbenchError(
             f"run {folder.name} cannot be resumed: it compares commits or versions, which were only there while it ran"
         )
-    if unknown := [record["mode"] for record in old if record["mode"] not in by_id]:
+    if unknown := [record.frontend for record in before.contestants if record.frontend not in by_id]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: there is no frontend {unknown[0]!r} any more")
-    return [Contestant(record["frontend"], by_id[record["mode"]], content.root, package) for record in old]
+    return [Contestant(record.id, by_id[record.frontend], content.root, package) for record in before.contestants]
 
 
 def _reopened(folder: Path) -> Path:
@@ -171,7 +176,7 @@ def rebuild(path: str | Path, store: Path) -> Run:
         raise _not_written(folder, events, error) from None
 
 
-def finish(folder: Path, events: Sequence[Mapping[str, Any]]) -> Run:
+def finish(folder: Path, events: Sequence[Event]) -> Run:
     """Derive a run's files, give its folder the final name, and draw its pictures."""
     try:
         derive(folder)
@@ -190,7 +195,7 @@ def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _recording(folder: Path, events: list[dict[str, Any]]) -> Iterator[Callable[..., None]]:
+def _recording(folder: Path, events: list[Event]) -> Iterator[Record]:
     """What puts an event on record: in memory first, so that it can be shown where it cannot be written."""
     try:
         log = EventLog(folder)
@@ -199,12 +204,12 @@ def _recording(folder: Path, events: list[dict[str, Any]]) -> Iterator[Callable[
     except OSError as error:
         raise WorkbenchError(f"cannot write results to {folder}: {error.strerror}") from None
 
-    def record(event: str, **fields: Any) -> None:
-        events.append({"event": event, **fields})
+    def record(event: Event) -> None:
+        events.append(event)
         try:
-            log.append(event, **fields)
+            log.append(event)
         except OSError:
-            if event == "outcome":  # how a contestant fails when nothing can be written is no outcome of its own
+            if isinstance(event, ContestantEnded):  # failing because nothing can be written is no outcome
                 events.pop()
             raise
 
@@ -216,26 +221,26 @@ def _recording(folder: Path, events: list[dict[str, Any]]) -> Iterator[Callable[
         log.close()
 
 
-def _not_written(folder: Path, events: Sequence[Mapping[str, Any]], error: Exception) -> Exception:
+def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exception:
     """The error that carries what was measured, if anything was."""
     said = error.strerror if isinstance(error, OSError) else str(error)
     reason = f"results cannot be written to {folder}: {said}"
     try:
-        info, found = records.fold(events)
+        record = records.fold(events)
     except WorkbenchError:
         return WorkbenchError(reason)
     remedy = f"make room, then `workbench run --resume {folder.name.removeprefix(PARTIAL)}`"
-    return NotWrittenError(Run(folder, info, found), f"{reason}; {remedy}" if folder.is_dir() else reason)
+    return NotWrittenError(Run(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
 
 
-def _folded(folder: Path, events: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _folded(folder: Path, events: Sequence[Event]) -> RunRecord:
     try:
         return records.fold(events)
     except WorkbenchError as error:
         raise WorkbenchError(f"run {folder.name} is damaged: {error}") from None
 
 
-def _run(session: Session, record: Callable[..., None]) -> None:
+def _run(session: Session, record: Record) -> None:
     try:
         session.run(record)
     except WorkerFailedError as failure:
@@ -243,23 +248,22 @@ def _run(session: Session, record: Callable[..., None]) -> None:
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
         raise WorkbenchError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    record("end", finished=now, interrupted=session.interrupted)
+    record(Ended(now, session.interrupted))
 
 
-def _begin(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> dict[str, Any]:
+def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> Begun:
     facts = machine.facts()
-    return {
-        "format": FORMAT,
-        "workbench": workbench.__version__,
-        "command": sys.argv,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": facts,
-        "machine_key": machine.stable_key(facts),
-        "packages": installed([contestant.frontend for contestant in contestants]),
-        "content_hash": content_hash(content.root),
-        "settings": records.settings_facts(settings),
-        "contestants": [records.contestant_facts(contestant) for contestant in contestants],
-    }
+    return Begun(
+        workbench=workbench.__version__,
+        command=sys.argv,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        machine=facts,
+        machine_key=machine.stable_key(facts),
+        packages=installed([contestant.frontend for contestant in contestants]),
+        content_hash=content_hash(content.root),
+        settings=settings,
+        contestants=[contestant.entrant for contestant in contestants],
+    )
 
 
 def installed(frontends: Sequence[Frontend]) -> dict[str, str]:
@@ -282,29 +286,28 @@ def content_hash(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _refuse_changes(
-    folder: Path, then: Mapping[str, Any], old: Sequence[Mapping[str, Any]], now: Mapping[str, Any]
-) -> None:
-    words = {
-        "machine_key": "the machine",
-        "workbench": "workbench's version",
-        "packages": "the installed versions",
-        "content_hash": "tasks or frontends",
+def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
+    changes = {
+        "the machine": before.machine_key != now.machine_key,
+        "workbench's version": before.workbench != now.workbench,
+        "the installed versions": before.packages != now.packages,
+        "tasks or frontends": before.content_hash != now.content_hash,
     }
-    if changed := [words[name] for name in words if then.get(name) != now[name]]:
+    if changed := [words for words, differs in changes.items() if differs]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; run it anew")
-    for before, after in zip(old, now["contestants"], strict=True):
-        if changed := [name for name in after if before.get(name) != after[name]]:
+    for then, entrant in zip(before.contestants, now.contestants, strict=True):
+        names = [field.name for field in dataclasses.fields(entrant)]
+        if changed := [name for name in names if getattr(then, name) != getattr(entrant, name)]:
             raise WorkbenchError(
-                f"run {folder.name} cannot be resumed: {before['frontend']} has another {changed[0]}; run it anew"
+                f"run {folder.name} cannot be resumed: {then.id} has another {changed[0]}; run it anew"
             )
     arrays = {}
-    for name in ("problem.npz", "reference.npz"):
+    for name in (PROBLEM, REFERENCE_PROOF):
         try:
             arrays[name] = exchange.load_arrays(folder / name)
         except Exception as error:
             raise WorkbenchError(f"run {folder.name} cannot be resumed: {name}: {error}") from error
-    if exchange.hash_of(arrays["problem.npz"]) != then["problem"]["hash"]:
+    if exchange.hash_of(arrays[PROBLEM]) != before.problem.hash:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: its problem.npz has changed")
 
 
@@ -312,30 +315,29 @@ def known_bring_ups(store: Path) -> dict[str, float]:
     """Seconds that bringing up each contestant took in the latest runs of a store, to forecast the next."""
     known: dict[str, float] = {}
     for folder in results.folders(store)[:10]:
-        try:
+        with contextlib.suppress(WorkbenchError):
             for record in results.load(folder).contestants:
-                for launch in record["launches"][:1]:
-                    known.setdefault(record["frontend"], float(launch["bring_up_s"]))
-        except (WorkbenchError, TypeError, ValueError):
-            continue
+                for launch in record.launches[:1]:
+                    known.setdefault(record.id, launch.bring_up_s)
     return known
 
 
 def derive(folder: Path) -> None:
     """Write all that follows from a run's log, but for the pictures."""
-    info, found = records.fold(results.events_of(folder))
-    for record in found:
-        place = folder / "contestants" / record["frontend"]
-        place.mkdir(parents=True, exist_ok=True)
-        results.write_json(place / "samples.json", record)
-    results.write_json(folder / "run.json", {**info, "contestants": [record["frontend"] for record in found]})
-    made = Run(folder, info, found)
-    results.write_json(folder / "summary.json", {**made.summary(), "run": folder.name.removeprefix(PARTIAL)})
-    results.write_text(folder / "losses.csv", made.losses.to_csv())
-    results.write_text(folder / "summary.csv", made.table.drop(columns=["versions", "color"]).to_csv(index=False))
-    results.write_text(folder / "summary.md", tables.markdown(made))
-    if not made.sweep.empty:
-        results.write_text(folder / "sweep.csv", made.sweep.to_csv(index=False))
+    run = Run(folder, records.fold(results.events_of(folder)))
+    for contestant in run.contestants:
+        own = folder / "contestants" / contestant.id
+        own.mkdir(parents=True, exist_ok=True)
+        results.write_json(own / "samples.json", contestant)
+    results.write_json(folder / "run.json", records.facts_of(run.record))
+    results.write_json(folder / "summary.json", run.summary())
+    results.write_text(folder / "losses.csv", run.losses.to_csv())
+    for stage in run.stages:
+        name = "summary.csv" if stage is TRAIN else f"summary_{stage.name}.csv"
+        results.write_text(folder / name, tables.csv(run, stage.name))
+    results.write_text(folder / "summary.md", tables.markdown(run))
+    if not run.sweep.empty:
+        results.write_text(folder / "sweep.csv", run.sweep.to_csv(index=False))
 
 
 def _drawn(finished: Run) -> Run:

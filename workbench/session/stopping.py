@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from workbench.model.contestant import Contestant, RoundRecord, Settings
-from workbench.show.summary import launch_step
+from workbench.model.contestant import Contestant
+from workbench.model.records import Round, Settings
+from workbench.model.stage import TRAIN
 from workbench.statistics import median_interval
+from workbench.statistics.launches import unit_time
 
 DEFAULT_LAUNCHES = 2
 MOST_LAUNCHES = 24
@@ -26,10 +27,8 @@ class Spent(NamedTuple):
 class Plan(Protocol):
     """Decides after every launch which contestants are launched once more."""
 
-    def stages(
-        self, contestants: Sequence[Contestant], rounds: Sequence[RoundRecord], spent: Spent
-    ) -> Mapping[str, str]:
-        """By group of contestants, the stage that its next launch belongs to; a group that is missing has enough.
+    def purposes(self, contestants: Sequence[Contestant], rounds: Sequence[Round], spent: Spent) -> Mapping[str, str]:
+        """By group of contestants, what its next launch is made for; a group that is missing has enough.
 
         Args:
             contestants: those that are still running, with their launches so far.
@@ -44,15 +43,15 @@ class UntilKnown:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def stages(
+    def purposes(
         self,
         contestants: Sequence[Contestant],
-        rounds: Sequence[RoundRecord],  # noqa: ARG002 - a plan's signature
+        rounds: Sequence[Round],  # noqa: ARG002 - a plan's signature
         spent: Spent,
     ) -> Mapping[str, str]:
         """All groups, or none."""
         times = [
-            [launch_step(dataclasses.asdict(launch)) for launch in contestant.launches if launch.blocks]
+            [unit_time(launch, TRAIN.name) for launch in contestant.launches if launch.measured()]
             for contestant in contestants
         ]
         more = another_launch(

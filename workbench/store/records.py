@@ -71,8 +71,9 @@ def fold(events: Sequence[Event]) -> RunRecord:
     for entrant in begun.contestants:
         check_id(entrant.id)
     ended = _all(events, Ended)
+    facts = {field.name: getattr(begun, field.name) for field in dataclasses.fields(begun)}
     return RunRecord(
-        **{field.name: getattr(begun, field.name) for field in dataclasses.fields(begun) if field.name != "contestants"},
+        **{name: value for name, value in facts.items() if name != "contestants"},
         problem=problem.problem,
         tolerance=problem.tolerance,
         finished=ended[-1].finished if ended else None,
@@ -87,7 +88,7 @@ def _contestant(entrant: Entrant, events: Sequence[Event]) -> ContestantRecord:
     endings = [event for event in _all(events, ContestantEnded) if event.contestant == entrant.id]
     sweeps = [event for event in _all(events, SweepMeasured) if event.contestant == entrant.id]
     outcome, reason = _outcome(launches, endings)
-    proofs = [event.proof for event in [*launches, *endings] if event.proof is not None]
+    proofs = [proof for proof in [*(event.proof for event in launches), *(event.proof for event in endings)] if proof]
     return ContestantRecord(
         **{field.name: getattr(entrant, field.name) for field in dataclasses.fields(entrant)},
         outcome=outcome,

@@ -16,44 +16,44 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
 from workbench.model.contestant import check_id
-from workbench.store import eventlog
-from workbench.store.records import checked, scrubbed
+from workbench.model.stage import TRAIN, in_order
+from workbench.store import eventlog, records, upgrade
+from workbench.store.codec import DamageError, Json, parsed, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     import pandas as pd
 
     from workbench.contract import Array
+    from workbench.model.events import Event
+    from workbench.model.records import ContestantRecord, RunRecord
+    from workbench.model.rows import Row
+    from workbench.model.stage import Stage
     from workbench.show.plots import RunPlots
 
-# History of the format. 1: the first.
-FORMAT = 1
 PARTIAL = ".partial-"
 
 
 class Run:
-    """One finished run: what was measured, as plain values and as pandas frames.
+    """One finished run: what was measured, as typed records and as pandas frames.
 
     Attributes:
         path: the run's folder.
-        info: machine, versions, settings and problem, as in run.json.
-        contestants: what each contestant did, as in samples.json.
+        record: machine, versions, settings, problem, rounds, and what each contestant did.
     """
 
-    def __init__(self, path: Path, info: Mapping[str, Any], contestants: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, path: Path, record: RunRecord) -> None:
         self.path = path
-        self.info = info
-        self.contestants = contestants
+        self.record = record
 
     @property
     def id(self) -> str:
@@ -63,40 +63,57 @@ class Run:
     @property
     def title(self) -> str:
         """Task, preset and device in one line."""
-        settings = self.info["settings"]
-        return f"{settings['task']} · {settings['preset']} · {settings['device']}"
+        settings = self.record.settings
+        return f"{settings.task} · {settings.preset} · {settings.device}"
+
+    @property
+    def contestants(self) -> list[ContestantRecord]:
+        """What each contestant did."""
+        return self.record.contestants
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What was measured, in the order of a model's life; the training at least."""
+        return in_order({TRAIN.name, *self.record.stages})
+
+    def rows_of(self, stage: str = TRAIN.name) -> list[Row]:
+        """One row per contestant at a stage, in the order measured."""
+        from workbench.statistics import rows
+
+        with self.reading():
+            return rows.rows(self.record, stage)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """One row per contestant: outcome, proof, phases, steady step, memory."""
+        return self.rows_of()
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row per contestant: outcome, proof, phases, steady step, memory."""
-        from workbench.show import summary
+        """The rows of the training as a frame; what was not measured is NaN."""
+        return self.table_of()
 
-        with self.reading():
-            return summary.table(self.info, self.contestants)
+    def table_of(self, stage: str = TRAIN.name) -> pd.DataFrame:
+        """The rows of a stage as a frame; what was not measured is NaN."""
+        from workbench.show import tables
 
-    @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """The table's rows as plain values."""
-        from workbench.show import summary
-
-        with self.reading():
-            return summary.rows(self.info, self.contestants)
+        return tables.frame(self, stage)
 
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
-        from workbench.show import summary
+        from workbench.show import tables
 
         with self.reading():
-            return summary.sweep_points(self.contestants)
+            return tables.sweep_points(self.record)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
         """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
-        from workbench.show import summary
+        from workbench.show import tables
 
         with self.reading():
-            return summary.sweep_fits(self.sweep)
+            return tables.sweep_fits(self.record)
 
     @property
     def plot(self) -> RunPlots:
@@ -107,7 +124,7 @@ class Run:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Values that are no JSON of ours, however they came there, are one sentence."""
+        """Values that make no sense together, however they came there, are one sentence."""
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -116,40 +133,41 @@ class Run:
 
     @cached_property
     def losses(self) -> pd.DataFrame:
-        """A row per step, a column per frontend that was proven, and the reference's."""
+        """A row per step, a column per contestant that was proven, and the reference's."""
         import pandas as pd
 
-        columns = {"reference": self._losses("reference.npz")}
-        for contestant in self.contestants:
-            if contestant["proof"] is not None:
-                name = contestant["frontend"]
-                columns[name] = self._losses(f"contestants/{name}/proof.npz")
-        series = {name: pd.Series(values) for name, values in columns.items()}
+        files = {"reference": "reference.npz"}
+        files |= {one.id: f"contestants/{one.id}/proof.npz" for one in self.contestants if one.proof is not None}
+        series = {name: pd.Series(self._losses(file)) for name, file in files.items()}
         return pd.DataFrame(series).rename_axis("step")
 
-    def result(self, frontend: str) -> dict[str, Array]:
+    def result(self, contestant: str) -> dict[str, Array]:
         """A contestant's parameters, predictions and gradients, by name; "reference" gives the reference's."""
-        known = ["reference", *(c["frontend"] for c in self.contestants if c["proof"] is not None)]
-        if frontend not in known:
-            raise WorkbenchError(f"run {self.id} has no result of {frontend!r}; it has {', '.join(known)}")
-        file = "reference.npz" if frontend == "reference" else f"contestants/{frontend}/proof.npz"
+        known = ["reference", *(one.id for one in self.contestants if one.proof is not None)]
+        if contestant not in known:
+            raise WorkbenchError(f"run {self.id} has no result of {contestant!r}; it has {', '.join(known)}")
+        file = "reference.npz" if contestant == "reference" else f"contestants/{contestant}/proof.npz"
         arrays = self._arrays(file)
         return {name.removeprefix("result/"): array for name, array in arrays.items() if name.startswith("result/")}
 
     @property
     def colors(self) -> dict[str, str | None]:
-        """Each frontend's colour."""
-        return {contestant["frontend"]: contestant["color"] for contestant in self.contestants}
+        """Each contestant's colour."""
+        return {contestant.id: contestant.color for contestant in self.contestants}
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Json:
         """What summary.json holds."""
-        return {"format": FORMAT, "run": self.id, **self.info, "contestants": self.rows}
+        from workbench.show import tables
 
-    def _losses(self, name: str) -> Array:
-        arrays = self._arrays(name)
-        if "losses" not in arrays:
-            raise WorkbenchError(f"run {self.id} is damaged: {name} holds no losses")
-        return arrays["losses"]
+        facts = {**records.facts_of(self.record), "run": self.id.removeprefix(PARTIAL)}
+        with self.reading():
+            return {**facts, "contestants": tables.plain_rows(self)}
+
+    def _losses(self, file: str) -> Array:
+        losses = self._arrays(file).get("losses")
+        if losses is None:
+            raise WorkbenchError(f"run {self.id} is damaged: {file} holds no losses")
+        return losses
 
     def _arrays(self, name: str) -> dict[str, Array]:
         from workbench.wire import exchange
@@ -194,9 +212,9 @@ def complete(folder: Path) -> Path:
     return final
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write JSON; readers meet all of it or what was there before."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
+    write_text(path, text_of(value))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -225,31 +243,43 @@ def load(path: str | Path, store: Path | None = None) -> Run:
         WorkbenchError: when there is none, when it is damaged, or when a newer workbench wrote it.
     """
     folder = find(Path(path), store)
-    info = _read_json(folder, folder / "run.json")
-    _check_format(folder, info.get("format"))
-    _require(folder, "run.json", info, ("contestants", "settings", "problem", "rounds", "tolerance", "machine_key"))
-    try:
-        samples = [_samples(folder, name) for name in info["contestants"]]
-    except (AttributeError, LookupError, TypeError) as error:
-        raise WorkbenchError(f"run {folder.name} is damaged: {type(error).__name__}: {error}") from None
-    return Run(folder, {name: value for name, value in info.items() if name != "contestants"}, samples)
+    facts = _read_json(folder, folder / "run.json")
+    with _undamaged(folder, "run.json"):
+        written = upgrade.format_of(facts)
+        _check_format(folder, written)
+        names = facts.get("contestants")
+        if not isinstance(names, list):
+            raise DamageError("it names no contestants")
+    contestants = [_contestant(folder, name, written) for name in names]
+    with _undamaged(folder, "run.json"):
+        return Run(folder, records.run_from(facts, contestants, written))
 
 
-def _samples(folder: Path, name: object) -> dict[str, Any]:
-    """One contestant's samples; its id comes from a file and is not followed before it is known to be harmless."""
-    try:
+def _contestant(folder: Path, name: object, written: int) -> ContestantRecord:
+    """One contestant; its id comes from a file and is not followed before it is known to be harmless."""
+    with _undamaged(folder, "samples.json"):
         check_id(name)
-        sample = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
-        _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
-        found = checked(sample)
-    except WorkbenchError as error:
-        said = str(error)
-        raise WorkbenchError(said if said.startswith("run ") else f"run {folder.name} is damaged: {said}") from None
-    if found["frontend"] != name:
-        raise WorkbenchError(f"run {folder.name} is damaged: the samples of {name!r} are another's")
-    for launch in found["launches"]:
-        _require(folder, "samples.json", launch, ("bring_up_s", "trace", "blocks", "rounds", "observed"))
-    return found
+        value = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
+        record = records.contestant_from(value, written)
+        if record.id != name:
+            raise DamageError(f"those of {name!r} are another's")
+        return record
+
+
+class _DamagedError(WorkbenchError):
+    """A run whose files cannot be read; the text names the run already."""
+
+
+@contextlib.contextmanager
+def _undamaged(folder: Path, file: str) -> Iterator[None]:
+    """What is wrong in one of a run's files is one sentence that names the run."""
+    try:
+        yield
+    except _DamagedError:
+        raise
+    except (DamageError, WorkbenchError) as error:
+        hint = "" if isinstance(error, WorkbenchError) else "; `workbench rebuild` may mend it"
+        raise _DamagedError(f"run {folder.name} is damaged: {file}: {error}{hint}") from None
 
 
 def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
@@ -274,26 +304,12 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
     raise WorkbenchError(f"no run {str(path)!r}{where}: `workbench results` lists the runs")
 
 
-def _require(folder: Path, file: str, value: Mapping[str, Any], keys: Sequence[str]) -> None:
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise WorkbenchError(
-            f"run {folder.name} is damaged: {file} has no {missing[0]!r}; `workbench rebuild` may mend it"
-        )
-
-
-def _read_json(folder: Path, path: Path) -> dict[str, Any]:
+def _read_json(folder: Path, path: Path) -> Json:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         name = path.relative_to(folder)
-        raise WorkbenchError(
-            f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may mend it"
-        ) from None
-    if not isinstance(value, dict):
-        raise WorkbenchError(f"run {folder.name} is damaged: {path.name} holds no object")
-    cleaned: dict[str, Any] = scrubbed(value)
-    return cleaned
+        raise _DamagedError(f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may mend it") from None
 
 
 def folders(store: Path) -> list[Path]:
@@ -313,31 +329,34 @@ def unfinished_folders(store: Path) -> list[Path]:
         return []
 
 
-def events_of(folder: Path) -> list[dict[str, Any]]:
+def events_of(folder: Path) -> list[Event]:
     """All whole events of a run's log.
 
     Raises:
-        WorkbenchError: when there is no log, or a newer workbench wrote it.
+        WorkbenchError: when there is no log, when it is damaged, or when a newer workbench wrote it.
     """
     try:
-        events = eventlog.read(folder).events
+        lines = eventlog.read(folder).events
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
-    for event in events:
-        if event["event"] == "begin":
-            _check_format(folder, event.get("format"))
-    return events
+    for line in lines:
+        if line.get("event") == "begin" and isinstance(line.get("format"), int):
+            _check_format(folder, line.get("format"))
+    try:
+        return records.typed(lines)
+    except DamageError as error:
+        raise WorkbenchError(f"run {folder.name} is damaged: the log makes no sense: {error}") from None
 
 
 def _id(folder: Path) -> str:
     return folder.name.removeprefix(PARTIAL)
 
 
-def _check_format(folder: Path, found: object) -> None:
-    if type(found) is not int or not 1 <= found <= FORMAT:
-        version = one_line(str(found))
-        raise WorkbenchError(
-            f"run {folder.name} has format {version}, this workbench reads up to {FORMAT}: use a newer workbench"
+def _check_format(folder: Path, written: int) -> None:
+    if written > upgrade.FORMAT:
+        raise _DamagedError(
+            f"run {folder.name} has format {written}, this workbench reads up to {upgrade.FORMAT}: "
+            "use a newer workbench"
         )
 
 

@@ -44,47 +44,6 @@ def decode(line: bytes) -> dict[str, Any]:
     return message
 
 
-_NUMBER: tuple[type, ...] = (int, float)
-_MAYBE: tuple[type, ...] = (int, float, type(None))
-# What an answer must hold, and of which kind.
-ANSWERS: dict[str, dict[str, tuple[type, ...]]] = {
-    "import": {"import_s": _NUMBER, "rss_bytes": _MAYBE, "versions": (dict,)},
-    "prove": {"setup_s": _NUMBER, "first_step_s": _NUMBER},
-    "prepare": {
-        **dict.fromkeys(("block_steps", "wait_s", "audit_block_s", "audit_fetch_s", "audit_busy"), _NUMBER),
-        "trace": (list,),
-    },
-    "block": {"seconds": _NUMBER, "cpu_s": _NUMBER},
-    "canary": {"canary_s": _NUMBER, "flops": _MAYBE},
-    "observe": {"observed": (dict,), "pool_threads": (dict,), "peak_bytes": _MAYBE, "peak_device_bytes": _MAYBE},
-}
-
-
-def check_answer(message: dict[str, Any]) -> None:
-    """Refuse an answer that lacks something or holds what makes no sense, before anybody reckons with it.
-
-    Raises:
-        ValueError: says what.
-    """
-    for name, kinds in ANSWERS.get(message["did"], {}).items():
-        value = message.get(name)
-        if name not in message or not isinstance(value, kinds) or isinstance(value, bool):
-            raise ValueError(f"{name} = {str(value)[:80]!r} in its answer to {message['did']!r}")
-    if message["did"] == "prepare" and not _plausible(message["trace"], message["block_steps"]):
-        raise ValueError("its warm-up trace or the steps of its block make no sense")
-    for name, value in message.get("observed", {}).items():
-        numeric = name == "threads"
-        if not isinstance(value, _MAYBE if numeric else (*_MAYBE, str)) or (numeric and isinstance(value, bool)):
-            raise ValueError(f"observed {name} = {str(value)[:80]!r}")
-    if not all(isinstance(value, str) for value in message.get("versions", {}).values()):
-        raise ValueError("its versions are no texts")
-
-
-def _plausible(trace: list[Any], block_steps: Any) -> bool:
-    times = all(isinstance(value, int | float) and 0 <= value < 1e9 for value in trace)
-    return bool(trace) and times and isinstance(block_steps, int) and block_steps >= 1
-
-
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 

@@ -1,0 +1,95 @@
+"""What the parts of a session share: who takes part, what was asked for, and where things are put on record."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from workbench.host import noise
+from workbench.model.contestant import Contestant
+from workbench.model.events import ContestantEnded, Record, discard
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.progress import Progress
+from workbench.model.records import Round, Settings
+from workbench.session.forecast import Forecast
+from workbench.session.launcher import WorkerProcess
+from workbench.session.problem import Target
+from workbench.session.workers import Workers
+
+LEAST_ROOM = 1 << 16
+
+Group: TypeAlias = Sequence[Contestant]
+"""Contestants that are alive together."""
+Alive: TypeAlias = Mapping[str, WorkerProcess]
+"""Their workers, by the contestant's id."""
+
+
+@dataclass
+class Context:
+    """The state of one session.
+
+    Attributes:
+        rounds: all rounds so far.
+        logged_rounds: how many of them are on record.
+        abandoned: workers are being killed: that they die is no outcome of theirs.
+    """
+
+    settings: Settings
+    contestants: list[Contestant]
+    workers: Workers
+    progress: Progress
+    forecast: Forecast
+    sampler: noise.Sampler
+    record: Record = discard
+    rounds: list[Round] = field(default_factory=list)
+    logged_rounds: int = 0
+    abandoned: bool = False
+    target: Target | None = None
+    canary: WorkerProcess | None = None
+    order: random.Random = field(default_factory=random.Random)
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one command of a worker may take."""
+        return self.settings.timeout_s
+
+    def shuffled(self, group: Group) -> list[Contestant]:
+        """Those that are still running, in an order drawn anew."""
+        order = [contestant for contestant in group if contestant.running]
+        self.order.shuffle(order)
+        return order
+
+    def end(self, contestant: Contestant, outcome: Outcome, reason: str) -> None:
+        """Note how a contestant ended; it takes no further part."""
+        if contestant.running:
+            contestant.fail(WorkerFailedError(outcome, reason))
+            self.record(ContestantEnded(contestant.id, outcome, reason, contestant.proof))
+            self.forecast.ready(contestant.id)
+            self.progress.phase(contestant.id, outcome)
+
+    @contextlib.contextmanager
+    def costing_only(self, contestant: Contestant) -> Iterator[None]:
+        """Whatever fails in here is this contestant's outcome and nobody else's."""
+        try:
+            yield
+        except WorkerFailedError as failure:
+            if not self.abandoned:
+                _require_room(self.workers.folder)
+                self.end(contestant, failure.outcome, failure.reason)
+
+
+def _require_room(folder: Path) -> None:
+    """A worker that fails where nothing can be written any more is no failure of its contestant.
+
+    Raises:
+        OSError: when the disk is full or the folder gone.
+    """
+    free = os.statvfs(folder)
+    if free.f_bavail * free.f_frsize < LEAST_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

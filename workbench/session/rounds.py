@@ -1,0 +1,126 @@
+"""Rounds: in shuffled order each worker is woken, warmed, timed over one block, and stopped again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+
+from workbench.host import noise
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import WorkerFailedError
+from workbench.model.records import Blocks, Round
+from workbench.model.stage import TRAIN
+from workbench.session.context import Alive, Context, Group
+from workbench.session.launcher import WorkerProcess
+from workbench.statistics import ratio_errors
+from workbench.statistics.disturbance import flagged
+from workbench.wire.answers import Block, Canary
+
+MOST_ROUNDS = 4  # times as many as planned, where blocks scatter
+WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
+MATRIX_SIZE = 768
+SETTLE_S = 5.0  # that an interrupted block may still take
+
+
+def timed_block(worker: WorkerProcess, units: int, timeout_s: float) -> Block:
+    """Wake a worker, warm it, time one block and stop it.
+
+    Raises:
+        WorkerFailedError: when it fails.
+    """
+    worker.wake()
+    block = worker.ask("block", Block, timeout_s, steps=units, warm=max(1, units // WARM_SHARE))
+    worker.stop()
+    return block
+
+
+class Rounds:
+    """Measures a group of live workers in turn."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def measure(self, group: Group, workers: Alive, launch: int) -> None:
+        """All rounds of a launch, half as many again at most for disturbed ones, and more until ratios are certain."""
+        context = self._context
+        if not any(contestant.running for contestant in group):
+            return
+        planned = context.settings.rounds
+        for done in range(planned):
+            context.progress.round(launch, done, planned)
+            began = time.monotonic()
+            self._round(group, workers, launch, repeat=False)
+            context.forecast.round_done(time.monotonic() - began, planned - done - 1)
+            context.progress.left(context.forecast.seconds_left())
+        disturbed = sum(bool(entry.flags) for entry in flagged(context.rounds) if entry.launch == launch)
+        repeats = min(disturbed, planned // 2)
+        for done in range(planned, planned + repeats):
+            context.progress.round(launch, done, planned + repeats)
+            self._round(group, workers, launch, repeat=True)
+        done = planned + repeats
+        while done < MOST_ROUNDS * planned and self._uncertain(group):
+            context.progress.round(launch, done, MOST_ROUNDS * planned)
+            self._round(group, workers, launch, repeat=False)
+            done += 1
+        context.progress.round(launch, done, done)
+
+    def _uncertain(self, group: Group) -> bool:
+        """Whether blocks scatter so much that two contestants' ratio needs more rounds; not what the ratio is."""
+        wanted = self._context.settings.ratio_error
+        blocks = [_latest(contestant).seconds for contestant in group if contestant.running]
+        if wanted is None or len(blocks) < 2:
+            return False
+        return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > wanted
+
+    def _round(self, group: Group, workers: Alive, launch: int, *, repeat: bool) -> None:
+        context, canary = self._context, self._context.canary
+        assert canary is not None, "the reference's process is the canary"
+        number = len(context.rounds)
+        before = context.sampler.snapshot()
+        canary.wake()
+        sung = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
+        canary.stop()
+        for contestant in context.shuffled(group):
+            with context.costing_only(contestant):
+                self._block(contestant, workers[contestant.id], number)
+        covariates = noise.between(before, context.sampler.snapshot())
+        covariates = dataclasses.replace(covariates, canary_waited_share=sung.waited_share)
+        context.rounds.append(Round(launch, number, repeat, sung.canary_s, sung.flops, covariates))
+
+    def _block(self, contestant: Contestant, worker: WorkerProcess, number: int) -> None:
+        context, blocks = self._context, _latest(contestant)
+        before = context.sampler.snapshot() if self._energy_readable() else None
+        block = timed_block(worker, blocks.units, context.timeout_s)
+        if before is not None:
+            spent = noise.between(before, context.sampler.snapshot())
+            joules = spent.gpu_joules if context.settings.device.kind == "gpu" else spent.cpu_joules
+            blocks.energy_j.append(None if joules is None else joules / blocks.units)
+        blocks.seconds.append(block.seconds / blocks.units)
+        blocks.rounds.append(number)
+        blocks.cpu_per_wall = max(block.cpu_s / block.seconds, blocks.cpu_per_wall or 0.0)
+
+    def _energy_readable(self) -> bool:
+        snapshot = self._context.sampler.snapshot()
+        on_gpu = self._context.settings.device.kind == "gpu"
+        return bool(snapshot.gpu and snapshot.gpu.energy_mj) if on_gpu else bool(snapshot.cpu_energy_uj)
+
+    def keep_whole(self, group: Group, workers: Alive) -> list[Contestant]:
+        """After an interrupt: keep the rounds that all have finished; who has any, and can still be asked."""
+        context = self._context
+        whole, kept = len(context.rounds), []
+        for contestant in group:
+            if contestant.running and whole > context.logged_rounds:
+                blocks, worker = _latest(contestant), workers[contestant.id]
+                count = sum(number < whole for number in blocks.rounds)
+                del blocks.seconds[count:], blocks.rounds[count:], blocks.energy_j[count:]
+                with contextlib.suppress(WorkerFailedError):
+                    worker.wake()
+                    worker.settle(SETTLE_S)
+                    kept.append(contestant)
+        return kept
+
+
+def _latest(contestant: Contestant) -> Blocks:
+    """The blocks of the launch that is being measured."""
+    return contestant.launches[-1].blocks[TRAIN.name]

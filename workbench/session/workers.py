@@ -1,0 +1,151 @@
+"""How a contestant's worker process is started: its job, its environment, its caches. The one place that starts any."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from workbench.catalog import REFERENCE, Catalog
+from workbench.catalog.content import package_root
+from workbench.host.environment import worker_environment
+from workbench.model.content import Frontend
+from workbench.model.contestant import Contestant
+from workbench.model.device import Device
+from workbench.model.records import Settings
+from workbench.session.launcher import WorkerProcess
+from workbench.wire.exchange import Job
+
+PROBLEM, REFERENCE_PROOF = "problem.npz", "reference.npz"
+REFERENCE_ID = "reference"
+
+
+class Start(Protocol):
+    """Starts a worker process; a test or the self-test may put another in its place."""
+
+    def __call__(
+        self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
+    ) -> WorkerProcess:
+        """The running process.
+
+        Raises:
+            WorkerFailedError: when it does not start.
+        """
+
+
+class Workers:
+    """Starts the workers of one session.
+
+    Args:
+        catalog: makes the problem and its reference.
+        settings: what the session is asked for.
+        folder: the run's folder.
+        start: starts a process.
+    """
+
+    def __init__(self, catalog: Catalog, settings: Settings, folder: Path, start: Start = WorkerProcess) -> None:
+        self.catalog, self.settings, self.folder = catalog, settings, folder
+        self._start = start
+        self._caches = Path(tempfile.mkdtemp(prefix="workbench-caches-"))
+
+    @property
+    def threads(self) -> int:
+        """Threads of each worker; in the stock profile as many as there are CPUs."""
+        return self.settings.threads or len(self.settings.cpus) or 1
+
+    def close(self) -> None:
+        """Remove what compilers have cached."""
+        shutil.rmtree(self._caches, ignore_errors=True)
+
+    def place(self, contestant: Contestant) -> Path:
+        """The contestant's own folder inside the run."""
+        own = self.folder / "contestants" / contestant.id
+        for folder in (own.parent, own):  # not the run's own: if somebody has removed it, it stays removed
+            folder.mkdir(exist_ok=True)
+        return own
+
+    def proof_file(self, contestant: Contestant) -> Path:
+        """Where its worker writes losses and result."""
+        return self.place(contestant) / "proof.npz"
+
+    def start(self, contestant: Contestant) -> WorkerProcess:
+        """A fresh worker of a contestant.
+
+        Raises:
+            WorkerFailedError: when it does not start.
+        """
+        job = self._job(contestant, proof=str(self.proof_file(contestant)))
+        environment = worker_environment(
+            contestant.device or self.settings.device,
+            job.threads,
+            self._cache_folder(contestant),
+            {**contestant.frontend.environment, **contestant.environment},
+            warm=self.settings.warm_cache,
+        )
+        log = self.place(contestant) / "log.txt"
+        return self._start(job, contestant.frontend, environment, log, contestant.interpreter)
+
+    def start_reference(
+        self, problem: str = PROBLEM, proof: str = REFERENCE_PROOF, *, changed: Job | None = None
+    ) -> WorkerProcess:
+        """A worker that makes the problem and proves the reference, on the CPU.
+
+        Args:
+            problem: the file that receives the problem, inside the run's folder.
+            proof: the file that receives losses and result.
+            changed: another job than the session's, such as of another size; its files are replaced by these.
+
+        Raises:
+            WorkerFailedError: when it does not start.
+        """
+        (self.folder / REFERENCE_ID).mkdir(exist_ok=True)
+        job = replace(
+            changed or self.reference_job(),
+            device="cpu",
+            problem=str(self.folder / problem),
+            proof=str(self.folder / proof),
+            flush_to_zero=False,
+        )
+        frontend = self.catalog.frontends[REFERENCE]
+        environment = worker_environment(Device("cpu"), self.threads, self._caches, frontend.environment)
+        return self._start(job, frontend, environment, self.folder / REFERENCE_ID / "log.txt")
+
+    def reference_job(self) -> Job:
+        """The job of the reference."""
+        frontend = self.catalog.frontends[REFERENCE]
+        return self._job(Contestant(REFERENCE_ID, frontend, self.catalog.root, package_root()), proof=REFERENCE_PROOF)
+
+    def _job(self, contestant: Contestant, proof: str) -> Job:
+        settings = self.settings
+        return Job(
+            content=str(contestant.content),
+            package=str(contestant.package),
+            task=settings.task,
+            preset=settings.preset,
+            seed=settings.seed,
+            dtype=settings.dtype,
+            steps=settings.steps,
+            folder=contestant.frontend.folder,
+            mode=contestant.frontend.id,
+            device=(contestant.device or settings.device).kind,
+            threads=contestant.threads or settings.threads,
+            matmul_precision=settings.matmul_precision,
+            problem=str(self.folder / PROBLEM),
+            proof=proof,
+            cpus=settings.cpus,
+            slowdown=contestant.slowdown,
+            flush_to_zero=settings.profile == "equal",
+        )
+
+    def _cache_folder(self, contestant: Contestant) -> Path:
+        """Where its compilers keep what they made: empty at the first launch, unless warm caches are asked for."""
+        if not self.settings.warm_cache:
+            return self._caches / contestant.id
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        version = re.sub(r"\W+", "-", contestant.interpreter)[-40:]
+        return Path(home) / "framework-workbench" / version / contestant.id

@@ -1,0 +1,117 @@
+"""What a worker answers, by command: decoded and checked on the harness's side. Times in seconds, memory in bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from workbench.model.records import Knob
+
+LONGEST_S = 1e9
+
+
+def _check_seconds(*, least: float = 0.0, **times: float) -> None:
+    for name, seconds in times.items():
+        if not (least <= seconds < LONGEST_S):
+            raise ValueError(f"{name} = {seconds!r}, expected seconds")
+
+
+@dataclass(frozen=True)
+class Done:
+    """The command was carried out; there is nothing to say about it."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The command failed: in which phase, the exception's class and text, and a package that is missing."""
+
+    failed: str
+    kind: str = ""
+    text: str = ""
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Framework and content are imported and configured."""
+
+    import_s: float
+    versions: dict[str, str]
+    rss_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_seconds(import_s=self.import_s)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The task's training is done; its losses and result are in the job's proof file."""
+
+    setup_s: float
+    first_step_s: float
+
+    def __post_init__(self) -> None:
+        _check_seconds(setup_s=self.setup_s, first_step_s=self.first_step_s)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The clocked training is set up, its blocks are sized, its wait is audited."""
+
+    block_steps: int
+    wait_s: float
+    trace: list[float]
+    audit_block_s: float
+    audit_fetch_s: float
+    audit_busy: float
+    per_call: bool = False
+
+    def __post_init__(self) -> None:
+        _check_seconds(wait_s=self.wait_s, audit_block_s=self.audit_block_s, audit_fetch_s=self.audit_fetch_s)
+        if not self.trace or self.block_steps < 1 or not _all_seconds(self.trace):
+            raise ValueError("its warm-up trace or the steps of its block make no sense")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block has run."""
+
+    seconds: float
+    cpu_s: float
+
+    def __post_init__(self) -> None:
+        _check_seconds(least=math.ulp(0.0), seconds=self.seconds)
+        _check_seconds(cpu_s=self.cpu_s)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The constant piece of work has run; ``flops`` is the rate of the matrix product."""
+
+    canary_s: float
+    flops: float | None = None
+    waited_share: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_seconds(canary_s=self.canary_s)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the process and its framework report of themselves."""
+
+    observed: dict[str, Knob]
+    pool_threads: dict[str, int]
+    peak_bytes: int | None
+    peak_device_bytes: int | None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        threads = self.observed.get("threads")
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int | float)):
+            raise ValueError(f"observed threads = {str(threads)[:80]!r}, expected a number")
+
+
+def _all_seconds(values: Sequence[float]) -> bool:
+    return all(0 <= value < LONGEST_S for value in values)
