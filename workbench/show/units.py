@@ -43,6 +43,21 @@ def format_share(share: float | None) -> str:
     return f"{100 * share:.{0 if abs(round(100 * share, 1) - round(100 * share)) < 0.05 else 1}f} %"
 
 
+def format_error(error: float | None) -> str:
+    """A relative difference: "exact", "1.0e-07", or "–" where nothing was compared."""
+    if error is None:
+        return "–"
+    return "exact" if error == 0 else f"{error:.1e}"
+
+
+def format_range(time: float | None, low: float | None, high: float | None) -> str:
+    """How far an interval reaches from a time, for example "±3 %"; "–" where there is none."""
+    if time is None or low is None or high is None:
+        return "–"
+    share = max(high / time - 1, 1 - low / time)
+    return f"±{100 * share:.{1 if share < 0.01 else 0}f} %"
+
+
 def parse_seconds(text: str) -> float:
     """Seconds from "60", "60s", "1.5m" or "2h".
 
