@@ -128,7 +128,9 @@ def confirmation_launches(comparisons: int, seen: Comparison) -> int:
     return max(least, math.ceil(min(needed, LADDER[-1])))
 
 
-def next_purpose(screening: Times, confirmation: Times, delta: float, comparisons: int) -> str | None:
+def next_purpose(
+    screening: Times, confirmation: Times, delta: float, comparisons: int, most: int = LADDER[-1]
+) -> str | None:
     """What the next launch is made for, or None when there have been enough.
 
     Args:
@@ -136,11 +138,12 @@ def next_purpose(screening: Times, confirmation: Times, delta: float, comparison
         confirmation: those of the confirmation so far.
         delta: smallest relative change that matters.
         comparisons: of the whole gate.
+        most: launches of the screening, one of LADDER; the looks that are left out spend nothing.
     """
     if len(screening) not in LADDER:
         return SCREENING
     seen = look(screening, delta)
-    if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < LADDER[-1]):
+    if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < most):
         return SCREENING
     if seen.verdict is Verdict.slower and len(confirmation) < confirmation_launches(comparisons, seen):
         return CONFIRMATION
@@ -207,7 +210,7 @@ def corrected(rows: Sequence[Judgement], comparisons: int) -> list[Judgement]:
         else dataclasses.replace(
             row,
             finding=Finding.INCONCLUSIVE,
-            reason=f"slower by itself (p = {row.p:.2g}), but not after correction over {comparisons} comparisons (Holm)",
+            reason=f"slower by itself (p = {row.p:.2g}), but not once corrected over {comparisons} comparisons (Holm)",
         )
         for row in rows
     ]
@@ -229,7 +232,9 @@ def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, p
     return Times(*times_side_by_side(made, stage, disturbed))
 
 
-def purpose_of_pair(sides: Sequence[Sequence[Launch]], disturbed: Places, *, delta: float, pairs: int) -> str | None:
+def purpose_of_pair(
+    sides: Sequence[Sequence[Launch]], disturbed: Places, *, delta: float, pairs: int, most: int = LADDER[-1]
+) -> str | None:
     """What a pair's next launch is made for: what any of its stages still needs, the screening first; None if nothing.
 
     Args:
@@ -237,6 +242,7 @@ def purpose_of_pair(sides: Sequence[Sequence[Launch]], disturbed: Places, *, del
         disturbed: the rounds in which the machine was disturbed.
         delta: smallest relative change that matters.
         pairs: of the whole gate.
+        most: launches of the screening, one of LADDER.
     """
     stages = shared_stages(sides)
     wanted = set()
@@ -244,7 +250,7 @@ def purpose_of_pair(sides: Sequence[Sequence[Launch]], disturbed: Places, *, del
         screening, confirmation = (
             times_of(sides, stage.name, disturbed, purpose) for purpose in (SCREENING, CONFIRMATION)
         )
-        wanted.add(next_purpose(screening, confirmation, delta, pairs * len(stages)))
+        wanted.add(next_purpose(screening, confirmation, delta, pairs * len(stages), most))
     return next((purpose for purpose in (SCREENING, CONFIRMATION) if purpose in wanted), None)
 
 

@@ -41,25 +41,29 @@ def by_group(contestants: Iterable[M]) -> dict[str, dict[str, M]]:
 
 @dataclass(frozen=True)
 class MetricChange:
-    """What a declared metric came to on the base and on the head; None where a side did not report it."""
+    """What a declared metric came to on the base and on the head; None where a side did not report it.
+
+    ``change`` is head against base, relative; None where there is no such number.
+    """
 
     name: str
     base: float | None
     head: float | None
-
-    @property
-    def change(self) -> float | None:
-        """Head against base, relative; None where there is no such number."""
-        return None if self.base is None or self.head is None or not self.base else self.head / self.base - 1
+    change: float | None = None
 
 
 def metric_changes(base: Mapping[str, float], head: Mapping[str, float]) -> tuple[MetricChange, ...]:
     """The declared metrics that either side reported, in the order declared."""
     return tuple(
-        MetricChange(declared.name, base.get(declared.name), head.get(declared.name))
+        _change(declared.name, base.get(declared.name), head.get(declared.name))
         for declared in metric.METRICS
         if declared.name in base or declared.name in head
     )
+
+
+def _change(name: str, base: float | None, head: float | None) -> MetricChange:
+    known = base is not None and head is not None and base != 0
+    return MetricChange(name, base, head, head / base - 1 if known else None)
 
 
 def metrics_of(contestant: ContestantRecord) -> dict[str, float]:
