@@ -44,9 +44,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
-_HOMES["WorkbenchError"] = "workbench.errors"
+_HOMES |= {"WorkbenchError": "workbench.errors"}
 _HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
-_HOMES["copy_content"] = "workbench.catalog.content"
+_HOMES |= {"copy_content": "workbench.catalog.content"}
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.comparison")
 _HOMES |= dict.fromkeys(("History", "history"), "workbench.comparison.history")
 _HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.comparison.versions")

@@ -12,7 +12,8 @@ from workbench import api
 from workbench.catalog import catalog
 from workbench.catalog.content import package_root
 from workbench.host import machine
-from workbench.model.contestant import Contestant, Settings
+from workbench.model.contestant import Contestant
+from workbench.model.records import Settings
 from workbench.model.progress import Silence
 
 

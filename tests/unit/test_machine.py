@@ -1,5 +1,6 @@
 """The facts of a host, read from made-up hosts."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from workbench.host import machine
+from workbench.model.records import Gpu, MachineFacts
+from workbench.store.codec import decoded, plain
 
 
 def write(root, files):
@@ -78,9 +81,9 @@ print(*new - sys.stdlib_module_names)
 
 def test_facts_of_this_very_host_are_json():
     facts = machine.facts()
-    assert json.loads(json.dumps(facts)) == facts
-    assert facts["memory_bytes"] > 2**27
-    assert facts["cpu_model"]
+    assert decoded(MachineFacts, json.loads(json.dumps(plain(facts)))) == facts
+    assert facts.memory_bytes > 2**27
+    assert facts.cpu_model
 
 
 def test_facts_of_a_described_host(tmp_path, usable):
@@ -117,8 +120,8 @@ def test_facts_of_a_described_host(tmp_path, usable):
         "memory_bytes": 2**24,
         "os_name": "Some Linux 3",
     }
-    assert {name: facts[name] for name in expected} == expected
-    assert facts["gpus"][0]["name"] == "NVIDIA H200"
+    assert {name: getattr(facts, name) for name in expected} == expected
+    assert facts.gpus[0].name == "NVIDIA H200"
 
 
 def test_facts_where_nothing_can_be_read(tmp_path, monkeypatch):
@@ -128,27 +131,27 @@ def test_facts_where_nothing_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     facts = machine.facts(root=tmp_path)
     unknown = ("usable_cpus", "cpu_quota", "governor", "frequency_khz", "virtualised", "memory_bytes")
-    assert [facts[name] for name in unknown] == [None] * len(unknown)
-    assert facts["gpus"] == []
-    assert facts["logical_cpus"] == os.cpu_count()
-    assert facts["cpu_model"]
-    assert json.dumps(facts)
+    assert [getattr(facts, name) for name in unknown] == [None] * len(unknown)
+    assert facts.gpus == []
+    assert facts.logical_cpus == os.cpu_count()
+    assert facts.cpu_model
+    assert json.dumps(plain(facts))
 
 
 def test_memory_is_asked_of_psutil_where_proc_is_missing(tmp_path):
-    assert machine.facts(root=tmp_path, nvml=fake_nvml())["memory_bytes"] > 2**27
+    assert machine.facts(root=tmp_path, nvml=fake_nvml()).memory_bytes > 2**27
 
 
 def test_the_kernel_s_topology_counts_cores_and_lists_siblings_only_with_smt(tmp_path):
     facts = machine.facts(root=topology(tmp_path, *((cpu,) for cpu in range(77))), nvml=fake_nvml())
-    assert (facts["physical_cpus"], facts["logical_cpus"], facts["smt_siblings"]) == (77, 77, [])
+    assert (facts.physical_cpus, facts.logical_cpus, facts.smt_siblings) == (77, 77, [])
 
 
 def test_an_arm_cpu_is_named_by_its_numbers_and_not_called_virtual(tmp_path):
     write(tmp_path, {"proc/cpuinfo": "processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c"})
     facts = machine.facts(root=tmp_path, nvml=fake_nvml())
-    assert facts["cpu_model"].endswith("implementer 0x41 part 0xd0c")
-    assert facts["virtualised"] is None
+    assert facts.cpu_model.endswith("implementer 0x41 part 0xd0c")
+    assert facts.virtualised is None
 
 
 @pytest.mark.parametrize(
@@ -243,22 +246,22 @@ def test_package_versions_without_importing():
 
 
 def test_the_key_is_the_same_for_the_same_machine_only():
-    base = {
-        "cpu_model": "Fast 9000",
-        "physical_cpus": 2,
-        "logical_cpus": 4,
-        "memory_bytes": 16 * 2**30,
-        "os": "Linux",
-        "gpus": [{"name": "A"}, {"name": "B"}],
-    }
+    base = MachineFacts(
+        cpu_model="Fast 9000",
+        physical_cpus=2,
+        logical_cpus=4,
+        memory_bytes=16 * 2**30,
+        os="Linux",
+        gpus=[Gpu(0, "A"), Gpu(1, "B")],
+    )
     key = machine.stable_key(base)
     same = {
         "kernel": "6.99",
         "usable_cpus": [1],
         "memory_bytes": 16 * 2**30 - 10**8,
-        "gpus": base["gpus"][::-1],
+        "gpus": base.gpus[::-1],
     }
-    assert machine.stable_key(base | same) == key
+    assert machine.stable_key(dataclasses.replace(base, **same)) == key
     changes = {
         "cpu_model": "Other",
         "physical_cpus": 4,
@@ -266,48 +269,8 @@ def test_the_key_is_the_same_for_the_same_machine_only():
         "memory_bytes": 2**35,
         "os": "Darwin",
     }
-    others = [machine.stable_key(base | {name: value}) for name, value in changes.items()]
-    others.append(machine.stable_key(base | {"gpus": []}))
-    others.append(machine.stable_key(base | {"memory_bytes": 17 * 2**30}))
+    others = [machine.stable_key(dataclasses.replace(base, **{name: value})) for name, value in changes.items()]
+    others.append(machine.stable_key(dataclasses.replace(base, gpus=[])))
+    others.append(machine.stable_key(dataclasses.replace(base, memory_bytes=17 * 2**30)))
     assert len({key, *others}) == 8
-    assert len(machine.stable_key({})) == 12
-
-
-@pytest.mark.parametrize(
-    ("cores", "allowed", "threads", "expected"),
-    [
-        ([(0,), (1,)], (0, 1), 1, ((1,), (0,))),
-        ([(0,), (1,)], (0, 1), 2, ((0, 1), (0, 1))),
-        ([(0,)], (0,), 1, ((0,), (0,))),
-        ([(0, 1), (2, 3)], (0, 1, 2, 3), 1, ((2,), (0, 1))),
-        ([(0, 1), (2, 3)], (0, 1, 2, 3), 2, ((1, 2), (0, 3))),
-        ([(0, 1), (2, 3)], (0, 1, 2, 3), 3, ((1, 2, 3), (0,))),
-        ([(0, 2), (1, 3)], (0, 1, 2, 3), 1, ((1,), (0, 2))),
-        ([(0, 4), (1, 5), (2, 6), (3, 7)], range(8), 2, ((1, 2), (0, 3, 4, 7))),
-        ([(0, 4), (1, 5), (2, 6), (3, 7)], (4, 5, 6), 1, ((5,), (4, 6))),
-        ([], (0, 3, 9), 2, ((3, 9), (0,))),
-    ],
-)
-def test_workers_get_cores_of_their_own_away_from_cpu_0(tmp_path, usable, cores, allowed, threads, expected):
-    usable(*allowed)
-    assert machine.measuring_cpus(threads, root=topology(tmp_path, *cores)) == expected
-
-
-def test_no_pinning_where_the_os_has_no_affinity(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert machine.measuring_cpus(4) == ((), ())
-
-
-@pytest.mark.parametrize(
-    ("threads", "allowed", "message"),
-    [
-        (2, (5,), "2 threads asked for, but this process may use 1 CPU: ask for at most 1"),
-        (3, (0, 1), "this process may use 2 CPUs: ask for at most 2"),
-        (0, (0, 1), "ask for at least 1"),
-    ],
-)
-def test_too_many_or_no_threads_is_one_clear_line(usable, threads, allowed, message):
-    usable(*allowed)
-    with pytest.raises(ValueError, match=message) as raised:
-        machine.measuring_cpus(threads)
-    assert "\n" not in str(raised.value)
+    assert len(machine.stable_key(MachineFacts())) == 12

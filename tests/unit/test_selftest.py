@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,13 +17,14 @@ from workbench import cli
 from workbench.catalog import catalog
 from workbench.catalog.content import content_root
 from workbench.errors import WorkbenchError
-from workbench.host.noise import Covariates
-from workbench.model.contestant import Contestant, LaunchRecord, RoundRecord
+from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome
+from workbench.model.records import Blocks, Covariates, Launch, Round
 from workbench.selftest import analysis, command, early, overhead, pool, report
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure, Rules
 from workbench.selftest.bare import NoBareLoopError, bare_loop, bare_source
 from workbench.selftest.pool import IDENTICAL, SLOWDOWNS, Pool, Recording
+from workbench.session.launcher import WorkerProcess
 from workbench.statistics import Verdict
 
 QUICK, FULL = Rules(full=False), Rules(full=True)
@@ -434,12 +435,13 @@ def test_a_recording_takes_launches_as_a_table_does_and_tells_of_disturbance(fou
     slow = {2, 3}
     one = Contestant("c0", found.frontends["numpy_manual"], found.root, found.root, slowdown=0.1)
     blocks = [9.0 if number in slow else 1.0 + number / 100 for number in range(5)]
-    launch = LaunchRecord(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0, block_steps=30, blocks=blocks, rounds=list(range(5)))
+    launch = Launch(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0)
+    launch.blocks = {"train": Blocks(units=30, seconds=blocks, rounds=list(range(5)))}
     one.launches.append(launch)
     shares = [0.5, 0.0, 0.0, 0.0, None]
-    seen = [dataclasses.asdict(Covariates(span_ns=10**9, steal_share=share)) for share in shares]
+    seen = [Covariates(span_ns=10**9, steal_share=share) for share in shares]
     canaries = [2e-3 if number in slow else 1e-3 for number in range(5)]
-    rounds = [RoundRecord(0, number, False, canary, None, seen[number]) for number, canary in enumerate(canaries)]
+    rounds = [Round(0, number, False, canary, None, seen[number]) for number, canary in enumerate(canaries)]
     made = pool.recording_of(SimpleNamespace(contestants=[one], rounds=rounds))
     assert made.times.tolist() == [[1.01]]
     assert made.cost_s.tolist() == [[7.0]]
@@ -466,20 +468,20 @@ def test_a_recording_knows_its_true_ratios(found):
     assert len(made.blocks[0][0]) >= 2
 
 
-def test_a_hog_computes_beside_and_is_gone_afterwards(found, tmp_path, monkeypatch):
+def test_a_hog_computes_beside_and_is_gone_afterwards(found, monkeypatch):
     hogs = []
+    send = WorkerProcess.send
 
-    class Watched(pool.WorkerProcess):
-        def send(self, do, **arguments):
-            if arguments.get("steps") == pool.ENDLESS:
-                hogs.append(self)
-            super().send(do, **arguments)
+    def watched(worker, do, **arguments):
+        if arguments.get("steps") == pool.ENDLESS:
+            hogs.append(worker)
+        send(worker, do, **arguments)
 
-    monkeypatch.setattr(pool, "WorkerProcess", Watched)
+    monkeypatch.setattr(WorkerProcess, "send", watched)
     made = pool.record(found, pool.Scenario("hog", hog="same"), (0.0,), launches=1, rounds=1)
     assert made.failures == ()
     assert len(hogs) == 1
-    assert not (tmp_path / f"/proc/{hogs[0].pid}").exists()
+    assert not Path(f"/proc/{hogs[0].pid}").exists()
 
 
 def test_the_planted_early_return_is_caught(found):
@@ -489,7 +491,7 @@ def test_the_planted_early_return_is_caught(found):
 
 
 def test_an_early_return_that_nobody_catches_fails(found, monkeypatch):
-    monkeypatch.setattr("workbench.session.session._audit", lambda *_: None)
+    monkeypatch.setattr("workbench.session.bring_up.audit", lambda *_: None)
     assert early.early_return(found).verdict == FAILS
 
 

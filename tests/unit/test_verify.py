@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.model.proof import Trained
 from workbench.session.verify import array_difference, loss_differences, tolerance, verify
 
 STEPS = 50
@@ -28,7 +29,7 @@ def proven(**changes):
     """The proof's verdict with some arrays replaced; None takes one away."""
     arrays = right() | {name.replace("__", "/"): array for name, array in changes.items()}
     given = {name: array for name, array in arrays.items() if array is not None}
-    return verify(given, REFERENCE, STEPS, "float32", ALLOWED)
+    return verify(Trained.of(given), Trained.of(REFERENCE), STEPS, "float32", ALLOWED)
 
 
 def losses(step: int, change: float) -> np.ndarray:
@@ -102,7 +103,7 @@ def test_the_tolerance_is_the_border(factor):
 
 def test_one_step_has_no_second_loss_to_look_at():
     reference = {"losses": LOSSES[:1]}
-    assert verify({"losses": LOSSES[:1]}, reference, 1, "float32", ALLOWED).passed
+    assert verify(Trained.of({"losses": LOSSES[:1]}), Trained.of(reference), 1, "float32", ALLOWED).passed
 
 
 def test_a_loss_that_vanishes_is_judged_at_the_scale_it_came_from():

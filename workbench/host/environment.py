@@ -73,13 +73,14 @@ def worker_environment(
     if threads is not None:
         variables |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
     if device.kind == "gpu":
-        variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        variables["CUDA_VISIBLE_DEVICES"] = _visible(device.index)
-        variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-        variables["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+        variables |= {
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+            "CUDA_VISIBLE_DEVICES": _visible(device.index),
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        }
     else:
-        variables["CUDA_VISIBLE_DEVICES"] = ""
-        variables["JAX_PLATFORMS"] = "cpu"
+        variables |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     variables |= {
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
         "TRITON_CACHE_DIR": str(caches / "triton"),
@@ -88,8 +89,10 @@ def worker_environment(
         "PYTHONHASHSEED": "0",
     }
     if warm:
-        variables["JAX_COMPILATION_CACHE_DIR"] = str(caches / "jax")
-        variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        variables |= {
+            "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
     return {**variables, **extra}
 
 

@@ -13,14 +13,11 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
 
 from workbench.model.records import Gpu, MachineFacts
 
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
-
-NvmlAnswer: TypeAlias = Any  # a number, a text, a handle or a structure, by function
 
 
 def read_text(path: Path) -> str | None:
@@ -52,13 +49,28 @@ def open_nvml() -> ModuleType | None:
     return pynvml
 
 
-def ask(nvml: ModuleType, function: str, *arguments: object) -> NvmlAnswer | None:
-    """What one NVML function answers; None when this GPU, driver or library version does not know."""
+def ask(nvml: ModuleType, function: str, *arguments: object) -> object:
+    """What one NVML function answers: a number, a text, a handle or a structure.
+
+    None when this GPU, driver or library version does not know.
+    """
     try:
         answer = getattr(nvml, function)(*arguments)
     except (nvml.NVMLError, AttributeError):
         return None
     return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+
+
+def ask_number(nvml: ModuleType, function: str, *arguments: object) -> int | None:
+    """What an NVML function answers, if it is a number."""
+    answer = ask(nvml, function, *arguments)
+    return answer if isinstance(answer, int) else None
+
+
+def ask_text(nvml: ModuleType, function: str, *arguments: object) -> str | None:
+    """What an NVML function answers, if it is a text."""
+    answer = ask(nvml, function, *arguments)
+    return answer if isinstance(answer, str) else None
 
 
 def gpus(nvml: ModuleType | None = None) -> list[Gpu]:
@@ -69,19 +81,20 @@ def gpus(nvml: ModuleType | None = None) -> list[Gpu]:
     nvml = nvml or open_nvml()
     if nvml is None:
         return []
-    handles = [ask(nvml, "nvmlDeviceGetHandleByIndex", i) for i in range(ask(nvml, "nvmlDeviceGetCount") or 0)]
+    handles = [ask(nvml, "nvmlDeviceGetHandleByIndex", i) for i in range(ask_number(nvml, "nvmlDeviceGetCount") or 0)]
     return [_gpu(nvml, index, handle) for index, handle in enumerate(handles) if handle is not None]
 
 
 def _gpu(nvml: ModuleType, index: int, handle: object) -> Gpu:
     memory = ask(nvml, "nvmlDeviceGetMemoryInfo", handle)
-    cuda = ask(nvml, "nvmlSystemGetCudaDriverVersion")
+    total = getattr(memory, "total", None)
+    cuda = ask_number(nvml, "nvmlSystemGetCudaDriverVersion")
     return Gpu(
         index=index,
-        name=ask(nvml, "nvmlDeviceGetName", handle) or "unknown GPU",
-        uuid=ask(nvml, "nvmlDeviceGetUUID", handle),
-        memory_bytes=int(memory.total) if memory else None,
-        driver_version=ask(nvml, "nvmlSystemGetDriverVersion"),
+        name=ask_text(nvml, "nvmlDeviceGetName", handle) or "unknown GPU",
+        uuid=ask_text(nvml, "nvmlDeviceGetUUID", handle),
+        memory_bytes=None if total is None else int(total),
+        driver_version=ask_text(nvml, "nvmlSystemGetDriverVersion"),
         cuda_driver_version=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
     )
 
@@ -254,7 +267,7 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 def _cpu_model(root: Path) -> str:
     info = _cpuinfo(root)
     if "CPU part" in info:  # ARM gives numbers only
-        part = f"implementer {info.get('CPU implementer')} part {info['CPU part']}"
+        part = f"implementer {info.get('CPU implementer')} part {info.get('CPU part')}"
         return info.get("model name") or f"{platform.machine()} {part}"
     return info.get("model name") or platform.processor() or platform.machine()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from workbench.host.machine import CPUS, ROOT, ask, cgroup_folders, read_int, read_text
+from workbench.host.machine import CPUS, ROOT, ask, ask_number, cgroup_folders, read_int, read_text
 from workbench.model.records import Covariates
 from workbench.statistics.disturbance import TICK_NS
 
@@ -255,13 +255,13 @@ def _quota_throttled_us(cgroups: Sequence[Path]) -> int | None:
 
 
 def _gpu_state(nvml: ModuleType, handle: object) -> GpuState:
-    bits = ask(nvml, "nvmlDeviceGetCurrentClocksEventReasons", handle)
+    bits = ask_number(nvml, "nvmlDeviceGetCurrentClocksEventReasons", handle)
     if bits is None:  # a driver or library from before the function was renamed
-        bits = ask(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+        bits = ask_number(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
     return GpuState(
-        sm_clock_mhz=ask(nvml, "nvmlDeviceGetClockInfo", handle, nvml.NVML_CLOCK_SM),
+        sm_clock_mhz=ask_number(nvml, "nvmlDeviceGetClockInfo", handle, nvml.NVML_CLOCK_SM),
         reasons=None if bits is None else tuple(name for bit, name in GPU_REASONS.items() if bits & bit),
-        temperature_c=ask(nvml, "nvmlDeviceGetTemperature", handle, nvml.NVML_TEMPERATURE_GPU),
-        power_mw=ask(nvml, "nvmlDeviceGetPowerUsage", handle),
-        energy_mj=ask(nvml, "nvmlDeviceGetTotalEnergyConsumption", handle),
+        temperature_c=ask_number(nvml, "nvmlDeviceGetTemperature", handle, nvml.NVML_TEMPERATURE_GPU),
+        power_mw=ask_number(nvml, "nvmlDeviceGetPowerUsage", handle),
+        energy_mj=ask_number(nvml, "nvmlDeviceGetTotalEnergyConsumption", handle),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 DISTRIBUTION = "framework-workbench"
 
@@ -15,7 +14,7 @@ class Preset:
 
     name: str
     about: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,15 @@
-"""Proof that a contestant computed the same thing: what each named check found."""
+"""Proof that a contestant computed the same thing: what it trained, and what each named check found."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.contract import Array, Arrays
+
+_RESULT = "result/"
 
 
 @dataclass(frozen=True)
@@ -37,3 +44,29 @@ class Proof:
     def reason(self) -> str:
         """The first failed check in one line."""
         return next((f"{check.name}: {check.detail}" for check in self.checks if not check.passed), "")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        losses: of each step, shape (steps,), float64.
+        result: arrays by name, such as "parameters/w" and "predictions".
+    """
+
+    losses: Array
+    result: Arrays
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array]) -> Trained:
+        """From the arrays of a worker's proof file.
+
+        Raises:
+            ValueError: when they hold no losses.
+        """
+        losses = arrays.get("losses")
+        if losses is None:
+            raise ValueError("it holds no losses")
+        result = {name.removeprefix(_RESULT): array for name, array in arrays.items() if name.startswith(_RESULT)}
+        return cls(losses, result)

@@ -25,6 +25,11 @@ class Stage:
         return f"{self.unit}s"
 
     @property
+    def title(self) -> str:
+        """The stage and what it does, for people."""
+        return f"{self.name}: {self.about}" if self.about else self.name
+
+    @property
     def column(self) -> str:
         """The name of a unit's time in frames and files, in seconds: "step_s"."""
         return f"{self.unit}_s"

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.catalog import Catalog
-from workbench.contract import Arrays
 from workbench.model.outcomes import Outcome, WorkerFailedError
-from workbench.model.proof import Proof
+from workbench.model.proof import Proof, Trained
 from workbench.model.records import ProblemFacts, Settings
 from workbench.session.launcher import WorkerProcess
 from workbench.session.verify import tolerance, verify
@@ -24,7 +23,7 @@ from workbench.wire.answers import Done, Imported, Proven
 class Target:
     """What a proof is compared with: the reference's arrays, how many steps, the tolerance; and a step's work."""
 
-    reference: Arrays
+    reference: Trained
     steps: int
     dtype: str
     allowed: float
@@ -38,13 +37,11 @@ class Target:
             WorkerFailedError: when the file cannot be read.
         """
         try:
-            arrays = exchange.load_arrays(file)
+            trained = Trained.of(exchange.load_arrays(file))
         except Exception as error:  # noqa: BLE001 - a damaged file can fail in many ways; all mean the same
             reason = f"the worker's proof cannot be read: {type(error).__name__}: {error}"
             raise WorkerFailedError(Outcome.ERROR, reason) from None
-        if "losses" not in arrays:
-            raise WorkerFailedError(Outcome.ERROR, "the worker's proof holds no losses")
-        return verify(arrays, self.reference, self.steps, self.dtype, self.allowed)
+        return verify(trained, self.reference, self.steps, self.dtype, self.allowed)
 
 
 def make(workers: Workers) -> tuple[WorkerProcess, Target]:
@@ -86,9 +83,8 @@ def target_of(folder: Path, dtype: str, problem: str = PROBLEM, proof: str = REF
     """
     made = exchange.load_problem(folder / problem)
     updates = made.steps if made.learning_rate else 1
-    reference = exchange.load_arrays(folder / proof)
-    losses = reference.get("losses", np.array([]))
-    bad = np.flatnonzero(~np.isfinite(losses))
+    reference = Trained.of(exchange.load_arrays(folder / proof))
+    bad = np.flatnonzero(~np.isfinite(reference.losses))
     if bad.size:
         raise WorkerFailedError(Outcome.ERROR, f"the reference diverges: its loss of step {bad[0]} is not finite")
     return Target(reference, made.steps, dtype, tolerance(dtype, made.terms, updates), made.flops, made.bytes)

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.model.proof import Check, Proof
+from workbench.model.proof import Check, Proof, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
@@ -62,20 +60,19 @@ def array_difference(array: Array, reference: Array, largest: float) -> float:
     return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
 
 
-def verify(proof: Arrays, reference: Arrays, steps: int, dtype: str, allowed: float) -> Proof:
-    """Compare a contestant's proof with the reference's.
+def verify(trained: Trained, reference: Trained, steps: int, dtype: str, allowed: float) -> Proof:
+    """Compare what a contestant trained with the reference.
 
     Args:
-        proof: the contestant's "losses" of shape (steps,) and its result's arrays under "result/...".
-        reference: likewise, in float64.
+        trained: what the contestant trained.
+        reference: the same in float64.
         steps: how many losses there must be.
         dtype: what the result's arrays must have been computed in.
         allowed: the tolerance.
     """
-    checks = [*_check_losses(proof["losses"], reference["losses"], steps, dtype, allowed)]
-    expected = {name: array for name, array in reference.items() if name.startswith("result/")}
-    checks.append(_check_dtype(proof, dtype))
-    checks += _check_result(proof, expected, allowed)
+    checks = [*_check_losses(trained.losses, reference.losses, steps, dtype, allowed)]
+    checks.append(_check_dtype(trained.result, dtype))
+    checks += _check_result(trained.result, reference.result, allowed)
     return Proof(tuple(checks), allowed)
 
 
@@ -109,40 +106,38 @@ def _check_part(name: str, off: Array, losses: Array, reference: Array, allowed:
     return Check(name, False, worst, detail)
 
 
-def _check_dtype(proof: Arrays, dtype: str) -> Check:
-    other = {name: array.dtype.name for name, array in proof.items() if name.startswith("result/")}
-    wrong = [(name, found) for name, found in other.items() if found != dtype]
+def _check_dtype(result: Arrays, dtype: str) -> Check:
+    wrong = [(name, array.dtype.name) for name, array in result.items() if array.dtype.name != dtype]
     if not wrong:
         return Check("check_dtype", True)
-    name, found = wrong[0]
-    return Check("check_dtype", False, None, f"{name.removeprefix('result/')} is {found}, the task asks for {dtype}")
+    name, other = wrong[0]
+    return Check("check_dtype", False, None, f"{name} is {other}, the task asks for {dtype}")
 
 
-def _check_result(proof: Arrays, expected: Mapping[str, Array], allowed: float) -> list[Check]:
+def _check_result(result: Arrays, expected: Arrays, allowed: float) -> list[Check]:
     kinds: dict[str, list[str]] = {}
     for name in expected:
-        kinds.setdefault(name.split("/")[1], []).append(name)
-    surplus = sorted(name for name in proof if name.startswith("result/") and name not in expected)
+        kinds.setdefault(name.split("/")[0], []).append(name)
+    surplus = sorted(set(result) - set(expected))
     checks = []
     if surplus:
-        detail = f"{surplus[0].removeprefix('result/')} is not in the task's result"
-        checks.append(Check("check_result_names", False, None, detail))
-    checks += [_check_arrays(f"check_{kind}", names, proof, expected, allowed) for kind, names in kinds.items()]
+        checks.append(Check("check_result_names", False, None, f"{surplus[0]} is not in the task's result"))
+    checks += [_check_arrays(f"check_{kind}", names, result, expected, allowed) for kind, names in kinds.items()]
     return checks
 
 
-def _check_arrays(check: str, names: list[str], proof: Arrays, expected: Mapping[str, Array], allowed: float) -> Check:
+def _check_arrays(check: str, names: list[str], result: Arrays, expected: Arrays, allowed: float) -> Check:
     worst = 0.0
     largest = max(float(np.max(np.abs(expected[name]), initial=0.0)) for name in names)
     for name in names:
-        label, wanted = name.removeprefix("result/"), expected[name]
-        if name not in proof:
-            return Check(check, False, None, f"{label} is missing from the result")
-        if proof[name].shape != wanted.shape:
-            return Check(check, False, None, f"{label} has shape {proof[name].shape}, expected {wanted.shape}")
-        if not np.all(np.isfinite(proof[name])):
-            return Check(check, False, None, f"{label} holds NaN or infinity")
-        worst = max(worst, array_difference(proof[name], wanted, largest))
+        array, wanted = result.get(name), expected[name]
+        if array is None:
+            return Check(check, False, None, f"{name} is missing from the result")
+        if array.shape != wanted.shape:
+            return Check(check, False, None, f"{name} has shape {array.shape}, expected {wanted.shape}")
+        if not np.all(np.isfinite(array)):
+            return Check(check, False, None, f"{name} holds NaN or infinity")
+        worst = max(worst, array_difference(array, wanted, largest))
         if worst > allowed:
-            return Check(check, False, worst, f"{label} is off by {worst:.2g} relative, allowed {allowed:.2g}")
+            return Check(check, False, worst, f"{name} is off by {worst:.2g} relative, allowed {allowed:.2g}")
     return Check(check, True, worst)

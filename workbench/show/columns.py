@@ -7,6 +7,7 @@ A new column of a run's table is one entry of :data:`COLUMNS`; a new metric is o
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
@@ -67,6 +68,7 @@ class Column(Generic[T]):
         views: the tables that show it.
         number: whether it is set to the right and is NaN in frames where a row has none.
         drop: which columns a narrow terminal leaves out, lowest first; one without a number always stays.
+        names_rows: whether its text says which row it is.
         wrap: whether a terminal may break its texts into several lines.
         color: the colour (``#rrggbb``) that marks a row's text as it marks the row's curve in charts.
         strong: whether a row's text is emphasised.
@@ -81,6 +83,7 @@ class Column(Generic[T]):
     views: View = TIMES
     number: bool = True
     drop: int | None = None
+    names_rows: bool = False
     wrap: bool = False
     color: Callable[[T], str | None] | None = None
     strong: Callable[[T], bool] | None = None
@@ -168,6 +171,16 @@ def _interval(row: Row) -> str:
     return f"{format_seconds(row.unit_s_low)} to {format_seconds(row.unit_s_high)}"
 
 
+def outcome_of(row: Row) -> str:
+    """How a contestant without a time ended."""
+    return "no time" if row.outcome is Outcome.OK else str(row.outcome)
+
+
+def reason_of(row: Row) -> str:
+    """Why a contestant has no time."""
+    return row.reason or "no block was measured"
+
+
 def _three_digits(value: float | None, unit: str = "") -> str:
     return "–" if value is None else f"{value:.3g}{unit}"
 
@@ -188,6 +201,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         value=lambda row: row.id,
         views=EVERY_VIEW,
         number=False,
+        names_rows=True,
         color=lambda row: row.color,
     ),
     _file("frontend", lambda row: row.frontend, "id of the frontend; several contestants may share it", number=False),
@@ -198,7 +212,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         heading="outcome",
         meaning="how it ended",
         value=lambda row: str(row.outcome),
-        text=lambda row: "no time" if row.outcome is Outcome.OK else str(row.outcome),
+        text=outcome_of,
         views=View.FAILURES,
         number=False,
     ),
@@ -207,7 +221,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         heading="reason",
         meaning="why it has no time",
         value=lambda row: row.reason,
-        text=lambda row: row.reason or "no block was measured",
+        text=reason_of,
         views=View.FAILURES,
         number=False,
     ),
@@ -471,13 +485,24 @@ def record(columns: Iterable[Column[T]], row: T) -> dict[str, Cell]:
     return {column.key: column.value(row) for column in columns if column.value is not None}
 
 
-def frame(columns: Iterable[Column[T]], rows: Sequence[T]) -> pd.DataFrame:
-    """Rows as a pandas frame; numbers are NaN where a row has none."""
+def frame(columns: Iterable[Column[T]], rows: Sequence[T], *, flat: bool = False) -> pd.DataFrame:
+    """Rows as a pandas frame; numbers are NaN where a row has none.
+
+    Args:
+        columns: of the frame; what has no value is left out.
+        rows: of the frame.
+        flat: write lists and mappings as JSON texts.
+    """
     import pandas as pd
 
     series = {}
     for column in columns:
         if (value := column.value) is not None:
-            values = pd.Series([value(row) for row in rows], dtype=None if rows else object)
+            cells = [_flat(value(row)) if flat else value(row) for row in rows]
+            values = pd.Series(cells, dtype=None if rows else object)
             series[column.key] = pd.to_numeric(values) if column.number and rows else values
     return pd.DataFrame(series)
+
+
+def _flat(cell: Cell) -> Cell:
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | dict) else cell

@@ -52,11 +52,12 @@ def typed(lines: Sequence[Json]) -> list[Event]:
     Raises:
         DamageError: when a whole line says what no workbench says.
     """
-    first = next((line for line in lines if line["event"] == "begin"), None)
+    first = next((line for line in lines if line.get("event") == "begin"), None)
     if first is None:
         return []
-    events = upgrade.events([line for line in lines if line["event"] in NAMES], upgrade.format_of(first))
-    return [decoded(NAMES[event["event"]], scrubbed(event)) for event in events]
+    known = [(NAMES[line.get("event")], line) for line in lines if line.get("event") in NAMES]
+    upgraded = upgrade.events([line for _, line in known], upgrade.format_of(first))
+    return [decoded(kind, scrubbed(event)) for (kind, _), event in zip(known, upgraded, strict=True)]
 
 
 def fold(events: Sequence[Event]) -> RunRecord:

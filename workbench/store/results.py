@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
 from workbench.model.contestant import check_id
+from workbench.model.proof import Trained
 from workbench.model.stage import TRAIN, in_order
 from workbench.store import eventlog, records, upgrade
 from workbench.store.codec import DamageError, Json, parsed, text_of
@@ -54,6 +55,7 @@ class Run:
     def __init__(self, path: Path, record: RunRecord) -> None:
         self.path = path
         self.record = record
+        self._rows: dict[str, list[Row]] = {}
 
     @property
     def id(self) -> str:
@@ -80,10 +82,12 @@ class Run:
         """One row per contestant at a stage, in the order measured."""
         from workbench.statistics import rows
 
-        with self.reading():
-            return rows.rows(self.record, stage)
+        if stage not in self._rows:
+            with self.reading():
+                self._rows[stage] = rows.rows(self.record, stage)
+        return self._rows[stage]
 
-    @cached_property
+    @property
     def rows(self) -> list[Row]:
         """One row per contestant: outcome, proof, phases, steady step, memory."""
         return self.rows_of()
@@ -102,18 +106,18 @@ class Run:
     @cached_property
     def sweep(self) -> pd.DataFrame:
         """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
-        from workbench.show import tables
+        from workbench.show import sweeps
 
         with self.reading():
-            return tables.sweep_points(self.record)
+            return sweeps.points(self.record)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
         """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
-        from workbench.show import tables
+        from workbench.show import sweeps
 
         with self.reading():
-            return tables.sweep_fits(self.record)
+            return sweeps.fits(self.record)
 
     @property
     def plot(self) -> RunPlots:
@@ -138,7 +142,7 @@ class Run:
 
         files = {"reference": "reference.npz"}
         files |= {one.id: f"contestants/{one.id}/proof.npz" for one in self.contestants if one.proof is not None}
-        series = {name: pd.Series(self._losses(file)) for name, file in files.items()}
+        series = {name: pd.Series(self._trained(file).losses) for name, file in files.items()}
         return pd.DataFrame(series).rename_axis("step")
 
     def result(self, contestant: str) -> dict[str, Array]:
@@ -147,8 +151,7 @@ class Run:
         if contestant not in known:
             raise WorkbenchError(f"run {self.id} has no result of {contestant!r}; it has {', '.join(known)}")
         file = "reference.npz" if contestant == "reference" else f"contestants/{contestant}/proof.npz"
-        arrays = self._arrays(file)
-        return {name.removeprefix("result/"): array for name, array in arrays.items() if name.startswith("result/")}
+        return dict(self._trained(file).result)
 
     @property
     def colors(self) -> dict[str, str | None]:
@@ -161,21 +164,16 @@ class Run:
 
         facts = {**records.facts_of(self.record), "run": self.id.removeprefix(PARTIAL)}
         with self.reading():
-            return {**facts, "contestants": tables.plain_rows(self)}
+            stages = {stage.name: tables.plain_rows(self, stage.name) for stage in self.stages if stage is not TRAIN}
+            return {**facts, "contestants": tables.plain_rows(self), **({"stages": stages} if stages else {})}
 
-    def _losses(self, file: str) -> Array:
-        losses = self._arrays(file).get("losses")
-        if losses is None:
-            raise WorkbenchError(f"run {self.id} is damaged: {file} holds no losses")
-        return losses
-
-    def _arrays(self, name: str) -> dict[str, Array]:
+    def _trained(self, file: str) -> Trained:
         from workbench.wire import exchange
 
         try:
-            return exchange.load_arrays(self.path / name)
+            return Trained.of(exchange.load_arrays(self.path / file))
         except Exception as error:
-            raise WorkbenchError(f"run {self.id} is damaged: {name}: {type(error).__name__}: {error}") from error
+            raise WorkbenchError(f"run {self.id} is damaged: {file}: {type(error).__name__}: {error}") from error
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.title}>"

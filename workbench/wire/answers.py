@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from workbench.model.metric import metric_of
 from workbench.model.records import Knob
 
 LONGEST_S = 1e9
@@ -111,6 +112,11 @@ class Observed:
         threads = self.observed.get("threads")
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int | float)):
             raise ValueError(f"observed threads = {str(threads)[:80]!r}, expected a number")
+        for name, value in self.metrics.items():
+            if metric_of(name) is None:
+                raise ValueError(f"the metric {name[:80]!r} is not declared in workbench/model/metric.py")
+            if not math.isfinite(value):
+                raise ValueError(f"the metric {name} = {value!r}, expected a finite number")
 
 
 def _all_seconds(values: Sequence[float]) -> bool:

@@ -275,6 +275,7 @@ class Worker:
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
+            "metrics": getattr(self.runtime, "metrics", dict)(),  # a runtime need not have any
         }
 
     def do_finish(self) -> dict[str, Any]:

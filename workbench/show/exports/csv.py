@@ -1,23 +1,28 @@
-"""CSV: a folder with summary.csv, losses.csv, blocks.csv, and sweep.csv where there was a sweep."""
+"""CSV: a folder with summary.csv, losses.csv, blocks.csv, and sweep.csv where there was a sweep.
+
+A stage besides the training has files of its own, such as summary_infer.csv.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from workbench.show.exports.frames import frames
+from workbench.show.exports.frames import tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.store.results import Run
 
+Value = TypeVar("Value")
+
 
 def write(run: Run, target: Path) -> None:
     """Write a file per table into a folder."""
-    for name, frame in frames(run).items():
+    for name, frame in tables_of(run).items():
         (target / f"{name}.csv").write_text(frame.map(_harmless).to_csv(index=False), encoding="utf-8")
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: Value) -> Value | str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from workbench.show import summary
+from workbench.model.stage import TRAIN, Stage, stage_of
+from workbench.show import columns, tables
+from workbench.show.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     import pandas as pd
 
+    from workbench.model.records import ContestantRecord, Launch
     from workbench.store.results import Run
 
-BLOCKS = ("frontend", "launch", "round", "step_s", "steps", "dirty")
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a launch: seconds per unit, units in the block, and whether the machine was disturbed."""
+
+    contestant: str
+    frontend: str
+    launch: int
+    round: int
+    seconds: float
+    units: int
+    disturbed: bool
 
 
-def frames(run: Run) -> dict[str, pd.DataFrame]:
-    """A run's tables by name: summary, losses, blocks, and sweep where there was one. Times in seconds."""
-    found = {"summary": _flat(run.table), "losses": run.losses.reset_index(), "blocks": blocks(run)}
-    return found if run.sweep.empty else {**found, "sweep": run.sweep}
+BLOCKS: tuple[Column[Block], ...] = (
+    Column(key="contestant", meaning="its id", value=lambda block: block.contestant, number=False),
+    Column(key="frontend", meaning="the frontend's id", value=lambda block: block.frontend, number=False),
+    Column(key="launch", meaning="the fresh process", value=lambda block: block.launch),
+    Column(key="round", meaning="of that launch", value=lambda block: block.round),
+    Column(key="{unit}_s", meaning="seconds per {unit}", value=lambda block: block.seconds),
+    Column(key="{units}", meaning="{units} in the block", value=lambda block: block.units),
+    Column(
+        key="dirty",
+        meaning="whether the machine was disturbed in that round",
+        value=lambda block: block.disturbed,
+        number=False,
+    ),
+)
 
 
-def blocks(run: Run) -> pd.DataFrame:
-    """A row per block of every proven contestant.
+def tables_of(run: Run) -> dict[str, pd.DataFrame]:
+    """A run's tables by name: summary and blocks of each stage, losses, and sweep where there was one."""
+    frames = {"losses": run.losses.reset_index()}
+    for stage in run.stages:
+        suffix = "" if stage is TRAIN else f"_{stage.name}"
+        frames |= {
+            f"summary{suffix}": tables.frame(run, stage.name, flat=True),
+            f"blocks{suffix}": blocks(run, stage.name),
+        }
+    return frames if run.sweep.empty else {**frames, "sweep": run.sweep}
 
-    Columns: frontend, launch, round, step_s (seconds per step), steps (in the block), dirty (whether the machine was
-    disturbed in that round).
-    """
-    import pandas as pd
 
-    dirty = summary.dirty_rounds(run.info)
-    found = [
-        (contestant["frontend"], launch["launch"], number, seconds, launch["block_steps"], key in dirty)
-        for contestant, launch in timed_launches(run)
-        for number, seconds in zip(launch["rounds"], launch["blocks"], strict=True)
-        for key in [(launch["launch"], number)]
+def blocks(run: Run, stage: str = TRAIN.name) -> pd.DataFrame:
+    """A row per block of every proven contestant at a stage; its columns are :data:`BLOCKS`."""
+    disturbed = run.record.disturbed
+    several = [
+        Block(
+            contestant.id,
+            contestant.frontend,
+            launch.number,
+            number,
+            seconds,
+            launch.of(stage).units,
+            (launch.number, number) in disturbed,
+        )
+        for contestant, launch in timed_launches(run, stage)
+        for number, seconds in zip(launch.of(stage).rounds, launch.of(stage).seconds, strict=True)
     ]
-    return pd.DataFrame(found, columns=list(BLOCKS))
+    return columns.frame([column.at(_known(run, stage)) for column in BLOCKS], several)
 
 
-def timed_launches(run: Run) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Each proven contestant with each of its launches that was timed."""
+def _known(run: Run, stage: str) -> Stage:
+    return next((entry for entry in run.stages if entry.name == stage), stage_of(stage))
+
+
+def timed_launches(run: Run, stage: str = TRAIN.name) -> Iterator[tuple[ContestantRecord, Launch]]:
+    """Each proven contestant with each of its launches that was timed at a stage."""
     for contestant in run.contestants:
-        if contestant["outcome"] == "ok":
-            for launch in contestant["launches"]:
-                if launch["blocks"]:
-                    yield contestant, launch
+        for launch in contestant.measured(stage):
+            yield contestant, launch
 
 
 def deviations(run: Run) -> pd.DataFrame:
     """How far each loss is from the reference's, relative to its value, or to its largest where that is 0."""
     losses = run.losses
-    reference = losses["reference"]
+    reference = losses.get("reference")
+    if reference is None:
+        return losses.iloc[:, :0]
     size = reference.abs().where(reference != 0, reference.abs().max())
     return losses.drop(columns="reference").sub(reference, axis=0).abs().div(size, axis=0)
-
-
-def _flat(table: pd.DataFrame) -> pd.DataFrame:
-    """The summary with its lists and dicts as JSON texts."""
-    flat = table.copy()
-    for name in ("versions", "warnings"):
-        flat[name] = [json.dumps(value, ensure_ascii=False) for value in flat[name]]
-    return flat

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
 from workbench.model.content import DISTRIBUTION
-from workbench.show.exports.frames import frames
+from workbench.show.exports.frames import tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,5 +24,5 @@ def write(run: Run, target: Path) -> None:
         import pyarrow  # noqa: F401 - pandas writes with it
     except ImportError:
         raise WorkbenchError(f"parquet needs pyarrow: pip install '{DISTRIBUTION}[export]'") from None
-    for name, frame in frames(run).items():
+    for name, frame in tables_of(run).items():
         frame.to_parquet(target / f"{name}.parquet", engine="pyarrow", index=False)

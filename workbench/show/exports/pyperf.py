@@ -1,20 +1,49 @@
-"""pyperf's JSON: a benchmark per proven frontend, a pyperf run per launch, its blocks as values."""
+"""pyperf's JSON: a benchmark per proven contestant and stage, a pyperf run per launch, its blocks as values."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
+from workbench.model.stage import TRAIN, Stage
 from workbench.show.exports.frames import timed_launches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from workbench.model.records import ContestantRecord, Launch
     from workbench.store.results import Run
 
 FORMAT = "1.0"  # pyperf's
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A launch as pyperf calls a run; seconds per unit."""
+
+    metadata: dict[str, str | int]
+    values: list[float]
+
+
+@dataclass
+class Benchmark:
+    """One contestant at one stage."""
+
+    metadata: dict[str, str]
+    runs: list[Measured]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The file."""
+
+    version: str
+    metadata: dict[str, str]
+    benchmarks: list[Benchmark]
 
 
 def write(run: Run, target: Path) -> None:
@@ -23,47 +52,52 @@ def write(run: Run, target: Path) -> None:
     Raises:
         WorkbenchError: when the run has no timed frontend.
     """
-    target.write_text(json.dumps(suite(run), indent=1, allow_nan=False), encoding="utf-8")
+    target.write_text(json.dumps(dataclasses.asdict(suite(run)), indent=1, allow_nan=False), encoding="utf-8")
 
 
-def suite(run: Run) -> dict[str, Any]:
-    """The suite as plain values; seconds per step."""
-    benchmarks: dict[str, list[dict[str, Any]]] = {}
-    for contestant, launch in timed_launches(run):
-        benchmarks.setdefault(contestant["frontend"], []).append(_launch(run, contestant, launch))
+def suite(run: Run) -> Suite:
+    """The suite; seconds per unit."""
+    benchmarks: dict[str, Benchmark] = {}
+    for stage in run.stages:
+        for contestant, launch in timed_launches(run, stage.name):
+            name = contestant.id if stage is TRAIN else f"{contestant.id} {stage.name}"
+            benchmark = benchmarks.setdefault(name, Benchmark({"name": name}, []))
+            benchmark.runs.append(_measured(run, contestant, launch, stage))
     if not benchmarks:
         raise WorkbenchError(f"run {run.id} has no timed frontend, and pyperf reads no empty file")
-    return {
-        "version": FORMAT,
-        "metadata": _machine(run),
-        "benchmarks": [{"metadata": {"name": name}, "runs": runs} for name, runs in benchmarks.items()],
-    }
+    return Suite(FORMAT, _machine(run), list(benchmarks.values()))
 
 
-def _launch(run: Run, contestant: Mapping[str, Any], launch: Mapping[str, Any]) -> dict[str, Any]:
-    versions = {f"{package}_version": version for package, version in launch["versions"].items()}
-    metadata = {
+def _measured(run: Run, contestant: ContestantRecord, launch: Launch, stage: Stage) -> Measured:
+    blocks = launch.of(stage.name)
+    versions = {f"{package}_version": version for package, version in launch.versions.items()}
+    metadata: dict[str, str | int] = {
         **_texts(versions),
-        **_texts({"title": contestant["title"], "launch": str(launch["launch"])}),
-        "date": run.info["started"][:19].replace("T", " "),
-        "loops": max(1, launch["block_steps"]),
+        **_texts({"title": contestant.title, "launch": launch.number}),
+        "date": run.record.started[:19].replace("T", " "),
+        "loops": max(1, blocks.units),
     }
-    return {"metadata": metadata, "values": launch["blocks"]}
+    return Measured(metadata, blocks.seconds)
 
 
-def _machine(run: Run) -> dict[str, Any]:
-    facts, settings = run.info.get("machine", {}), run.info["settings"]
-    texts = {
-        "cpu_model_name": facts.get("cpu_model"),
-        "platform": " ".join(str(facts[name]) for name in ("os_name", "kernel") if facts.get(name)),
-        "workbench_version": run.info.get("workbench"),
+def _machine(run: Run) -> dict[str, str]:
+    record, settings = run.record, run.record.settings
+    facts = record.machine
+    known = {
+        "cpu_model_name": facts.cpu_model,
+        "platform": " ".join(text for text in (facts.os_name, facts.kernel) if text),
+        "workbench_version": record.workbench,
         "workbench_run": run.id,
-        **{name: settings[name] for name in ("task", "preset", "device", "dtype", "profile")},
-        "cpu_affinity": ",".join(str(cpu) for cpu in settings["cpus"]),
+        "task": settings.task,
+        "preset": settings.preset,
+        "device": settings.device,
+        "dtype": settings.dtype,
+        "profile": settings.profile,
+        "cpu_affinity": ",".join(str(cpu) for cpu in settings.cpus),
     }
-    return {"unit": "second", **_texts(texts)}
+    return {"unit": "second", **_texts(known)}
 
 
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
     """What is known, as texts; pyperf takes no empty ones."""
     return {name: str(value).strip() for name, value in values.items() if value is not None and str(value).strip()}

@@ -20,18 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from workbench.model.stage import Stage
     from workbench.store.results import Run
 
 LOSS = "loss"
 DEVIATION = "deviation from the reference"
-WARM_UP = "seconds per step/first steps"
-BLOCKS = "seconds per step/blocks"
 SUMMARY = "summary"
+
+
+def warm_up_tag(stage: Stage) -> str:
+    """The curve of a stage's first units."""
+    return f"seconds per {stage.unit}/first {stage.units}"
+
+
+def blocks_tag(stage: Stage) -> str:
+    """The curve of a stage's blocks."""
+    return f"seconds per {stage.unit}/blocks"
 
 
 def write(run: Run, target: Path) -> None:
     """Write a folder per frontend, and one for the reference, into a folder for ``tensorboard --logdir``."""
-    started = datetime.datetime.fromisoformat(run.info["started"]).timestamp()
+    started = datetime.datetime.fromisoformat(run.record.started).timestamp()
     for name, series in scalars(run).items():
         events = [_event(started, _text(SUMMARY, tables.markdown(run)))] if name == "reference" else []
         events += [
@@ -47,18 +56,20 @@ Points = list[tuple[int, float]]
 
 
 def scalars(run: Run) -> dict[str, dict[str, Points]]:
-    """By frontend, each curve's points: losses and deviations by step, seconds per step by step and by block."""
-    found: dict[str, dict[str, Points]] = {}
+    """By frontend, each curve's points: losses and deviations by step, seconds per unit by unit and by block."""
+    curves: dict[str, dict[str, Points]] = {}
     for tag, frame in ((LOSS, run.losses), (DEVIATION, deviations(run))):
-        for name in frame:
-            found.setdefault(str(name), {})[tag] = _points(frame[name].items())
-    for contestant, launch in timed_launches(run):
-        curves = found.setdefault(contestant["frontend"], {})
-        if launch["trace"]:
-            curves.setdefault(WARM_UP, _points(enumerate(launch["trace"])))
-        blocks = curves.setdefault(BLOCKS, [])
-        blocks += [(len(blocks) + place, seconds) for place, seconds in enumerate(launch["blocks"])]
-    return found
+        for name, values in frame.items():
+            curves.setdefault(str(name), {}).setdefault(tag, _points(values.items()))
+    for stage in run.stages:
+        for contestant, launch in timed_launches(run, stage.name):
+            times = launch.of(stage.name)
+            of_one = curves.setdefault(contestant.id, {})
+            if times.trace_s:
+                of_one.setdefault(warm_up_tag(stage), _points(enumerate(times.trace_s)))
+            blocks = of_one.setdefault(blocks_tag(stage), [])
+            blocks += _points(enumerate(times.seconds, start=len(blocks)))
+    return curves
 
 
 def _points(values: Iterable[tuple[object, float]]) -> Points:
@@ -87,11 +98,11 @@ def _text(tag: str, text: str) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    groups = bytearray()
     while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
+        groups.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes([*found, number])
+    return bytes([*groups, number])
 
 
 def _integer(field: int, value: int) -> bytes:
