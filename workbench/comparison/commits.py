@@ -26,13 +26,12 @@ from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import Round, Settings
 from workbench.session import runner
-from workbench.session.session import problem_hash
+from workbench.session.problem import problem_hash
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
 from workbench.statistics.disturbance import flagged
 from workbench.statistics.launches import Places
 from workbench.store import results
-from workbench.store.codec import plain
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
@@ -97,12 +96,14 @@ class Gate:
 
     def as_json(self) -> dict[str, object]:
         """All of it as plain values."""
+        from workbench.show import gate as report
+
         return {
             "base": self.base,
             "head": self.head,
             "delta": self.delta,
             "exit_code": self.exit_code,
-            "rows": plain(self.rows),
+            "rows": report.plain_rows(self),
             "runs": [run.id for run in self.runs],
             **self.facts,
         }
@@ -120,10 +121,11 @@ class Ladder:
         delta: smallest relative change that matters.
         pairs: of the whole gate, over all tasks.
         budget_s: seconds that this session may take, or None.
+        most: launches that a pair's screening may take, one of LADDER.
     """
 
-    def __init__(self, delta: float, pairs: int, budget_s: float | None = None) -> None:
-        self._delta, self._pairs, self._budget_s = delta, pairs, budget_s
+    def __init__(self, delta: float, pairs: int, budget_s: float | None = None, most: int = LADDER[-1]) -> None:
+        self._delta, self._pairs, self._budget_s, self._most = delta, pairs, budget_s, most
 
     def purposes(self, contestants: Sequence[Contestant], rounds: Sequence[Round], spent: Spent) -> Mapping[str, str]:
         """The pairs that are not settled, while the budget has room for a launch as long as the last one."""
@@ -141,7 +143,7 @@ class Ladder:
         if not whole:  # it is proven, or one of the three has failed: no speed will be shown
             return None
         launches = [sides[side].launches for side in SIDES]
-        return judge.purpose_of_pair(launches, disturbed, delta=self._delta, pairs=self._pairs)
+        return judge.purpose_of_pair(launches, disturbed, delta=self._delta, pairs=self._pairs, most=self._most)
 
 
 @dataclass(frozen=True)
@@ -415,9 +417,7 @@ class _Measuring:
         settings = self._settings(maker, plan)
         try:
             run = self._measured(maker.content, contestants, settings, Ladder(self._delta, pairs, budget_s))
-        except WorkbenchError as error:
-            if not str(error).startswith("the problem could not be made"):
-                raise
+        except runner.ProblemNotMadeError as error:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 

@@ -223,9 +223,8 @@ def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(rows)
-    times = [name for name in frame if str(name).endswith(("_s", "_s_low", "_s_high"))]
-    numbers = [*times, "change", "jump"]
-    frame[numbers] = frame[numbers].apply(pd.to_numeric)
+    times = [name for name in map(str, frame) if name.endswith(("_s", "_s_low", "_s_high"))]
+    frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in (*times, "change", "jump")})
     metrics = pd.DataFrame([point.get("metrics") for point in rows], index=frame.index)
     return (
         frame.assign(date=pd.to_datetime(frame.date, errors="coerce", utc=True)).drop(columns="metrics").join(metrics)

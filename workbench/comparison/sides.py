@@ -62,8 +62,8 @@ def metric_changes(base: Mapping[str, float], head: Mapping[str, float]) -> tupl
 
 
 def _change(name: str, base: float | None, head: float | None) -> MetricChange:
-    known = base is not None and head is not None and base != 0
-    return MetricChange(name, base, head, head / base - 1 if known else None)
+    change = None if base is None or head is None or base == 0 else head / base - 1
+    return MetricChange(name, base, head, change)
 
 
 def metrics_of(contestant: ContestantRecord) -> dict[str, float]:

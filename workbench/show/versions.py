@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.comparison.versions import VersionRow
@@ -15,6 +15,8 @@ from workbench.show.metrics import change_columns
 from workbench.show.renderers import escape_html
 from workbench.show.tables import disturbance
 from workbench.show.units import format_error, format_range, format_ratio, format_seconds
+from workbench.statistics import Comparison
+from workbench.statistics.launches import Steady
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
     from workbench.comparison.versions import VersionsReport
 
 OFF = View.FILES_ONLY
+
+
+def _steady(value: Callable[[Steady], Cell]) -> Callable[[VersionRow], Cell]:
+    """A value of a row's steady time; None where it has none."""
+    return lambda row: None if row.steady is None else value(row.steady)
+
+
+def _compared(value: Callable[[Comparison], Cell]) -> Callable[[VersionRow], Cell]:
+    """A value of a row's comparison with the base; None for the base itself."""
+    return lambda row: None if row.comparison is None else value(row.comparison)
 
 
 def _within(row: VersionRow) -> str:
@@ -48,19 +60,19 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         key="{unit}_s",
         heading="{unit}",
         meaning="steady {unit}: median over launches (fresh processes)",
-        value=lambda row: row.steady and row.steady.seconds,
-        text=lambda row: format_seconds(row.steady and row.steady.seconds),
+        value=_steady(lambda steady: steady.seconds),
+        text=lambda row: format_seconds(row.steady.seconds if row.steady else None),
     ),
     Column(
         key="{unit}_s_low",
         meaning="lower end of its interval",
-        value=lambda row: row.steady and row.steady.low,
+        value=_steady(lambda steady: steady.low),
         views=OFF,
     ),
     Column(
         key="{unit}_s_high",
         meaning="upper end of its interval",
-        value=lambda row: row.steady and row.steady.high,
+        value=_steady(lambda steady: steady.high),
         views=OFF,
     ),
     Column(
@@ -72,22 +84,22 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         key="ratio",
         heading="× base",
         meaning="against the first version, launch by launch",
-        value=lambda row: row.comparison and row.comparison.ratio,
+        value=_compared(lambda answer: answer.ratio),
         text=lambda row: "base" if row.comparison is None else format_ratio(row.comparison.ratio),
     ),
     Column(
         key="ratio_low",
         meaning="lower end of its interval",
-        value=lambda row: row.comparison and row.comparison.low,
+        value=_compared(lambda answer: answer.low),
         views=OFF,
     ),
     Column(
         key="ratio_high",
         meaning="upper end of its interval",
-        value=lambda row: row.comparison and row.comparison.high,
+        value=_compared(lambda answer: answer.high),
         views=OFF,
     ),
-    Column(key="p", meaning="two-sided p value", value=lambda row: row.comparison and row.comparison.p, views=OFF),
+    Column(key="p", meaning="two-sided p value", value=_compared(lambda answer: answer.p), views=OFF),
     Column(
         key="verdict",
         heading="verdict",
@@ -99,7 +111,7 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
     Column(
         key="sentence",
         meaning="the same in a sentence",
-        value=lambda row: row.comparison and row.comparison.reason,
+        value=_compared(lambda answer: answer.reason),
         views=OFF,
         number=False,
     ),
