@@ -51,6 +51,11 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def format_change(change: float | None) -> str:
+    """A relative change in percent, for example "+3.0 %"; "–" for None."""
+    return "–" if change is None else f"{round(100 * change, 1) + 0.0:+.1f} %"
+
+
 def format_error(error: float | None) -> str:
     """A relative difference: "exact", "1.0e-07", or "–" where nothing was compared."""
     if error is None:
