@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import WorkbenchError
 from workbench.show import charts
 from workbench.show.charts.kinds import Chart
-from workbench.show.report import drawing
 from workbench.show.report.parts import colors
 from workbench.statistics.rows import sweep_fits, sweep_points
 
@@ -52,5 +51,7 @@ def _curves(run: Run) -> list[Chart]:
 
 def fragment(chart: Chart, identifier: str) -> str:
     """The chart's element of this id and the script that draws it, if there is anything; plotly.js must be loaded."""
+    from workbench.show.report import drawing  # Plotly takes its time to import
+
     figure, options = drawing.figure(chart), {"include_plotlyjs": False, "include_mathjax": False, "config": CONFIG}
     return "" if figure is None else str(figure.to_html(full_html=False, div_id=identifier, **options))
