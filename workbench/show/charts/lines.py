@@ -16,7 +16,9 @@ from workbench.statistics.fits import Overhead
 from workbench.statistics.rows import SizeFit, SizeTime
 
 SMOOTH = 100  # points of a drawn line
-ABOUT_SWEEP = "The flat part of a line is overhead per step, its slope is throughput; at its mark they are equal."
+ABOUT_SWEEP = (
+    "The flat part of a line is overhead per step, its slope is throughput; a mark shows where both take equally long."
+)
 ABOUT_BREAK_EVEN = "Cumulative time without the import, which both share; a mark shows where two lines cross."
 
 

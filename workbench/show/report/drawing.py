@@ -8,6 +8,7 @@ from html import escape
 from typing import Final
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 from plotly.graph_objects import Bar, Figure, Layout, Scatter
 
 from workbench.errors import one_line
@@ -74,8 +75,13 @@ def _axis(axis: Axis) -> Parts:
     shown: Parts = {"title": title, **UNITS.get(axis.unit, {})}
     if not axis.log:
         return {**shown, "rangemode": "tozero"}
-    powers = {"exponentformat": "power"} if axis.low < 1e-4 and not axis.unit else {}
-    return {**shown, **powers, "type": "log", "dtick": "D2" if axis.high < 1e3 * axis.low else 1}
+    powers: Parts = {"exponentformat": "power"} if axis.low < 1e-4 and not axis.unit else {}
+    narrow = axis.high < 1e3 * axis.low
+    if narrow and axis.unit == "s":  # Plotly leaves out the unit between powers of ten
+        decades = range(math.floor(math.log10(axis.low)) - 1, math.ceil(math.log10(axis.high)) + 2)
+        ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+        powers = {"tickvals": ticks, "ticktext": [*map(EngFormatter("s", sep=""), ticks)]}
+    return {**shown, "dtick": "D2" if narrow else 1, **powers, "type": "log"}
 
 
 def _symbol(look: Look, size: int, edge: float) -> Parts:
