@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.catalog import catalog
+from workbench.catalog.checks import check_task
 from workbench.errors import WorkbenchError
 from workbench.host import machine, venvs
 from workbench.host.lock import CHOICES
@@ -22,7 +23,7 @@ from workbench.store.results import Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workbench.catalog import Catalog
+    from workbench.catalog import Catalog, Roots
     from workbench.model.content import Frontend
 
 __all__ = [
@@ -64,7 +65,7 @@ def run(
     warm_cache: bool = False,
     timeout_s: float = 300.0,
     output: str | Path | None = None,
-    content: str | Path | None = None,
+    content: Roots = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
     build_environments: bool = False,
@@ -91,7 +92,7 @@ def run(
         warm_cache: keep compilers' caches between runs instead of starting cold.
         timeout_s: how long one phase of one contestant may take, in seconds.
         output: the folder that receives the run's folder; ./results when None.
-        content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
+        content: a folder with tasks or frontends of your own, or several, beside workbench's own.
         progress: who is told how it gets on.
         if_busy: "wait" when another session measures on this host, or "refuse".
         build_environments: build an environment for each frontend that needs one of its own, and use it.
@@ -103,8 +104,8 @@ def run(
     """
     _choose("--if-busy", if_busy, CHOICES)
     found = catalog(content)
-    found.task(task)
-    chosen = chosen_frontends(found, frameworks)
+    check_task(found, task)
+    chosen = chosen_frontends(found, frameworks, task)
     settings = settings_of(
         found,
         task,
@@ -130,13 +131,13 @@ def run(
     return measure(found, contestants, settings, _store(output), progress, if_busy=if_busy)
 
 
-def chosen_frontends(found: Catalog, frameworks: str | Iterable[str]) -> list[Frontend]:
-    """Frontends chosen by ids, families, globs or "all"; a text may hold several with commas.
+def chosen_frontends(found: Catalog, frameworks: str | Iterable[str], task: str) -> list[Frontend]:
+    """Frontends chosen for a task by ids, families, globs or "all"; a text may hold several with commas.
 
     Raises:
         WorkbenchError: when one matches nothing, or none is named.
     """
-    return found.select(patterns_of(frameworks))
+    return found.select(patterns_of(frameworks), task)
 
 
 def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
@@ -228,7 +229,7 @@ def resume(
     path: str | Path,
     store: str | Path | None = None,
     *,
-    content: str | Path | None = None,
+    content: Roots = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
 ) -> Run:
@@ -246,16 +247,14 @@ def load(path: str | Path, store: str | Path | None = None) -> Run:
     return results.load(path, _store(store))
 
 
-def source(
-    task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: str | Path | None = None
-) -> snippets.Snippets:
+def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: Roots = None) -> snippets.Snippets:
     """The code of a task in chosen frontends, for a notebook: a card per file.
 
     Args:
         task: a task's name, such as "linreg".
         frameworks: ids, families, globs or "all"; a text may hold several with commas.
         *parts: "about", "imports", "data", "model", "loss", "gradient", "update", "loop", "result"; all when none.
-        content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
+        content: a folder with tasks or frontends of your own, or several, beside workbench's own.
 
     Raises:
         WorkbenchError: for a task, frontend or part that is not there.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import api
-from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import content_root, package_root
+from workbench.catalog import Catalog, Roots
+from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
 from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, WorkbenchError, unknown
@@ -185,7 +185,7 @@ def regress(
     steps: int | None = None,
     timeout_s: float = 300.0,
     output: str | Path | None = None,
-    content: str | Path | None = None,
+    content: Roots = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
 ) -> Gate:
@@ -235,9 +235,9 @@ def regress(
 
 
 @contextlib.contextmanager
-def _sides(base: str, head: str | None, content: str | Path | None) -> Iterator[tuple[Side, Side]]:
-    """Both commits, checked out."""
-    root = Path(content).resolve() if content is not None else _content_here()
+def _sides(base: str, head: str | None, content: Roots) -> Iterator[tuple[Side, Side]]:
+    """Both commits, checked out; the content of each is that of its checkout alone."""
+    root = _one_folder(content)
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
     commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
@@ -246,6 +246,18 @@ def _sides(base: str, head: str | None, content: str | Path | None) -> Iterator[
         checkouts.checked_out(top, commits[1], head or WORKING_TREE) as new,
     ):
         yield _side(old, inside), _side(new, inside)
+
+
+def _one_folder(content: Roots) -> Path:
+    """The folder of content that both commits have.
+
+    Raises:
+        WorkbenchError: when several are named.
+    """
+    folders = [content] if isinstance(content, str | Path) else list(content or [])
+    if len(folders) > 1:
+        raise WorkbenchError("commits are compared in one folder of content: name one")
+    return Path(folders[0]).resolve() if folders else _content_here()
 
 
 def _content_here() -> Path:
@@ -259,12 +271,13 @@ def _content_here() -> Path:
 
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
+    found = Catalog((root,))
+    if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
+        raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
     try:
-        found = catalog(root)
         found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
-    except WorkbenchError as error:
-        said = str(error).replace(f"{root}", "").replace("--content : ", "")
-        raise WorkbenchError(f"{checkout.title}: {said.lstrip('/')}") from None
+    except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
+        raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
         return Side(checkout, found, package_root())
@@ -433,7 +446,7 @@ class _Measuring:
         place = self._new if side == HEAD else self._old
         frontend = place.content.frontends[name]
         return Contestant(
-            f"{name}@{side}", frontend, place.content.root, place.package, group=name, source=place.checkout.title
+            f"{name}@{side}", frontend, place.content.roots, place.package, group=name, source=place.checkout.title
         )
 
     def _judged(self, plan: TaskPlan, run: Run, pairs: int) -> list[Judgement]:

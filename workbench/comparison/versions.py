@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench import api
-from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import package_root
+from workbench.catalog import Catalog, Roots, catalog
+from workbench.catalog.checks import check_task
+from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError, one_line
 from workbench.host import venvs
 from workbench.model.content import Frontend
@@ -109,7 +110,7 @@ def versions(
     rounds: int = 10,
     timeout_s: float = 300.0,
     output: str | Path | None = None,
-    content: str | Path | None = None,
+    content: Roots = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
     environments: Path | None = None,
@@ -131,7 +132,7 @@ def versions(
         rounds: how often each contestant is measured per launch; up to four times as often where blocks scatter.
         timeout_s: how long one phase of one contestant may take, in seconds.
         output: the folder that receives the run's folder; ./results when None.
-        content: a folder with tasks/ and frontends/ of your own.
+        content: as in :func:`workbench.run`.
         progress: who is told how it gets on.
         if_busy: "wait" when another session measures on this host, or "refuse".
         environments: the folder that keeps environments; in the user's cache when None.
@@ -142,11 +143,11 @@ def versions(
     """
     wanted = parse(requirements)
     found, told = catalog(content), progress or Silence()
-    found.task(task)
+    check_task(found, task)
     if frameworks is None:
-        chosen = frontends_of(found, wanted[0].distribution)
+        chosen = frontends_of(found, wanted[0].distribution, task)
     else:
-        chosen = api.chosen_frontends(found, frameworks)
+        chosen = api.chosen_frontends(found, frameworks, task)
     if launches is None and budget_s is None:
         launches = LAUNCHES
     settings = api.settings_of(
@@ -193,15 +194,15 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
     return wanted
 
 
-def frontends_of(found: Catalog, distribution: str) -> list[Frontend]:
-    """The frontends that import what a distribution brings.
+def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]:
+    """The frontends of a task that import what a distribution brings.
 
     Raises:
         WorkbenchError: when none does.
     """
     chosen = [
         frontend
-        for frontend in found.frontends.values()
+        for frontend in found.select(["all"], task)
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
@@ -220,7 +221,7 @@ def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequen
         Contestant(
             f"{frontend.id}@{version.version}",
             frontend,
-            found.root,
+            found.roots,
             package_root(),
             group=frontend.id,
             source=version.requirement,

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.catalog import Catalog
+from workbench.catalog.roots import module_folders
 from workbench.host.environment import worker_environment
 from workbench.model.content import Frontend
 from workbench.model.device import Device
@@ -69,7 +70,7 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
     settings = settings_for(launches=1, budget_s=None, seed=0, alive=1)
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         job = Job(
-            content=str(content.root),
+            content=module_folders(content.roots, frontend.folder, frontend.root),
             package=str(HERE),
             task=settings.task,
             preset=settings.preset,

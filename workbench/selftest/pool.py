@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from workbench.catalog import REFERENCE, Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.host import machine, noise
 from workbench.host.environment import worker_environment
 from workbench.model.contestant import Contestant, Settings
@@ -117,7 +117,7 @@ class RecordingSession(Session):
         settings = self.settings
         cpus = settings.cpus if self._scenario.hog == "same" else settings.harness_cpus[:1]
         frontend = self.catalog.frontends[REFERENCE]
-        contestant = Contestant("hog", frontend, self.catalog.root, package_root())
+        contestant = Contestant("hog", frontend, self.catalog.roots, package_root())
         job = dataclasses.replace(self._job(contestant), cpus=cpus)
         environment = worker_environment(Device("cpu"), 1, self._caches, frontend.environment)
         hog = WorkerProcess(job, frontend, environment, self.place(contestant) / "log.txt")
@@ -179,7 +179,7 @@ def record(
     """
     frontend, package = content.frontends[REFERENCE], package_root()
     contestants = [
-        Contestant(f"c{place}", frontend, content.root, package, slowdown=slowdown)
+        Contestant(f"c{place}", frontend, content.roots, package, slowdown=slowdown)
         for place, slowdown in enumerate(slowdowns)
     ]
     settings = dataclasses.replace(

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from workbench.catalog import REFERENCE, Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import module_folders, package_root
 from workbench.contract import Arrays
 from workbench.host import machine, noise
 from workbench.host.environment import worker_environment
@@ -172,7 +172,7 @@ class Session:
         for contestant in self.contestants:
             frontend = contestant.frontend
             device = contestant.device or self.settings.device
-            if reason := Catalog(contestant.content).hole(self.settings.task, frontend):
+            if reason := Catalog(contestant.roots).hole(self.settings.task, frontend):
                 self._end(contestant, Outcome.UNSUPPORTED, reason)
             elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
@@ -194,7 +194,7 @@ class Session:
 
     def _reference_worker(self, problem: str, proof: str, **changes: Any) -> WorkerProcess:
         frontend = self.catalog.frontends[REFERENCE]
-        reference = Contestant("reference", frontend, self.catalog.root, package_root())
+        reference = Contestant("reference", frontend, self.catalog.roots, package_root())
         job = dataclasses.replace(
             self._job(reference),
             device="cpu",
@@ -602,7 +602,7 @@ class Session:
         if contestant.id != "reference":
             proof = self.place(contestant) / "proof.npz"
         return Job(
-            content=str(contestant.content),
+            content=module_folders(contestant.roots, contestant.frontend.folder, contestant.frontend.root),
             package=str(contestant.package),
             task=settings.task,
             preset=settings.preset,
@@ -656,7 +656,7 @@ def problem_hash(catalog: Catalog, settings: Settings) -> str:
 def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Contestant]:
     """One contestant per frontend, under the frontend's own id."""
     package = package_root()
-    return [Contestant(frontend.id, frontend, catalog.root, package) for frontend in frontends]
+    return [Contestant(frontend.id, frontend, catalog.roots, package) for frontend in frontends]
 
 
 def _require_room(folder: Path) -> None:
