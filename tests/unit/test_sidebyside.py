@@ -56,7 +56,7 @@ def texts(numbers: list[int], source: str = CONTENT) -> list[str]:
 
 def source_of(task: str, frontend: str) -> str:
     folder = FOUND.frontends[frontend].folder
-    return (FOUND.root / "frontends" / folder / f"{task}.py").read_text(encoding="utf-8")
+    return (FOUND.roots[0] / "frontends" / folder / f"{task}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("task", "frontend"), PAIRS)

@@ -42,11 +42,15 @@ def test_what_names_no_two_versions_is_one_sentence(text, said):
 
 def test_the_frontends_are_those_that_import_the_package():
     found = catalog()
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax")] == ["jax_jit"]
-    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu")} == {"tf1", "tf2", "keras"}
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy")] == ["numpy_manual"]
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == ["jax_jit"]
+    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu", "linreg")} == {
+        "tf1",
+        "tf2",
+        "keras",
+    }
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy", "linreg")] == ["numpy_manual"]
     with pytest.raises(WorkbenchError, match="no frontend imports scipy by itself"):
-        upgrades.frontends_of(found, "scipy")
+        upgrades.frontends_of(found, "scipy", "linreg")
 
 
 def test_every_version_is_a_contestant_of_one_session_and_compared_within_its_frontend():
