@@ -10,7 +10,9 @@ Importing this package imports no framework, and none of run's own machinery unt
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.version import __version__
 
 if TYPE_CHECKING:
     from workbench.api import Run, load, results_of, run, source
@@ -41,8 +43,6 @@ __all__ = [
     "write_site",
 ]
 
-__version__ = "0.1.0"
-
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES |= {"WorkbenchError": "workbench.errors"}
 _HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
@@ -52,7 +52,7 @@ _HOMES |= dict.fromkeys(("History", "history"), "workbench.comparison.history")
 _HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.comparison.versions")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")

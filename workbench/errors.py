@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,23 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 class WorkbenchError(Exception):
     """One clear line: what was wrong, what was expected, what to do."""
+
+
+class OptionError(WorkbenchError):
+    """What is wrong with the value of one option.
+
+    As a text it is what a notebook shows, ``threads=99: ...``; the command line words it with its flag.
+
+    Args:
+        option: its keyword argument, such as "timeout_s".
+        value: what was asked for.
+        message: what is wrong with it, without naming any option.
+    """
+
+    def __init__(self, option: str, value: object, message: str) -> None:
+        self.option, self.value, self.message = option, value, message
+        shown = os.fspath(value) if isinstance(value, os.PathLike) else value
+        super().__init__(f"{option}={shown!r}: {message}")
 
 
 def one_line(text: str) -> str:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workbench.model.option import keywords
+from workbench.model.request import REGRESS, GateRequest
+
 if TYPE_CHECKING:
     from workbench.comparison import Gate
 
@@ -34,13 +37,23 @@ class Workbench:
     def __init__(self, store: Path, content: Path | None, base: str | None) -> None:
         self._store, self._content, self._base = store, content, base
 
+    @keywords(GateRequest, REGRESS)
     def compare(self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: Any) -> Gate:
-        """Measure one pair at two commits, side by side; see :func:`workbench.regress` for the options."""
+        """Measure one pair at two commits, side by side.
+
+        Args:
+            task: its name, such as "linreg".
+            frontend: its id, such as "pytorch_eager".
+            base: the commit that is measured against; another that all tests are run with overrides it.
+            head: the commit that is judged; the working tree when None.
+            **options: those of :func:`workbench.regress`.
+        """
         from workbench.comparison import regress
 
         where = {"content": self._content, "output": self._store, **options}
         return regress(self._base or base, head, [task], frontend, **where)
 
+    @keywords(GateRequest, REGRESS)
     def assert_not_slower(
         self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: Any
     ) -> None:
@@ -53,7 +66,7 @@ class Workbench:
             frontend: its id, such as "pytorch_eager".
             base: the commit that is measured against: a branch, tag or hash. --workbench-base overrides it.
             head: the commit that is judged; the working tree when None.
-            options: of :func:`workbench.regress`, such as delta=0.05, preset="line", budget_s=60, strict=True.
+            **options: those of :func:`workbench.regress`, such as delta=0.05, budget_s=60.
 
         Raises:
             pytest.fail.Exception: says what is worse.

@@ -79,9 +79,9 @@ def test_a_store_that_can_only_be_read_is_refused_before_anything_runs_and_can_b
     session = measure(store=disk)
     assert session.end() == 2
     assert f"cannot write results to {disk}: Read-only file system; choose another folder" in session.said
-    assert numpy_run.id in cli("results", "--json", "--output", disk).stdout
-    assert "numpy_manual" in cli("show", "latest", "--output", disk).stdout
-    rebuilt = cli("rebuild", "latest", "--output", disk)
+    assert numpy_run.id in cli("results", "--json", "--results", disk).stdout
+    assert "numpy_manual" in cli("show", "latest", "--results", disk).stdout
+    rebuilt = cli("rebuild", "latest", "--results", disk)
     assert rebuilt.returncode == 5
     assert "numpy_manual" in rebuilt.stdout
     assert "Read-only file system" in rebuilt.stderr

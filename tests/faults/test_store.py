@@ -128,7 +128,7 @@ def test_whole_lines_that_make_no_sense_are_one_sentence(run, store):
 @pytest.mark.parametrize("name", ["rounds", "settings", "problem", "tolerance"])
 def test_values_of_another_kind_are_one_sentence(cli, run, store, name):
     rewrite(run / "run.json", lambda value: value.update({name: {"a": [None]}}))
-    done = cli("show", run.name, "--output", store)
+    done = cli("show", run.name, "--results", store)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert f"run {run.name} is damaged" in done.stderr
 
@@ -138,13 +138,13 @@ def test_values_of_another_kind_are_one_sentence(cli, run, store, name):
 
 @pytest.mark.parametrize("damage", [None, *DAMAGE])
 def test_a_lost_or_damaged_index_is_made_again(cli, store, run, damage):
-    listed = cli("results", "--json", "--output", store).stdout
+    listed = cli("results", "--json", "--results", store).stdout
     whole = (store / index.NAME).read_bytes()
     if damage is None:
         (store / index.NAME).unlink()
     else:
         (store / index.NAME).write_bytes(DAMAGE[damage])
-    assert cli("results", "--json", "--output", store).stdout == listed
+    assert cli("results", "--json", "--results", store).stdout == listed
     assert (store / index.NAME).read_bytes() == whole
 
 
@@ -170,7 +170,7 @@ def test_an_index_is_not_believed_what_no_run_would_say(store, run):
 def test_a_damaged_run_is_named_beside_the_others(cli, store, run):
     shutil.copytree(run, store / "another")
     (store / "another" / "run.json").write_bytes(b"{")
-    done = cli("results", "--output", store)
+    done = cli("results", "--results", store)
     assert done.returncode == 0
     assert run.name in done.stdout.replace("\n", "")
     assert "workbench: run another is damaged: run.json" in done.stderr
@@ -183,12 +183,12 @@ def test_unfinished_runs_are_listed_with_what_to_do(cli, store, run):
         folder.mkdir()
         (folder / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events[:count])))
     log = eventlog.EventLog(store / f"{results.PARTIAL}nothing")
-    shown = cli("results", "--output", store).stdout
+    shown = cli("results", "--results", store).stdout
     log.close()
     assert "cut was cut off after 1 finished launches: `workbench run --resume cut`" in shown.replace("\n", " ")
     assert "nothing is being measured" in shown
-    assert "nothing was cut off before anything was measured" in cli("results", "--output", store).stdout
-    listed = json.loads(cli("results", "--json", "--output", store).stdout)
+    assert "nothing was cut off before anything was measured" in cli("results", "--results", store).stdout
+    listed = json.loads(cli("results", "--json", "--results", store).stdout)
     assert [(entry["run"], entry["launches"]) for entry in listed["unfinished"]] == [("nothing", 0), ("cut", 1)]
     assert [entry["run"] for entry in listed["runs"]] == [run.name]
 
@@ -347,7 +347,7 @@ def test_hostile_texts_in_results_drive_nothing(cli, run, store):
         lambda value: value.update(title=HOSTILE_TEXT, reason=HOSTILE_TEXT, outcome="error", log="../../../etc/passwd"),
     )
     for words in (["show", run.name], ["show", run.name, "--json"], ["results"], ["results", "--json"]):
-        shown = said(cli(*words, "--output", store))
+        shown = said(cli(*words, "--results", store))
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown), words
         assert "passwd" not in shown
     loaded = workbench.load(run)
@@ -363,7 +363,7 @@ def test_a_folder_with_a_hostile_name_drives_nothing(cli, run, store):
     (hostile / "run.json").write_bytes(b"{")
     shutil.copytree(hostile, store / "[bold]\x1b]0;y\x07")
     for words in (["results"], ["show", "latest"]):
-        assert not {"\x1b", "\x07"} & set(said(cli(*words, "--output", store)))
+        assert not {"\x1b", "\x07"} & set(said(cli(*words, "--results", store)))
 
 
 class Trap:

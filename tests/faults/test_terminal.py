@@ -51,7 +51,7 @@ def test_a_table_that_cannot_be_printed_is_one_sentence_and_the_run_is_written(m
 
 @pytest.mark.parametrize("words", [["show", "latest", "--json"], ["list"], ["results"]], ids=" ".join)
 def test_what_cannot_be_printed_is_one_sentence(command, shell_environment, numpy_run, words):
-    place = [] if words == ["list"] else ["--output", str(numpy_run.path.parent)]
+    place = [] if words == ["list"] else ["--results", str(numpy_run.path.parent)]
     with open("/dev/full", "w") as full:  # noqa: PTH123
         line = [*command, *words, *place]
         done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, env=shell_environment)
@@ -92,7 +92,7 @@ def test_a_terminal_that_hangs_up_leaves_a_run_that_says_so(command, shell_envir
     "environment", [{"COLUMNS": "40"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"LC_ALL": "C", "LANG": "C"}]
 )
 def test_a_poor_terminal_is_served(cli, numpy_run, environment):
-    done = cli("show", "latest", "--details", "--output", numpy_run.path.parent, **environment)
+    done = cli("show", "latest", "--details", "--results", numpy_run.path.parent, **environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 numpy_manual" in done.stdout
     assert " step" in done.stdout

@@ -76,7 +76,7 @@ def test_all_others_are_complete(nonsense):
 def test_a_message_cannot_drive_a_terminal_or_a_page(nonsense, cli):
     store, rows = nonsense
     assert "owned" in rows["injects"]["reason"]
-    shown = cli("show", "latest", "--output", store).stdout
+    shown = cli("show", "latest", "--results", store).stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
     assert "[red]x[/red]" in shown.replace("\n", "")
     (page,) = store.glob("*/summary.md")

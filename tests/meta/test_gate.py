@@ -122,7 +122,7 @@ def test_summary_and_junit_are_written(gate):
 
 def test_the_run_is_kept_and_can_be_looked_at(gate, command):
     _, found, place = gate
-    words = [*command, "show", found["runs"][0], "--output", str(place / "runs")]
+    words = [*command, "show", found["runs"][0], "--results", str(place / "runs")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert "slower@base" in done.stdout
 

@@ -203,7 +203,7 @@ def test_a_task_is_read_and_never_run(content, tmp_path):
 @pytest.mark.parametrize("part", ["tasks", "frontends"])
 def test_a_content_folder_without_its_parts_is_refused(content, part):
     (content.root / part / "__init__.py").unlink()
-    with pytest.raises(WorkbenchError, match=f"--content .*no {part}/__init__.py"):
+    with pytest.raises(WorkbenchError, match=f"^content=.*no {part}/__init__.py"):
         catalog(content.root)
 
 

@@ -97,8 +97,8 @@ WRONG = {
     "budget": (["linreg", "--budget", "-5s"], ["-5s"]),
     "threads": (["linreg", "--threads", "0"], ["--threads 0"]),
     "too_many_threads": (["linreg", "--threads", "100000"], ["--threads 100000"]),
-    "dtype": (["linreg", "--dtype", "float16"], ["--dtype 'float16'", "float32 or float64"]),
-    "matmul_precision": (["linreg", "--matmul-precision", "bf16"], ["--matmul-precision 'bf16'"]),
+    "dtype": (["linreg", "--dtype", "float16"], ["--dtype float16", "float32 or float64"]),
+    "matmul_precision": (["linreg", "--matmul-precision", "bf16"], ["--matmul-precision bf16"]),
     "content": (["linreg", "--content", "nowhere"], ["--content nowhere"]),
     "option": (["linreg", "--frob"], ["--frob"]),
     "missing_task": ([], ["task"]),
@@ -119,7 +119,11 @@ def test_what_is_asked_for_wrongly_is_one_line_and_nothing_is_written(cli, tmp_p
 @pytest.mark.parametrize("place", ["a file", "a file/below"])
 def test_a_store_that_cannot_be_written_is_one_line(cli, tmp_path, place):
     (tmp_path / "a file").write_text("kept")
-    refused(cli("run", "linreg", "-f", "numpy", "--output", place, cwd=tmp_path), "cannot write results to", "--output")
+    refused(
+        cli("run", "linreg", "-f", "numpy", "--output", place, cwd=tmp_path),
+        "cannot write results to",
+        "choose another folder",
+    )
     assert (tmp_path / "a file").read_text() == "kept"
 
 
@@ -200,8 +204,8 @@ def test_list_as_json_is_the_catalog(cli):
 
 
 def test_results_lists_runs(cli, store, numpy_run):
-    assert numpy_run.id in cli("results", "--output", store).stdout.replace("\n", "")
-    listed = parsed(cli("results", "--output", store, "--json"))["runs"]
+    assert numpy_run.id in cli("results", "--results", store).stdout.replace("\n", "")
+    listed = parsed(cli("results", "--results", store, "--json"))["runs"]
     assert [(run["run"], run["task"], run["outcomes"]) for run in listed] == [
         (numpy_run.id, "linreg", {"numpy_manual": "ok"})
     ]
@@ -217,10 +221,10 @@ def test_no_results_are_no_error(cli):
 @pytest.mark.parametrize("by", ["latest", "id", "folder"])
 def test_show_prints_a_run_again(cli, store, numpy_run, by):
     name = {"latest": "latest", "id": numpy_run.id[:15], "folder": numpy_run.path}[by]
-    done = cli("show", name, "--output", store)
+    done = cli("show", name, "--results", store)
     assert done.returncode == 0
     assert "numpy_manual" in done.stdout
-    assert parsed(cli("show", name, "--output", store, "--json"))["run"] == numpy_run.id
+    assert parsed(cli("show", name, "--results", store, "--json"))["run"] == numpy_run.id
 
 
 def test_doctor_says_what_is_installed_and_what_to_install(cli):
@@ -252,7 +256,7 @@ def test_a_reader_that_has_gone_is_no_error(command, shell_environment, store, w
     """`workbench list | head -1`: here the reader has gone before the first line."""
     reader, writer = os.pipe()
     os.close(reader)
-    place = ["--output", str(store)] if words[0] in ("results", "show") else []
+    place = ["--results", str(store)] if words[0] in ("results", "show") else []
     with os.fdopen(writer, "wb") as pipe:
         done = subprocess.run(
             [*command, *words, *place], stdout=pipe, stderr=subprocess.PIPE, env=shell_environment, timeout=60
@@ -263,7 +267,7 @@ def test_a_reader_that_has_gone_is_no_error(command, shell_environment, store, w
 
 @pytest.mark.parametrize("words", [["list"], ["show", "latest"], ["doctor"]], ids=" ".join)
 def test_a_narrow_terminal_without_colour_is_served(cli, store, words):
-    place = ["--output", store] if words[0] == "show" else []
+    place = ["--results", store] if words[0] == "show" else []
     done = cli(*words, *place, COLUMNS="60", NO_COLOR="1", TERM="dumb")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout

@@ -314,7 +314,7 @@ def test_a_report_is_written_once_and_replaced_when_asked(full_run, tmp_path):
     target = tmp_path / "page.html"
     assert report.write_report(full_run, target) == target
     before = target.read_bytes()
-    with pytest.raises(WorkbenchError, match="--force"):
+    with pytest.raises(WorkbenchError, match=r"exists: .*force"):
         report.write_report(full_run, target)
     report.write_report(full_run, target, force=True)
     assert target.read_bytes()[:100] == before[:100]

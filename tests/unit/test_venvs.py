@@ -321,7 +321,7 @@ def test_a_frontend_may_name_requirements_of_its_own(apart):
     found = catalog(apart).frontends
     assert found["apart"].requirements == ("no-such-package==1.0", "numpy<2")
     assert found["numpy_manual"].requirements == ()
-    assert "--build-environments" in found["apart"].install
+    assert "build_environments" in found["apart"].install
 
 
 def test_requirements_that_are_no_list_of_texts_are_refused(apart):
@@ -336,7 +336,10 @@ def test_such_a_frontend_is_unavailable_and_names_the_remedy_unless_building_is_
     one = contestant(apart)
     venvs.settle([one], build=False)
     assert one.outcome is Outcome.UNAVAILABLE
-    assert one.reason == ("needs an environment of its own (no-such-package==1.0, numpy<2): add --build-environments")
+    assert one.reason == (
+        "needs an environment of its own (no-such-package==1.0, numpy<2), "
+        "to be built when asked for (build_environments)"
+    )
 
 
 def test_such_a_frontend_gets_its_own_interpreter_when_building_is_asked_for(apart, monkeypatch):
@@ -376,4 +379,4 @@ def test_a_run_shows_the_row_with_its_reason_and_measures_the_others(apart, tmp_
     run = workbench.run("linreg", "apart,numpy", steps=3, content=apart, output=tmp_path, **quick)
     outcomes = dict(zip(run.table["frontend"], run.table["outcome"], strict=True))
     assert outcomes == {"apart": "unavailable", "numpy_manual": "ok"}
-    assert "--build-environments" in workbench.load(run.path).rows[0]["reason"]
+    assert "build_environments" in workbench.load(run.path).rows[0]["reason"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.catalog.content import content_root
-from workbench.errors import WorkbenchError, unknown
+from workbench.errors import OptionError, WorkbenchError, unknown
 from workbench.model.content import Frontend, Preset, Sweep, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 REFERENCE = "numpy_manual"
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -234,7 +235,7 @@ def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: s
     return entries
 
 
-def catalog(root: str | Path | None = None) -> Catalog:
+def catalog(root: str | Path | Sequence[str | Path] | None = None) -> Catalog:
     """The content below ``root``, or the content that comes with this workbench.
 
     Raises:
@@ -242,8 +243,12 @@ def catalog(root: str | Path | None = None) -> Catalog:
     """
     if root is None:
         return Catalog(content_root())
+    if not isinstance(root, (str, os.PathLike)):
+        if len(root) != 1:
+            raise OptionError("content", root, "name one folder")
+        root = root[0]
     folder = Path(root).resolve()
     for part in ("tasks", "frontends"):
         if not (folder / part / "__init__.py").is_file():
-            raise WorkbenchError(f"--content {root}: no {part}/__init__.py there; it needs tasks/ and frontends/")
+            raise OptionError("content", root, f"no {part}/__init__.py there; it needs tasks/ and frontends/")
     return Catalog(folder)

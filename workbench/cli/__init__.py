@@ -33,7 +33,7 @@ from workbench.cli import gate  # noqa: F401
 from workbench.cli import tracking  # noqa: F401
 
 # isort: split
-from workbench.cli.options import app
+from workbench.cli.options import app, worded
 from workbench.cli.terminal import (
     CannotPrintError,
     InterruptedEarlyError,
@@ -56,7 +56,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except WorkbenchError as error:
-        say(f"workbench: {error}")
+        say(f"workbench: {worded(error)}")
         sys.exit(EXIT_USAGE)
     except (InterruptedEarlyError, KeyboardInterrupt, typer.Abort):
         say("workbench: interrupted")
@@ -66,7 +66,16 @@ def main() -> None:
         sys.exit(EXIT_UNWRITTEN)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
-            say(f"workbench: {error.format_message()} (`workbench --help`)")
+            say(f"workbench: {error.format_message()} ({_hint(error)})")
             sys.exit(EXIT_USAGE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hint(error: Exception) -> str:
+    """What to do about a usage error of click's."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    flags = {flag for entry in getattr(command, "params", ()) for flag in entry.opts}
+    if getattr(error, "option_name", None) in ("-o", "--output") and "--results" in flags:
+        return "the folder of runs to read is --results, or -r"
+    return "`workbench --help`"

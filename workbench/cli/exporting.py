@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from workbench.cli.options import app
-from workbench.cli.terminal import print_parts
+from workbench.cli.options import STDOUT, Force, Results, app, is_stdout, refuse_stdout
+from workbench.cli.terminal import print_parts, print_text
 from workbench.errors import one_line
 
 
@@ -20,17 +20,24 @@ def export(
     to: Annotated[str, typer.Option("--format", "-t", help="tensorboard, csv, parquet, latex, markdown or pyperf.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads this at run time
-        typer.Option("--output", "-o", metavar="PATH", help="The file or folder to make.  [default: named as the run]"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The file or folder to make; - for stdout, where it is a file.  [default: named as the run]",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what an earlier export wrote there.")] = False,
-    store: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--results", help="The folder of runs.  [default: results]"),
-    ] = None,
+    force: Force = False,
+    store: Results = None,
 ) -> None:
     """Write a run for other tools, such as TensorBoard or pyperf."""
     from workbench import api
     from workbench.show import exports
 
+    if is_stdout(output):
+        if exports.format_of(to).folder:
+            refuse_stdout(STDOUT, f"{to} is a folder of files: name one")
+        print_text(exports.text(api.load(name, store), to))
+        return
     written = exports.export(api.load(name, store), to, output, force=force)
     print_parts(one_line(f"{written}"), markup=False, highlight=False, soft_wrap=True)

@@ -7,23 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Content, Json, Store, app
+from workbench.cli.options import Frameworks, Json, Results, app, asks_for
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say
 from workbench.errors import WorkbenchError
+from workbench.model.request import COMPARE, REGRESS, GateRequest, Judging
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from workbench.comparison import Gate
 
-Delta = Annotated[str, typer.Option(help="The smallest change that matters.")]
 Report = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
     typer.Option(metavar="FILE", help="Add the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
 ]
+Junit = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
+]
 
 
 @app.command()
+@asks_for(GateRequest, REGRESS)
 def regress(
     tasks: Annotated[Optional[list[str]], typer.Argument(help="Tasks.  [default: all]")] = None,  # noqa: UP045
     base: Annotated[str, typer.Option(help="The commit that is measured against: a branch, tag or hash.")] = "",
@@ -31,32 +36,11 @@ def regress(
         Optional[str],  # noqa: UP045
         typer.Option(help="The commit that is judged.  [default: the working tree as it is]"),
     ] = None,
-    frameworks: Annotated[
-        list[str],
-        typer.Option("--frameworks", "-f", help="all, ids, families or globs; with commas."),
-    ] = ["all"],  # noqa: B006 - typer copies it
-    preset: Annotated[str | None, typer.Option("--preset", "-p", help="Of every task.  [default: its first]")] = None,
-    delta: Delta = "3%",
-    budget: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="What all of it may take, such as 10m; what is open then is inconclusive."),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail when something could not be told.")] = False,
-    rounds: Annotated[
-        int,
-        typer.Option(help="Blocks of each contestant per launch; up to four times as many where they scatter.", min=1),
-    ] = 10,
-    steps: Annotated[Optional[int], typer.Option(help="Instead of the presets' number of steps.", min=1)] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.", min=0)] = 0,
-    timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
-    if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
+    frameworks: Frameworks = ["all"],  # noqa: B006 - typer copies it
+    *,
+    request: GateRequest,
     summary: Report = None,
-    junit: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
-    ] = None,
-    output: Store = None,
-    content: Content = None,
+    junit: Junit = None,
     as_json: Json = False,
 ) -> int:
     """Compare two commits: whether any frontend became slower, wrong, or broke.
@@ -67,33 +51,15 @@ def regress(
     from workbench.session.launcher import leave_signals_to_main
 
     leave_signals_to_main()
-    from workbench import comparison as gates
+    from workbench.comparison import commits
     from workbench.show import gate as report
     from workbench.show.progress import patient_console, progress_for
-    from workbench.show.units import parse_seconds, parse_share
 
     if not base:
         raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
     check_writable(summary, junit)
     with progress_for(patient_console()) as progress, ending_signals():
-        gate = gates.regress(
-            base,
-            head,
-            tasks or (),
-            frameworks,
-            preset=preset,
-            delta=parse_share(delta),
-            budget_s=None if budget is None else parse_seconds(budget),
-            strict=strict,
-            rounds=rounds,
-            steps=steps,
-            seed=seed,
-            timeout_s=timeout,
-            output=output,
-            content=content,
-            progress=progress,
-            if_busy=if_busy,
-        )
+        gate = commits.gated(base, head, tasks or (), frameworks, request, progress)
     _tell(gate, report, summary, junit, as_json)
     for run in gate.runs:
         say(f"{run.path}")
@@ -101,29 +67,26 @@ def regress(
 
 
 @app.command()
+@asks_for(Judging, COMPARE)
 def compare(
     base: Annotated[str, typer.Argument(metavar="RUN_A", help="What is measured against: a run's folder or id.")],
     head: Annotated[str, typer.Argument(metavar="RUN_B", help="What is judged: a folder, an id, or latest.")],
-    delta: Delta = "3%",
-    strict: Annotated[bool, typer.Option("--strict", help="Fail when something could not be told.")] = False,
+    *,
+    request: Judging,
     summary: Report = None,
-    junit: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
-    ] = None,
-    output: Store = None,
+    junit: Junit = None,
+    store: Results = None,
     as_json: Json = False,
 ) -> int:
     """Compare two runs that were made at different times, as far as they can be compared.
 
     Exit codes as those of regress.
     """
-    from workbench import comparison as gates
+    from workbench import comparison
     from workbench.show import gate as report
-    from workbench.show.units import parse_share
 
     check_writable(summary, junit)
-    gate = gates.compare(base, head, delta=parse_share(delta), strict=strict, store=output)
+    gate = comparison.judged_apart(base, head, request, store)
     _tell(gate, report, summary, junit, as_json)
     return gate.exit_code
 

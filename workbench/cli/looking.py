@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Content, Details, Json, Store, app
+from workbench.cli.options import Content, Details, Json, Results, app, one_or_many
 from workbench.cli.terminal import print_json, print_parts, say, show_run
 
 
@@ -16,7 +16,7 @@ def list_(content: Content = None, as_json: Json = False) -> None:
     from workbench.catalog import catalog
     from workbench.show import listing
 
-    found = catalog(content)
+    found = catalog(one_or_many(content))
     if as_json:
         print_json(listing.as_json(found))
     else:
@@ -24,21 +24,21 @@ def list_(content: Content = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def results(output: Store = None, as_json: Json = False) -> None:
+def results(store: Results = None, as_json: Json = False) -> None:
     """List the runs in a folder of runs, newest first, and those that were cut off."""
     from workbench.show import listing
     from workbench.store import index
     from workbench.store.results import default_store
 
-    store = output or default_store()
-    runs, damaged = index.runs(store)
-    unfinished = index.unfinished(store)
+    folder = store or default_store()
+    runs, damaged = index.runs(folder)
+    unfinished = index.unfinished(folder)
     if as_json:
         print_json({"runs": runs, "unfinished": unfinished})
     elif runs:
         print_parts(listing.runs_table(runs))
     elif not unfinished:
-        say(f"no runs in {store}: `workbench run linreg` makes one")
+        say(f"no runs in {folder}: `workbench run linreg` makes one")
     if unfinished and not as_json:
         print_parts(*listing.unfinished_lines(unfinished))
     for sentence in damaged:
@@ -50,14 +50,14 @@ def show(
     name: Annotated[
         str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")
     ],
-    output: Store = None,
+    store: Results = None,
     details: Details = False,
     as_json: Json = False,
 ) -> None:
     """Print a run's table again."""
     from workbench import api
 
-    show_run(api.load(name, output), as_json, details)
+    show_run(api.load(name, store), as_json, details)
 
 
 @app.command()

@@ -6,17 +6,14 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Content, Json, app
+from workbench.cli.options import Content, Frameworks, Json, app, one_or_many
 from workbench.cli.terminal import print_json, print_parts
 
 
 @app.command()
 def code(
     task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
-    frameworks: Annotated[
-        list[str],
-        typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
-    ] = ["all"],  # noqa: B006 - typer copies it
+    frameworks: Frameworks = ["all"],  # noqa: B006 - typer copies it
     content: Content = None,
     as_json: Json = False,
 ) -> None:
@@ -24,7 +21,7 @@ def code(
     from workbench.catalog import catalog
     from workbench.show import sidebyside
 
-    found = catalog(content)
+    found = catalog(one_or_many(content))
     comparison = sidebyside.compare(task, frameworks, found)
     if as_json:
         print_json(sidebyside.as_json(comparison))

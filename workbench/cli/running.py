@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Content, Details, Json, Store, app
+from workbench.cli.options import Details, Frameworks, Json, Results, app, asks_for
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say, show_run
 from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, WorkbenchError
+from workbench.model.request import RUN, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,56 +19,20 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@asks_for(Request, RUN)
 def run(
     task: Annotated[Optional[str], typer.Argument(help="A task: see `workbench list`.")] = None,  # noqa: UP045
-    frameworks: Annotated[
-        list[str],
-        typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
-    ] = ["all"],  # noqa: B006 - typer copies it
-    preset: Annotated[str | None, typer.Option("--preset", "-p", help="One of the task's presets.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, gpu, auto, or an index such as gpu:1.")] = "cpu",
-    profile: Annotated[str, typer.Option(help="equal: threads, CPUs, precision alike; stock: as it comes.")] = "equal",
-    threads: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="CPU threads of every frontend, on as many CPUs.  [default: 1]"),
-    ] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Instead of the preset's number of steps.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.")] = 0,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    matmul_precision: Annotated[str, typer.Option(help="On a GPU: float32 or tf32.")] = "float32",
-    launches: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Fresh processes per contestant.  [default: 2]"),
-    ] = None,
-    budget: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Go on with launches as long as this has room, such as 60s or 5m."),
-    ] = None,
-    precision: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Go on until every step is known to within this, such as 2%."),
-    ] = None,
-    rounds: Annotated[int, typer.Option(help="How often each contestant is measured per launch.")] = 10,
-    sweep: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="size: measure over the task's sizes, too: overhead against throughput."),
-    ] = None,
-    max_alive: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="How many workers may be alive at once.  [default: what memory holds]"),
-    ] = None,
+    frameworks: Frameworks = ["all"],  # noqa: B006 - typer copies it
+    *,
+    request: Request,
     resume: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="RUN", help="Measure only what an interrupted run had not finished."),
     ] = None,
-    if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
-    warm_cache: Annotated[bool, typer.Option("--warm-cache", help="Keep compilers' caches between runs.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
-    build_environments: Annotated[
-        bool, typer.Option("--build-environments", help="Build what a frontend needs in an environment of its own.")
-    ] = False,
-    output: Store = None,
-    content: Content = None,
+    store: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--results", "-r", help="With --resume: the folder of runs.  [default: that of --output]"),
+    ] = None,
     details: Details = False,
     as_json: Json = False,
 ) -> int:
@@ -77,7 +42,6 @@ def run(
     leave_signals_to_main()  # until numpy has started its threads, which inherit that
     from workbench import api
     from workbench.show.progress import patient_console, progress_for
-    from workbench.show.units import parse_seconds, parse_share
 
     if (task is None) == (resume is None):
         raise WorkbenchError("name a task (`workbench list`), or a run with --resume")
@@ -85,32 +49,9 @@ def run(
 
         def measure() -> Run:
             if resume is not None:
-                return api.resume(resume, output, content=content, progress=progress, if_busy=if_busy)
-            return api.run(
-                task or "",
-                frameworks,
-                preset=preset,
-                device=device,
-                profile=profile,
-                threads=threads,
-                steps=steps,
-                seed=seed,
-                dtype=dtype,
-                matmul_precision=matmul_precision,
-                launches=launches,
-                budget_s=None if budget is None else parse_seconds(budget),
-                precision=None if precision is None else parse_share(precision),
-                rounds=rounds,
-                sweep=sweep,
-                max_alive=max_alive,
-                warm_cache=warm_cache,
-                timeout_s=timeout,
-                output=output,
-                content=content,
-                progress=progress,
-                if_busy=if_busy,
-                build_environments=build_environments,
-            )
+                where, content = store or request.output, request.content
+                return api.resume(resume, where, content=content, progress=progress, if_busy=request.if_busy)
+            return api.measured(task or "", frameworks, request, progress)
 
         finished, complaint, code = outcome_of(measure)
     show_run(finished, as_json, details)
@@ -128,19 +69,20 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     except api.PlotFailedError as failure:
         return failure.run, f"the tables are written, but a plot failed: {failure}", EXIT_PLOT
     except api.NotWrittenError as failure:
-        return failure.run, str(failure), EXIT_UNWRITTEN
+        resume = f" (`workbench run --resume {failure.run.id}`)" if failure.run.path.is_dir() else ""
+        return failure.run, f"{failure}{resume}", EXIT_UNWRITTEN
     return finished, "", exit_code(finished)
 
 
 @app.command()
 def rebuild(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or id, finished or not.")],
-    output: Store = None,
+    store: Results = None,
 ) -> int:
     """Make a run's summaries, tables and plots once more from its log."""
     from workbench import api
 
-    made, complaint, code = outcome_of(lambda: api.rebuild(name, output))
+    made, complaint, code = outcome_of(lambda: api.rebuild(name, store))
     show_run(made, as_json=False, details=False)
     if complaint:
         say(f"workbench: {complaint}")
@@ -186,9 +128,9 @@ def exit_code(finished: Run) -> int:
     """What a run comes to, for scripts and CI."""
     from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNAVAILABLE
 
-    if finished.info["interrupted"]:
+    if finished.record.interrupted:
         return EXIT_INTERRUPTED
-    outcomes = {contestant["outcome"] for contestant in finished.contestants}
+    outcomes = {contestant.outcome for contestant in finished.contestants}
     if outcomes - {"ok", "unsupported", "unavailable"}:
         return EXIT_CONTESTANT
     return EXIT_UNAVAILABLE if "unavailable" in outcomes or "ok" not in outcomes else EXIT_OK

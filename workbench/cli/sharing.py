@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Content, app
-from workbench.cli.terminal import print_parts
+from workbench.cli.options import Content, Force, Results, app, is_stdout, one_or_many, refuse_stdout
+from workbench.cli.terminal import print_parts, print_text
 from workbench.errors import one_line
-
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 @app.command()
@@ -19,11 +17,10 @@ def report(
     names: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="A run's folder, its id or the beginning of it, or latest.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
-    store: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads this at run time
-        typer.Option("--results", help="The folder of runs.  [default: results]"),
-    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write; - for stdout.")] = Path(
+        "report.html"
+    ),
+    store: Results = None,
     content: Content = None,
     force: Force = False,
 ) -> None:
@@ -32,8 +29,12 @@ def report(
     from workbench.catalog import catalog
     from workbench.show import report as pages
 
-    found = catalog(content) if content else None
-    written = pages.write_report([api.load(name, store) for name in names], output, content=found, force=force)
+    found = catalog(one_or_many(content)) if content else None
+    runs = [api.load(name, store) for name in names]
+    if is_stdout(output):
+        print_text(pages.html(runs, found))
+        return
+    written = pages.write_report(runs, output, content=found, force=force)
     print_parts(one_line(f"{written}"), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -45,7 +46,10 @@ def site(
     force: Force = False,
 ) -> None:
     """Write a static site: tasks, frontends, their code and the latest results."""
+    from workbench.catalog import catalog
     from workbench.show import report as pages
 
-    written = pages.write_site(store, output, content=content, force=force)
+    refuse_stdout(output, "a site is a folder of pages: name one")
+    found = catalog(one_or_many(content)) if content else None
+    written = pages.write_site(store, output, content=found, force=force)
     print_parts(one_line(f"{written / 'index.html'}"), markup=False, highlight=False, soft_wrap=True)

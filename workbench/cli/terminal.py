@@ -104,6 +104,13 @@ def print_json(value: Any) -> None:
         sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def print_text(text: str) -> None:
+    """Print a text as it stands, and nothing else."""
+    with _printing():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+
+
 @contextlib.contextmanager
 def _printing() -> Iterator[None]:
     try:

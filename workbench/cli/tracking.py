@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Content, Json, Store, app
-from workbench.cli.terminal import end_quietly_when_nobody_reads, ending_signals, print_json, print_parts, say
+from workbench.cli.options import Json, Results, app, asks_for, is_stdout
+from workbench.cli.terminal import (
+    end_quietly_when_nobody_reads,
+    ending_signals,
+    print_json,
+    print_parts,
+    print_text,
+    say,
+)
+from workbench.errors import WorkbenchError
+from workbench.model.request import VERSIONS, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @app.command()
+@asks_for(Request, VERSIONS)
 def versions(
     requirements: Annotated[str, typer.Argument(help="Versions of one package: torch==2.12,torch==2.13.")],
     task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
@@ -22,30 +32,8 @@ def versions(
         Optional[list[str]],  # noqa: UP045 - typer reads this at run time
         typer.Option("--frameworks", "-f", help="Frontends to measure.  [default: those that import the package]"),
     ] = None,
-    preset: Annotated[Optional[str], typer.Option("--preset", "-p", help="One of the task's presets.")] = None,  # noqa: UP045
-    device: Annotated[str, typer.Option(help="cpu, gpu, auto, or an index such as gpu:1.")] = "cpu",
-    threads: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="CPU threads of every contestant, on as many CPUs.  [default: 1]"),
-    ] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Instead of the preset's number of steps.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Of start weights, generated data and batch order.")] = 0,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    launches: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Fresh processes per contestant; seven allow a test.  [default: 8]"),
-    ] = None,
-    budget: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Go on with launches as long as this has room, such as 60s or 5m."),
-    ] = None,
-    rounds: Annotated[
-        int, typer.Option(help="Blocks of each contestant per launch; up to four times as many where they scatter.")
-    ] = 10,
-    if_busy: Annotated[str, typer.Option(help="When another session measures on this host: wait or refuse.")] = "wait",
-    timeout: Annotated[float, typer.Option(help="Seconds that one phase of one contestant may take.")] = 300.0,
-    output: Store = None,
-    content: Content = None,
+    *,
+    request: Request,
     as_json: Json = False,
 ) -> int:
     """Measure versions of a package side by side, each in an environment of its own: speed and numeric drift."""
@@ -56,30 +44,11 @@ def versions(
     from workbench.cli.running import outcome_of
     from workbench.comparison import versions as upgrades
     from workbench.show.progress import patient_console, progress_for
-    from workbench.show.units import parse_seconds
 
     installed: dict[str, Mapping[str, str]] = {}
 
     def measure() -> api.Run:
-        found = upgrades.versions(
-            requirements,
-            task,
-            frameworks,
-            preset=preset,
-            device=device,
-            threads=threads,
-            steps=steps,
-            seed=seed,
-            dtype=dtype,
-            launches=launches,
-            budget_s=None if budget is None else parse_seconds(budget),
-            rounds=rounds,
-            timeout_s=timeout,
-            output=output,
-            content=content,
-            progress=progress,
-            if_busy=if_busy,
-        )
+        found = upgrades.measured(requirements, task, frameworks, request, progress)
         installed.update(found.environments)
         return found.run
 
@@ -107,23 +76,24 @@ def history(
     ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("-o", "--output", help="Draw it into this file: .png, .svg or .pdf."),
+        typer.Option("--output", "-o", help="Draw it into this file: .png, .svg or .pdf; - for SVG alone on stdout."),
     ] = None,
-    results: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--results", help="The folder of runs.  [default: results]"),
-    ] = None,
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
     """Follow a frontend's step time over all recorded runs, with the changes that are no noise."""
     from workbench.comparison import history as timeline
 
-    if plot is not None:
+    if is_stdout(plot) and as_json:
+        raise WorkbenchError("--json and --output - both write to standard output: choose one of them")
+    if plot is not None and not is_stdout(plot):
         timeline.check_plot(plot)
     found = timeline.history(task, frontend, preset=preset, results=results)
-    if plot is not None:
+    if plot is not None and not is_stdout(plot):
         found.save(plot)
-    if as_json:
+    if is_stdout(plot):
+        print_text(found.svg())
+    elif as_json:
         print_json(found.as_json())
     else:
         print_parts(*found.terminal())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,19 +17,28 @@ from workbench.catalog import Catalog, catalog
 from workbench.catalog.content import content_root, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
-from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, WorkbenchError, unknown
-from workbench.host import checkouts, machine
+from workbench.errors import (
+    EXIT_CONTESTANT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_UNAVAILABLE,
+    OptionError,
+    WorkbenchError,
+    unknown,
+)
+from workbench.host import checkouts, machine, venvs
 from workbench.host.checkouts import WORKING_TREE, Checkout
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.records import Round, Settings
+from workbench.model.option import keywords
 from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
+from workbench.model.records import Settings
+from workbench.model.request import REGRESS, GateRequest
 from workbench.session import runner
 from workbench.session.session import problem_hash
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
-from workbench.store import results
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
@@ -117,10 +127,11 @@ class Ladder:
         delta: smallest relative change that matters.
         pairs: of the whole gate, over all tasks.
         budget_s: seconds that this session may take, or None.
+        most: launches that a pair's screening may take, one of LADDER.
     """
 
-    def __init__(self, delta: float, pairs: int, budget_s: float | None = None) -> None:
-        self._delta, self._pairs, self._budget_s = delta, pairs, budget_s
+    def __init__(self, delta: float, pairs: int, budget_s: float | None = None, most: int = LADDER[-1]) -> None:
+        self._delta, self._pairs, self._budget_s, self._most = delta, pairs, budget_s, most
 
     def stages(
         self, contestants: Sequence[Contestant], rounds: Sequence[RoundRecord], spent: Spent
@@ -143,7 +154,7 @@ class Ladder:
             return None
         records = [{"launches": [dataclasses.asdict(launch) for launch in member.launches]} for member in members]
         screening, confirmation = (judge.times_of(records, rounds, stage) for stage in (SCREENING, CONFIRMATION))
-        return judge.next_stage(screening, confirmation, self._delta, self._pairs)
+        return judge.next_stage(screening, confirmation, self._delta, self._pairs, self._most)
 
 
 @dataclass(frozen=True)
@@ -171,24 +182,15 @@ class TaskPlan:
     incomparable: str = ""  # why no pair of this task can be compared
 
 
+@keywords(GateRequest, REGRESS)
 def regress(
     base: str,
     head: str | None = None,
     tasks: Sequence[str] = (),
     frameworks: str | Sequence[str] = "all",
     *,
-    preset: str | None = None,
-    delta: float = 0.03,
-    budget_s: float | None = None,
-    strict: bool = False,
-    rounds: int = 10,
-    seed: int = 0,
-    steps: int | None = None,
-    timeout_s: float = 300.0,
-    output: str | Path | None = None,
-    content: str | Path | None = None,
     progress: Progress | None = None,
-    if_busy: str = "wait",
+    **options: Any,
 ) -> Gate:
     """Measure base, head and the base once more in interleaved sessions, and judge every pair.
 
@@ -197,48 +199,41 @@ def regress(
         head: the same for what is judged; None is the working tree as it lies there.
         tasks: names; all that either side has when empty.
         frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        preset: of every task; each task's first when None.
-        delta: smallest relative change that matters, such as 0.03.
-        budget_s: seconds that all of it may take; what is not settled by then is inconclusive.
-        strict: let what could not be told fail.
-        rounds: blocks of each contestant per launch; up to four times as many where they scatter.
-        seed: of the problems.
-        steps: instead of the presets' number of steps.
-        timeout_s: how long one phase of one contestant may take, in seconds.
-        output: the folder that receives a run's folder per task; ./results when None.
-        content: a folder with tasks/ and frontends/ inside a git repository; the current one, or the workbench's own
-            clone, when None.
         progress: who is told how it gets on.
-        if_busy: "wait" when another session measures on this host, or "refuse".
+        **options: those of :class:`workbench.model.request.GateRequest`.
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly.
     """
-    if not 0 < delta < 1:
-        raise WorkbenchError(f"--delta {delta:g}: must lie between 0 and 100 %, such as 3%")
-    if budget_s is not None and not budget_s > 0:
-        raise WorkbenchError(f"--budget {budget_s:g}: must be positive")
+    return gated(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
+
+
+def gated(
+    base: str,
+    head: str | None,
+    tasks: Sequence[str],
+    frameworks: str | Sequence[str],
+    request: GateRequest,
+    progress: Progress | None = None,
+) -> Gate:
+    """What :func:`regress` does, for a request."""
     chosen = api.patterns_of(frameworks)
-    with _sides(base, head, content) as (old, new):
-        plans = [_planned(old, new, task, preset, chosen) for task in _tasks(old, new, tasks)]
-        measuring = _Measuring(
-            old,
-            new,
-            options={"rounds": rounds, "seed": seed, "steps": steps, "timeout_s": timeout_s},
-            store=Path(output) if output is not None else results.default_store(),
-            delta=delta,
-            progress=progress or Silence(),
-            if_busy=if_busy,
-        )
-        rows, runs = measuring.all(plans, budget_s)
+    with _sides(base, head, request.content) as (old, new):
+        plans = [_planned(old, new, task, request.preset, chosen) for task in _tasks(old, new, tasks)]
+        rows, runs = _Measuring(old, new, request, progress or Silence()).all(plans)
         facts = {"machine": machine.stable_key(machine.facts())}
-        return Gate(old.checkout.title, new.checkout.title, rows, runs, delta, strict, facts)
+        return Gate(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
 
 
 @contextlib.contextmanager
-def _sides(base: str, head: str | None, content: str | Path | None) -> Iterator[tuple[Side, Side]]:
+def _sides(
+    base: str, head: str | None, content: str | Path | Sequence[str | Path] | None
+) -> Iterator[tuple[Side, Side]]:
     """Both commits, checked out."""
-    root = Path(content).resolve() if content is not None else _content_here()
+    folders = [content] if isinstance(content, (str, os.PathLike)) else list(content or ())
+    if len(folders) > 1:
+        raise OptionError("content", content, "commits of one repository are compared: name one folder")
+    root = Path(folders[0]).resolve() if folders else _content_here()
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
     commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
@@ -263,9 +258,10 @@ def _side(checkout: Checkout, inside: Path) -> Side:
     try:
         found = catalog(root)
         found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
+    except OptionError as error:
+        raise WorkbenchError(f"{checkout.title}: {error.message}") from None
     except WorkbenchError as error:
-        said = str(error).replace(f"{root}", "").replace("--content : ", "")
-        raise WorkbenchError(f"{checkout.title}: {said.lstrip('/')}") from None
+        raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
         return Side(checkout, found, package_root())
@@ -342,32 +338,23 @@ def _lacks_preset(side: Side, plan: TaskPlan) -> str:
 class _Measuring:
     """Goes through the tasks: one session each where both sides have the same problem."""
 
-    def __init__(
-        self,
-        old: Side,
-        new: Side,
-        *,
-        options: Mapping[str, Any],
-        store: Path,
-        delta: float,
-        progress: Progress,
-        if_busy: str,
-    ) -> None:
+    def __init__(self, old: Side, new: Side, request: GateRequest, progress: Progress) -> None:
         self._old, self._new = old, new
-        self._options, self._store, self._delta = options, store, delta
-        self._progress, self._if_busy = progress, if_busy
+        self._request, self._progress = request, progress
 
     def _settings(self, side: Side, plan: TaskPlan) -> Settings:
-        settings = api.settings_of(side.content, plan.task, preset=plan.preset, launches=LADDER[0], **self._options)
-        return dataclasses.replace(settings, ratio_error=self._delta / 3)
+        """What the ladder decides is no setting of a session."""
+        asked = dataclasses.replace(self._request, preset=plan.preset, launches=LADDER[0], budget_s=None)
+        settings = api.settings_of(side.content, plan.task, asked)
+        return dataclasses.replace(settings, ratio_error=self._request.delta / 3)
 
-    def all(self, plans: Sequence[TaskPlan], budget_s: float | None) -> tuple[list[Judgement], list[Run]]:
+    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[Run]]:
         """The rows and runs of all tasks, the rows corrected over all pairs."""
         checked = [self._comparable(plan) for plan in plans]
         pairs = sum(len(plan.both) for plan in checked if not plan.incomparable)
         rows: list[Judgement] = []
         runs: list[Run] = []
-        started = time.monotonic()
+        budget_s, started = self._request.budget_s, time.monotonic()
         for place, plan in enumerate(checked):
             left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - place)
             found, run = self._task(plan, pairs, left)
@@ -414,8 +401,10 @@ class _Measuring:
         if reason := _lacks_preset(maker, plan):
             return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
         settings = self._settings(maker, plan)
+        self._equip(contestants)
+        ladder = Ladder(self._request.delta, pairs, budget_s, self._request.launches or LADDER[-1])
         try:
-            run = self._measured(maker.content, contestants, settings, Ladder(self._delta, pairs, budget_s))
+            run = self._measured(maker.content, contestants, settings, ladder)
         except WorkbenchError as error:
             if not str(error).startswith("the problem could not be made"):
                 raise
@@ -424,11 +413,15 @@ class _Measuring:
 
     def _measured(self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder) -> Run:
         try:
-            return runner.measure(
-                maker, contestants, settings, self._store, self._progress, if_busy=self._if_busy, plan=plan
-            )
+            store, if_busy = api.store_of(self._request.output), self._request.if_busy
+            return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
         except runner.PlotFailedError as failure:
             return failure.run
+
+    def _equip(self, contestants: Sequence[Contestant]) -> None:
+        """Give those that need it an environment of their own, or say that they would need one."""
+        build, if_busy = self._request.build_environments, self._request.if_busy
+        venvs.settle(contestants, build=build, progress=self._progress, if_busy=if_busy)
 
     def _contestant(self, name: str, side: str) -> Contestant:
         place = self._new if side == HEAD else self._old
@@ -444,7 +437,7 @@ class _Measuring:
             by_pair.setdefault(name, {})[side] = record
         rows = []
         for name, sides in by_pair.items():
-            row = judge.judge(plan.task, name, sides, run.info["rounds"], delta=self._delta, pairs=pairs)
+            row = judge.judge(plan.task, name, sides, run.info["rounds"], delta=self._request.delta, pairs=pairs)
             if row.finding is Finding.NEW and name in plan.both:
                 row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)
             rows.append(dataclasses.replace(row, run=run.id))

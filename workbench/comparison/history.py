@@ -7,6 +7,7 @@ drift that no statistic removes: a jump is a reason to measure both sides in one
 from __future__ import annotations
 
 import html
+import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,6 +136,15 @@ class History:
             raise WorkbenchError(f"cannot write {target}: {error.strerror}") from None
         return target
 
+    def svg(self) -> str:
+        """The plot as SVG."""
+        from workbench.show.plots.style import styled
+
+        drawn = io.StringIO()
+        with styled():
+            self.plot().savefig(drawn, format="svg", metadata={"Date": None})
+        return drawn.getvalue()
+
     def as_json(self) -> dict[str, Any]:
         """What `workbench history --json` prints."""
         series = [
@@ -193,7 +203,7 @@ def check_plot(path: Path) -> Path:
         WorkbenchError: when it ends otherwise than in .png, .svg or .pdf.
     """
     if path.suffix.lower() not in FORMATS:
-        raise WorkbenchError(f"--output {path}: a plot's name ends in {', '.join(FORMATS)}")
+        raise WorkbenchError(f"{path}: a plot's name ends in {', '.join(FORMATS)}")
     return path
 
 

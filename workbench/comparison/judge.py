@@ -120,7 +120,7 @@ def confirmation_launches(pairs: int, seen: Comparison) -> int:
     return max(least, math.ceil(min(needed, LADDER[-1])))
 
 
-def next_stage(screening: Times, confirmation: Times, delta: float, pairs: int) -> str | None:
+def next_stage(screening: Times, confirmation: Times, delta: float, pairs: int, most: int = LADDER[-1]) -> str | None:
     """What a pair's next launch is for, or None when it has been launched often enough.
 
     Args:
@@ -128,11 +128,12 @@ def next_stage(screening: Times, confirmation: Times, delta: float, pairs: int) 
         confirmation: those of the confirmation so far.
         delta: smallest relative change that matters.
         pairs: of the whole gate.
+        most: launches of the screening, one of LADDER; the looks that are left out spend nothing.
     """
     if len(screening) not in LADDER:
         return SCREENING
     seen = look(screening, delta)
-    if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < LADDER[-1]):
+    if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < most):
         return SCREENING
     if seen.verdict is Verdict.slower and len(confirmation) < confirmation_launches(pairs, seen):
         return CONFIRMATION

@@ -20,13 +20,15 @@ from workbench.errors import WorkbenchError, one_line
 from workbench.host import venvs
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
+from workbench.model.option import keywords
 from workbench.model.progress import Progress, Silence
+from workbench.model.request import VERSIONS, Request
 from workbench.session import runner, verify
 from workbench.session.stopping import RATIO_ERROR
 from workbench.show import summary, tables
 from workbench.show.units import format_ratio, format_seconds
 from workbench.statistics import Comparison, compare
-from workbench.store.results import Run, default_store
+from workbench.store.results import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,82 +95,58 @@ class VersionsReport:
         return _html(self)
 
 
+@keywords(Request, VERSIONS)
 def versions(
     requirements: str | Iterable[str],
     task: str,
     frameworks: str | Iterable[str] | None = None,
     *,
-    preset: str | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    dtype: str = "float32",
-    launches: int | None = None,
-    budget_s: float | None = None,
-    rounds: int = 10,
-    timeout_s: float = 300.0,
-    output: str | Path | None = None,
-    content: str | Path | None = None,
     progress: Progress | None = None,
-    if_busy: str = "wait",
     environments: Path | None = None,
+    **options: Any,
 ) -> VersionsReport:
-    """Measure versions of one package side by side, each in an environment of its own that is built where it lacks.
+    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
 
     Args:
         requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
         task: a task's name.
         frameworks: frontends to measure; those that import the package when None.
-        preset: one of the task's presets; its first when None.
-        device: as in :func:`workbench.run`, and so for all below but where said.
-        threads: CPU threads of every contestant.
-        steps: instead of the preset's number of steps.
-        seed: of start weights, generated data and the order of batches.
-        dtype: "float32" or "float64".
-        launches: fresh processes per contestant; 8 when neither this nor ``budget_s`` is given.
-        budget_s: launches go on while this many seconds have room for one more; building does not count.
-        rounds: how often each contestant is measured per launch; up to four times as often where blocks scatter.
-        timeout_s: how long one phase of one contestant may take, in seconds.
-        output: the folder that receives the run's folder; ./results when None.
-        content: a folder with tasks/ and frontends/ of your own.
         progress: who is told how it gets on.
-        if_busy: "wait" when another session measures on this host, or "refuse".
         environments: the folder that keeps environments; in the user's cache when None.
+        **options: those of :class:`workbench.model.request.Request`.
 
     Raises:
         WorkbenchError: for anything that was asked for wrongly; nothing is written then.
         NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
     """
+    return measured(requirements, task, frameworks, Request.of(VERSIONS, options), progress, environments)
+
+
+def measured(
+    requirements: str | Iterable[str],
+    task: str,
+    frameworks: str | Iterable[str] | None,
+    request: Request,
+    progress: Progress | None = None,
+    environments: Path | None = None,
+) -> VersionsReport:
+    """What :func:`versions` does, for a request."""
     wanted = parse(requirements)
-    found, told = catalog(content), progress or Silence()
-    found.task(task)
+    content, listener = catalog(request.content), progress or Silence()
+    content.task(task)
     if frameworks is None:
-        chosen = frontends_of(found, wanted[0].distribution)
+        chosen = frontends_of(content, wanted[0].distribution)
     else:
-        chosen = api.chosen_frontends(found, frameworks)
-    if launches is None and budget_s is None:
-        launches = LAUNCHES
-    settings = api.settings_of(
-        found,
-        task,
-        preset=preset,
-        device=device,
-        threads=threads,
-        steps=steps,
-        seed=seed,
-        dtype=dtype,
-        launches=launches,
-        budget_s=budget_s,
-        rounds=rounds,
-        timeout_s=timeout_s,
-    )
-    settings = dataclasses.replace(settings, ratio_error=RATIO_ERROR)
-    contestants = contestants_of(found, chosen, wanted)
-    with venvs.undisturbed(if_busy, told):
-        made = _equipped(contestants, task, found, told, environments)
-    store = Path(output) if output is not None else default_store()
-    return VersionsReport(runner.measure(found, contestants, settings, store, told, if_busy=if_busy), made)
+        chosen = api.chosen_frontends(content, frameworks)
+    if request.launches is None and request.budget_s is None and request.precision is None:
+        request = dataclasses.replace(request, launches=LAUNCHES)
+    settings = dataclasses.replace(api.settings_of(content, task, request), ratio_error=RATIO_ERROR)
+    contestants = contestants_of(content, chosen, wanted)
+    with venvs.undisturbed(request.if_busy, listener):
+        equipped = _equipped(contestants, task, content, listener, environments)
+    store = api.store_of(request.output)
+    run = runner.measure(content, contestants, settings, store, listener, if_busy=request.if_busy)
+    return VersionsReport(run, equipped)
 
 
 def parse(requirements: str | Iterable[str]) -> list[Version]:
@@ -205,7 +183,7 @@ def frontends_of(found: Catalog, distribution: str) -> list[Frontend]:
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
-        raise WorkbenchError(f"no frontend imports {distribution} by itself: name those to measure with --frameworks")
+        raise WorkbenchError(f"no frontend imports {distribution} by itself: name those to measure (frameworks)")
     return chosen
 
 

@@ -41,8 +41,8 @@ def repository(folder: Path) -> Path:
         return Path(_git(folder, "rev-parse", "--show-toplevel"))
     except _GitError:
         raise WorkbenchError(
-            f"{folder} is in no git repository: run this in a clone, or name one that holds tasks/ and frontends/ "
-            "with --content"
+            f"{folder} is in no git repository: run this in a clone, or name a folder of one (content) that "
+            "holds tasks/ and frontends/"
         ) from None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARKER = "workbench-export.txt"
-_SAYS = "Written by `workbench export`; --force replaces this folder as long as this file is here.\n"
+_SAYS = "Written by `workbench export` or `site`, which replace this folder (force) as long as this file is here.\n"
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def file(target: Path, *, force: bool) -> Iterator[Path]:
     """
     with _writing(target):
         if target.is_dir() and not target.is_symlink():
-            raise WorkbenchError(f"{target} is a folder; this format is a file, so name one with --output")
+            raise WorkbenchError(f"{target} is a folder; this format is a file, so name one")
         _refuse_existing(target, force)
         temporary = _beside(target)
         try:
@@ -54,7 +54,7 @@ def folder(target: Path, *, force: bool) -> Iterator[Path]:
         _refuse_existing(target, force)
         exists = target.exists() or target.is_symlink()
         if exists and (target.is_symlink() or not (target / MARKER).is_file()):
-            raise WorkbenchError(f"{target} is no folder that an export wrote: choose another --output, or remove it")
+            raise WorkbenchError(f"{target} is no folder that an export wrote: choose another, or remove it")
         temporary = _beside(target)
         try:
             temporary.mkdir()
@@ -87,7 +87,7 @@ def _refuse_existing(target: Path, force: bool) -> None:
 
 
 def _exists(target: Path) -> WorkbenchError:
-    return WorkbenchError(f"{target} exists: choose another --output, or replace it with --force")
+    return WorkbenchError(f"{target} exists: write elsewhere, or let it be replaced (force)")
 
 
 def _beside(target: Path) -> Path:

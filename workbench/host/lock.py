@@ -9,9 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
-
-CHOICES = ("wait", "refuse")
+from workbench.errors import OptionError, WorkbenchError
 
 
 def lock_path() -> Path:
@@ -41,9 +39,8 @@ def measuring(if_busy: str, say: Callable[[str], None], path: Path | None = None
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if if_busy == "refuse":
-                raise WorkbenchError(
-                    "another session is measuring on this host: let it end, or wait for it with --if-busy wait"
-                ) from None
+                reason = "another session is measuring on this host: let it end, or wait for it"
+                raise OptionError("if_busy", if_busy, reason) from None
             say("waiting for another session on this host to end")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

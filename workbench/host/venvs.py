@@ -336,7 +336,7 @@ def settle(
     if not build:
         for contestant in needing:
             wanted = ", ".join(contestant.frontend.requirements)
-            reason = f"needs an environment of its own ({wanted}): add --build-environments"
+            reason = f"needs an environment of its own ({wanted}), to be built when asked for (build_environments)"
             contestant.fail(WorkerFailedError(Outcome.UNAVAILABLE, reason))
     elif needing:
         with undisturbed(if_busy, progress):

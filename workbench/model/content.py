@@ -70,7 +70,7 @@ class Frontend:
 
     @property
     def install(self) -> str:
-        """The line that installs what this frontend needs."""
+        """The line that installs what this frontend needs, or how else it comes."""
         if self.requirements:
-            return f"workbench run TASK -f {self.id} --build-environments"
+            return "an environment of its own, to be built when asked for (build_environments)"
         return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"

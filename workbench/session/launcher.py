@@ -207,7 +207,7 @@ class WorkerProcess:
             ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 self._save_stack()
-                reason = f"no answer within {timeout_s:g} s in {self._phase!r} (--timeout); its stack is in the log"
+                reason = f"no answer in {self._phase!r} within {timeout_s:g} s, the time limit; its stack is in the log"
                 raise WorkerFailedError(Outcome.TIMEOUT, reason)
             if self._answers not in ready:  # ended, and nothing left to read
                 raise self._death()

@@ -229,7 +229,7 @@ def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exc
         record = records.fold(events)
     except WorkbenchError:
         return WorkbenchError(reason)
-    remedy = f"make room, then `workbench run --resume {folder.name.removeprefix(PARTIAL)}`"
+    remedy = f"make room, then resume run {folder.name.removeprefix(PARTIAL)}"
     return NotWrittenError(Run(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-
-from workbench.errors import WorkbenchError
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
@@ -56,30 +53,6 @@ def format_range(time: float | None, low: float | None, high: float | None) -> s
         return "–"
     share = max(high / time - 1, 1 - low / time)
     return f"±{100 * share:.{1 if share < 0.01 else 0}f} %"
-
-
-def parse_seconds(text: str) -> float:
-    """Seconds from "60", "60s", "1.5m" or "2h".
-
-    Raises:
-        WorkbenchError: for anything else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", text.strip())
-    if match is None:
-        raise WorkbenchError(f"no duration: {text!r}; write seconds or minutes, such as 60s or 5m")
-    return float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2] or "s"]
-
-
-def parse_share(text: str) -> float:
-    """A share from "2%" or "0.02".
-
-    Raises:
-        WorkbenchError: for anything else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%)?", text.strip())
-    if match is None:
-        raise WorkbenchError(f"no share: {text!r}; write a percentage, such as 2%")
-    return float(match[1]) / (100 if match[2] else 1)
 
 
 def three_digits(value: float) -> str:

@@ -196,9 +196,8 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise WorkbenchError(
-            f"cannot write results to {store}: {error.strerror}; choose another folder with --output"
-        ) from None
+        reason = f"cannot write results to {store}: {error.strerror}; choose another folder"
+        raise WorkbenchError(reason) from None
     return folder
 
 

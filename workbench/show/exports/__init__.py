@@ -7,6 +7,7 @@ and shows no time of a contestant that was not proven.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from workbench.show.exports import csv, latex, markdown, parquet, pyperf, tensor
 if TYPE_CHECKING:
     from workbench.store.results import Run
 
-__all__ = ["FORMATS", "Format", "export"]
+__all__ = ["FORMATS", "Format", "export", "format_of", "text"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,38 @@ def export(run: Run, format: str, path: str | Path | None = None, *, force: bool
         WorkbenchError: for an unknown format, a path that exists, a package that is missing, a run without what the
             format needs, or a disk that cannot be written. Nothing is left behind then.
     """
-    if format not in FORMATS:
-        raise WorkbenchError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
-    chosen = FORMATS[format]
+    chosen = format_of(format)
     target = Path(path) if path is not None else Path(_name(run, format) + chosen.suffix)
     writing = files.folder if chosen.folder else files.file
     with writing(target, force=force) as temporary, run.reading():
         chosen.write(run, temporary)
     return target
+
+
+def format_of(name: str) -> Format:
+    """The format of a name.
+
+    Raises:
+        WorkbenchError: when there is none.
+    """
+    if name not in FORMATS:
+        raise WorkbenchError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def text(run: Run, format: str) -> str:  # noqa: A002
+    """A run in a format that is one file, as the text of that file.
+
+    Raises:
+        WorkbenchError: for an unknown format, one that is a folder of files, or a run without what it needs.
+    """
+    chosen = format_of(format)
+    if chosen.folder:
+        raise WorkbenchError(f"{format} is a folder of files, not one text")
+    with tempfile.TemporaryDirectory() as folder, run.reading():
+        target = Path(folder) / f"export{chosen.suffix}"
+        chosen.write(run, target)
+        return target.read_text(encoding="utf-8")
 
 
 def _name(run: Run, format: str) -> str:  # noqa: A002

@@ -88,7 +88,7 @@ def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog 
         if mode.id not in holes:
             folders.setdefault(mode.folder, []).append(mode)
     if not folders:
-        reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "--frameworks takes ids, families or all"
+        reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "give ids, families or all"
         raise WorkbenchError(f"nothing to show of {task}: {reason}")
     sources = tuple(_source(found, task, modes) for modes in folders.values())
     return Comparison(task, sources, _marked(sources), holes)

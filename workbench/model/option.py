@@ -1,0 +1,239 @@
+"""How an option is declared once, and what is made of a declaration: a check, a keyword argument, a sentence of help.
+
+A class of options is a frozen dataclass below :class:`Asked` whose fields are made with :func:`option`. Its checks come
+from :meth:`Asked.of`, its keyword arguments and their documentation from :func:`keywords`, and its flags from
+:mod:`workbench.cli.options`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import numbers
+import os
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from workbench.errors import OptionError
+
+METADATA = "option"
+PLACEHOLDER = re.compile(r"^    \*\*options:.*$", re.MULTILINE)
+WIDTH = 112
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Notation:
+    """A way to write a number as a text: its name, both directions, and what a number that is given as such means."""
+
+    name: str
+    number: str
+    parse: Callable[[str], float]
+    format: Callable[[float], str]
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds from "60", "60s", "1.5m" or "2h".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", text.strip())
+    if match is None:
+        raise ValueError("write a duration in seconds or minutes, such as 60s or 5m")
+    return float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2] or "s"]
+
+
+def parse_share(text: str) -> float:
+    """A share from "2%" or "0.02".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%)?", text.strip())
+    if match is None:
+        raise ValueError("write a percentage, such as 2%")
+    return float(match[1]) / (100 if match[2] else 1)
+
+
+SECONDS = Notation("DURATION", "A number is in seconds.", parse_seconds, lambda seconds: f"{seconds:g}s")
+SHARE = Notation("SHARE", "A number is a share, such as 0.02.", parse_share, lambda share: f"{100 * share:g}%")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command.
+
+    Attributes:
+        help: a sentence that is read in a notebook and in a terminal alike.
+        name: the keyword argument.
+        type: what it may be, as an annotation.
+        default: what it is when it is not given.
+        unset: what None stands for, in words.
+        short: a flag of one letter, such as "-p".
+        notation: how its number is written as a text, if it may be.
+        choices: the only values it may have, if they are few.
+        least: the smallest number it may be.
+        between: two numbers that it lies between, without being either.
+        refused: why a command does not take it; empty where it does.
+        variants: by command, attributes that are different there.
+    """
+
+    help: str
+    name: str = ""
+    type: Any = None
+    default: Any = None
+    unset: str = ""
+    short: str = ""
+    notation: Notation | None = None
+    choices: Sequence[Any] = ()
+    least: float | None = None
+    between: tuple[float, float] | None = None
+    refused: str = ""
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def flag(self) -> str:
+        """Its flag on the command line."""
+        return flag_of(self.name)
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The members of its type if that is a union, else its type alone."""
+        union = typing.get_origin(self.type) in (typing.Union, types.UnionType)
+        return typing.get_args(self.type) if union else (self.type,)
+
+    def accept(self, value: Any) -> Any:
+        """A value that was asked for, read where it is a text and checked.
+
+        Raises:
+            OptionError: says what it must be.
+        """
+        if self.refused:
+            raise OptionError(self.name, value, self.refused)
+        if value is None and type(None) in self.kinds:
+            return None
+        try:
+            read = self.notation.parse(value) if self.notation and isinstance(value, str) else value
+        except ValueError as error:
+            raise OptionError(self.name, value, str(error)) from None
+        if not any(_is_a(kind, read) for kind in self.kinds):
+            raise OptionError(self.name, value, f"must be {_either(_WORDS.get(kind, kind) for kind in self.kinds)}")
+        if self.choices and read not in self.choices:
+            raise OptionError(self.name, value, f"choose {_either(self.choices)}")
+        if self.least is not None and not read >= self.least:  # so that NaN is refused, too
+            raise OptionError(self.name, value, f"must be at least {self.text_of(self.least)}")
+        if self.between and not self.between[0] < read < self.between[1]:
+            raise OptionError(self.name, value, f"must lie between {' and '.join(map(self.text_of, self.between))}")
+        return read
+
+    def text_of(self, number: float) -> str:
+        """A number in this option's notation."""
+        return self.notation.format(number) if self.notation else f"{number:g}"
+
+
+def option(default: Any, help: str, **how: Any) -> Any:  # noqa: A002 - what it is called everywhere
+    """A field of a class of options; ``how`` are attributes of :class:`Option`."""
+    return field(default=default, metadata={METADATA: Option(help, default=default, **how)})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A class of options: what was asked for."""
+
+    @classmethod
+    def options(cls, command: str) -> dict[str, Option]:
+        """Its options as a command has them, by name; those that it refuses are among them."""
+        hints = typing.get_type_hints(cls)
+        found = {}
+        for entry in dataclasses.fields(cls):
+            declared: Option = entry.metadata[METADATA]
+            changes = declared.variants.get(command, {})
+            found[entry.name] = dataclasses.replace(declared, name=entry.name, type=hints[entry.name], **changes)
+        return found
+
+    @classmethod
+    def of(cls, command: str, values: Mapping[str, Any]) -> Self:
+        """What is asked of a command, read and checked; options that are not given have their defaults.
+
+        Raises:
+            OptionError: for a value that is not allowed, or an option that this command refuses.
+            TypeError: for a name that no option has.
+        """
+        known = cls.options(command)
+        for name in values:
+            if name not in known:
+                taken = [option.name for option in known.values() if not option.refused]
+                close = difflib.get_close_matches(name, taken, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise TypeError(f"{command}() got an unexpected keyword argument {name!r}{hint}")
+        return cls(**{name: known[name].accept(value) for name, value in values.items()})
+
+
+def keywords(asked: type[Asked], command: str) -> Callable[[F], F]:
+    """Show the options of a class as the keyword arguments of a function that takes ``**options``.
+
+    The signature lists them for help and completion, and the line of the docstring that begins with ``**options:`` is
+    replaced by a line for each.
+    """
+
+    def described(function: F) -> F:
+        taken = [option for option in asked.options(command).values() if not option.refused]
+        signature = inspect.signature(function)
+        own = [entry for entry in signature.parameters.values() if entry.kind is not entry.VAR_KEYWORD]
+        made = [parameter(option.name, option.type, option.default) for option in taken]
+        function.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+        if function.__doc__:  # there is none under -OO
+            lines = "\n".join(map(_documented, taken))
+            function.__doc__ = PLACEHOLDER.sub(lambda _: lines, inspect.cleandoc(function.__doc__))
+        return function
+
+    return described
+
+
+def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """A keyword argument of a signature."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def flag_of(name: str) -> str:
+    """The flag of a keyword argument: "--timeout" of "timeout_s"; the unit is written with the value."""
+    return f"--{name.removesuffix('_s').replace('_', '-')}"
+
+
+def _documented(declared: Option) -> str:
+    number = f" {declared.notation.number}" if declared.notation else ""
+    unset = f" When None: {declared.unset}." if declared.unset else ""
+    line = f"{declared.name}: {declared.help}{number}{unset}"
+    return textwrap.fill(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+_ACCEPTED: Mapping[Any, Any] = {int: numbers.Integral, float: numbers.Real, Path: os.PathLike}
+_WORDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    Path: "a path",
+    type(None): "None",
+}
+
+
+def _is_a(kind: Any, value: object) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    origin = typing.get_origin(kind) or kind
+    return isinstance(value, _ACCEPTED.get(origin, origin))
+
+
+def _either(words: Iterable[object]) -> str:
+    *first, last = map(str, words)
+    return f"{', '.join(first)} or {last}" if first else last
