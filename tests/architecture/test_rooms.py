@@ -1,4 +1,4 @@
-"""The rooms of the package: each may use those below it, for types too; and no modules import each other in a circle."""
+"""The rooms of the package: each may use those below it, for types too; and nothing is imported in a circle."""
 
 from __future__ import annotations
 

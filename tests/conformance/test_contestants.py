@@ -13,8 +13,8 @@ from workbench.catalog import catalog
 from workbench.catalog.content import package_root
 from workbench.host import machine
 from workbench.model.contestant import Contestant
-from workbench.model.records import Settings
 from workbench.model.progress import Silence
+from workbench.model.records import Settings
 
 
 @pytest.fixture(scope="module")

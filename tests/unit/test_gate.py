@@ -16,7 +16,6 @@ from workbench.comparison.commits import ALONE, Gate, Ladder
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.records import Launch, Round
 from workbench.model.outcomes import Outcome
 from workbench.session.stopping import Spent
 from workbench.show import gate as report

@@ -32,7 +32,7 @@ class RunPlots:
     def loss(self, title: str | None = None) -> Figure:
         """The loss over the steps, and how far each frontend is from the float64 reference."""
         run = self.run
-        return curves.loss(run.losses, run.colors, title=title or run.title, tolerance=run.info["tolerance"])
+        return curves.loss(run.losses, run.colors, title=title or run.title, tolerance=run.record.tolerance)
 
     def time(self, title: str | None = None) -> Figure:
         """The steady step with its interval, and the first step; the fastest first."""
@@ -40,7 +40,7 @@ class RunPlots:
 
     def phases(self, title: str | None = None) -> Figure:
         """The time to the task's last step: import, set-up, first step, steady steps."""
-        steps = self.run.info["problem"]["steps"]
+        steps = self.run.record.problem.steps
         return times.phases(self.run.table, title=title or self.run.title, steps=steps)
 
     def sweep(self, title: str | None = None) -> Figure:
