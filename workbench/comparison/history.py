@@ -18,8 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError, one_line, unknown
-from workbench.show.tables import format_range
-from workbench.show.units import format_seconds
+from workbench.show.units import format_range, format_seconds
 from workbench.statistics.jumps import DELTA, PENALTY, SHORTEST, WINDOW, Jump, jumps
 from workbench.store import index
 from workbench.store.records import scrubbed

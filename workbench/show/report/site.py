@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import WorkbenchError, one_line
 from workbench.show.report import page
 from workbench.show.report.parts import Table, interval, usable
-from workbench.show.tables import format_error
-from workbench.show.units import format_seconds
+from workbench.show.units import format_error, format_seconds
 from workbench.store import results
 
 if TYPE_CHECKING:
