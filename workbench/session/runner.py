@@ -39,6 +39,10 @@ from workbench.store.results import PARTIAL, Run
 from workbench.wire import exchange
 
 
+class ProblemNotMadeError(WorkbenchError):
+    """The task could not make its problem, so nothing was measured."""
+
+
 class NotWrittenError(Exception):
     """What was measured is in ``run``, but it could not all be written: the disk is full or gone."""
 
@@ -261,7 +265,7 @@ def _run(session: Session, record: Record) -> None:
     except WorkerFailedError as failure:
         printed = session.folder / "reference" / "log.txt"
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
-        raise WorkbenchError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
+        raise ProblemNotMadeError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from workbench.catalog import Catalog
     from workbench.model.content import Frontend
-    from workbench.store.results import Run
+    from workbench.store.index import IndexedRun, UnfinishedRun
 
 
 def as_json(content: Catalog) -> dict[str, Any]:
@@ -99,20 +99,23 @@ def _matrix(content: Catalog) -> Table:
     return matrix
 
 
-def run_facts(run: Run) -> dict[str, Any]:
+def run_facts(run: IndexedRun, store: Path) -> dict[str, object]:
     """A run in a line of `workbench results --json`."""
-    settings = run.info["settings"]
-    outcomes = {contestant["frontend"]: contestant["outcome"] for contestant in run.contestants}
     return {
-        "run": run.id,
-        "started": run.info["started"],
-        **{name: settings[name] for name in ("task", "preset", "device", "threads", "dtype")},
-        "outcomes": outcomes,
+        "run": run.run,
+        "started": run.started,
+        "task": run.task,
+        "preset": run.preset,
+        "device": run.device,
+        "threads": run.threads,
+        "dtype": run.dtype,
+        "outcomes": run.outcomes,
+        "path": str(store / run.run),
     }
 
 
-def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
-    """Runs, newest first, each as in :func:`run_facts`."""
+def runs_table(runs: Sequence[IndexedRun]) -> Table:
+    """Runs, newest first."""
     from rich.table import Table
     from rich.text import Text
 
@@ -120,25 +123,25 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     for heading in ("run", "device", "contestants"):
         shown.add_column(heading, overflow="fold")
     for run in runs:
-        outcomes = list(run["outcomes"].values())
+        outcomes = list(run.outcomes.values())
         counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
-        shown.add_row(*(Text(one_line(text)) for text in (run["run"], str(run["device"]), counts)))
+        shown.add_row(*(Text(one_line(text)) for text in (run.run, run.device, counts)))
     return shown
 
 
-def unfinished_lines(runs: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
     """Runs without an end, each with what can be done about it."""
     from rich.text import Text
 
     lines: list[RenderableType] = []
     for run in runs:
-        name = one_line(run["run"])
-        if run["measuring"]:
+        name = one_line(run.run)
+        if run.measuring:
             hint = "is being measured"
-        elif run["launches"]:
-            hint = f"was cut off after {run['launches']} finished launches: `workbench run --resume {name}`"
+        elif run.launches:
+            hint = f"was cut off after {run.launches} finished launches: `workbench run --resume {name}`"
         else:
-            hint = f"was cut off before anything was measured: {one_line(run['path'])} can be removed"
+            hint = f"was cut off before anything was measured: {one_line(run.path)} can be removed"
         lines.append(Text(f"{name} {hint}", style="yellow"))
     return lines
 

@@ -40,6 +40,11 @@ def format_share(share: float | None) -> str:
     return f"{100 * share:.{0 if abs(round(100 * share, 1) - round(100 * share)) < 0.05 else 1}f} %"
 
 
+def format_change(change: float | None) -> str:
+    """A relative change in percent, for example "+3.0 %"; "–" for None."""
+    return "–" if change is None else f"{round(100 * change, 1) + 0.0:+.1f} %"
+
+
 def format_error(error: float | None) -> str:
     """A relative difference: "exact", "1.0e-07", or "–" where nothing was compared."""
     if error is None:
