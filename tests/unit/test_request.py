@@ -158,7 +158,6 @@ WRONG = [
     (RUN, "max_alive", -1, "-1", "must be at least 1"),
     (RUN, "steps", "many", "many", "must be a whole number or None"),
     (RUN, "steps", 1.5, "1.5", "must be a whole number or None"),
-    (RUN, "rounds", True, "True", "must be a whole number"),
     (RUN, "warm_cache", "yes", "yes", "must be True or False"),
     (RUN, "output", 3, "3", "must be a text, a path or None"),
     (RUN, "dtype", "float16", "float16", "choose float32 or float64"),
@@ -185,6 +184,11 @@ def test_a_value_that_is_not_allowed_is_one_line_in_the_words_of_who_asked(comma
 def test_numbers_may_be_written_as_texts_and_come_from_numpy():
     request = Request.of(RUN, {"budget_s": "1.5m", "precision": "2%", "threads": np.int64(2), "timeout_s": 7})
     assert (request.budget_s, request.precision, request.threads, request.timeout_s) == (90, 0.02, 2, 7)
+
+
+def test_true_is_no_number():
+    with pytest.raises(OptionError, match="rounds=True: must be a whole number"):
+        Request.of(RUN, {"rounds": True})
 
 
 def test_a_misspelt_option_is_an_error_with_a_suggestion():
@@ -357,6 +361,12 @@ def test_a_folder_is_not_written_to_standard_output(cli, tmp_path, words):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("workbench: --output -: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_only_switched_on_is_named_without_a_value():
+    with pytest.raises(OptionError) as caught:
+        Request.of(VERSIONS, {"build_environments": True})
+    assert worded(caught.value).startswith("--build-environments: every version")
 
 
 def test_a_refused_option_says_why(cli, tmp_path):
