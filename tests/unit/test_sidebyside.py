@@ -250,7 +250,7 @@ def test_json_gives_the_parts(cli):
     [
         (["linreq"], "did you mean linreg?"),
         (["linreg", "-f", "nunpy"], "did you mean numpy?"),
-        (["linreg", "-f", ","], "--frameworks takes"),
+        (["linreg", "-f", ","], "give ids, families or all"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_one_line(cli, words, said):

@@ -236,6 +236,18 @@ def test_a_version_that_cannot_be_installed_is_a_row_and_the_others_are_measured
     assert workbench.load(report.run.path).rows[0].outcome is Outcome.UNAVAILABLE
 
 
+def test_versions_are_measured_with_the_options_of_a_run(tmp_path, monkeypatch, quick):
+    import sys
+
+    monkeypatch.setattr(venvs, "provide", lambda *_: venvs.Environment(sys.executable, {"numpy": "2.4.6"}, ()))
+    options = {"profile": "stock", "sweep": "size", "warm_cache": True, "max_alive": 1, "timeout_s": "2m"}
+    report = workbench.versions("numpy==2.2.6,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **options, **quick)
+    settings = report.run.info["settings"]
+    assert (settings["profile"], settings["warm_cache"], settings["max_alive"]) == ("stock", True, 1)
+    assert settings["timeout_s"] == 120
+    assert set(report.run.sweep["frontend"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
