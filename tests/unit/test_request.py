@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
+from workbench.catalog.content import package_root
 
 import workbench
 from workbench import api
 from workbench import cli as command_line
-from workbench.catalog.content import package_root
 from workbench.cli.options import asks_for, worded
 from workbench.errors import OptionError, WorkbenchError
 from workbench.model.contestant import Settings
