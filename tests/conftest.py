@@ -142,7 +142,9 @@ def full_run(tmp_path: Path, numpy_run: Run) -> Run:
     ]
     first, contestants = numpy_run.contestants[0], []
     for index, frontend in enumerate(catalog().frontends.values()):
-        shutil.copytree(folder / "contestants/numpy_manual", folder / "contestants" / frontend.id, dirs_exist_ok=True)
+        shutil.copytree(
+            numpy_run.path / "contestants/numpy_manual", folder / "contestants" / frontend.id, dirs_exist_ok=True
+        )
         late = frontend.compiles is not None
         contestants.append(
             dataclasses.replace(

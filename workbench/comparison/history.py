@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from workbench.show.charts.kinds import RunPoint
+
 SHOWN = 20  # runs of a series that a terminal or a page gets, besides its jumps
 HEADINGS = ("run", "step", "within", "change", "jump", "what changed")
 JUMPED = HEADINGS.index("jump")
@@ -115,8 +117,10 @@ class History:
     def plot(self) -> Figure:
         """Step times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
+        from workbench.show.charts import kinds
 
-        return plots.history(self.table, [series.label for series in self.series], title=self.title)
+        drawn = [kinds.Series(series.label, _points(series)) for series in self.series]
+        return plots.history(drawn, title=self.title)
 
     def save(self, path: str | Path) -> Path:
         """Draw it into a file.
@@ -267,6 +271,18 @@ def _levels(series: Series) -> list[dict[str, float | None]]:
     return [
         none if point["step_s"] is None else {"level_s": by_place[place := next(places)], "jump": ratios.get(place)}
         for point in series.points
+    ]
+
+
+def _points(series: Series) -> list[RunPoint]:
+    """The timed runs of a series, as a chart shows them."""
+    from workbench.show.charts.kinds import RunPoint
+
+    names = ("step_s", "step_s_low", "step_s_high")
+    return [
+        RunPoint(point["date"], *(point[name] for name in names), level["level_s"] or 0.0, level["jump"])
+        for point, level in zip(series.points, _levels(series), strict=True)
+        if point["step_s"] is not None
     ]
 
 
