@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 
 ROOT = package_root()
 MODULES = {

@@ -56,7 +56,7 @@ def nonsense(new_content, cli, tmp_path_factory):
     content.plant("injects", content.changed((START, f"    raise RuntimeError({INJECTION})\n{START}")))
     store = tmp_path_factory.mktemp("store")
     words = ["run", "linreg", "--steps=3", "--launches=1", "--rounds=1", "--content", content.root, "--output", store]
-    done = cli(*words, "--json", TMPDIR=str(tmp_path_factory.mktemp("temporary")))
+    done = cli(*words, "-f", content.frontends, "--json", TMPDIR=str(tmp_path_factory.mktemp("temporary")))
     assert "Traceback" not in done.stderr, done.stderr
     return store, {row["frontend"]: row for row in json.loads(done.stdout)["contestants"]}
 

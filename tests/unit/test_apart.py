@@ -1,8 +1,8 @@
 """Runs made at different times: what is compared, what is not, and the unpaired statistics behind it."""
 
-import copy
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from workbench import testing
 from workbench.comparison import Gate, apart
 from workbench.errors import WorkbenchError
+from workbench.model import metric
+from workbench.model.device import Device
+from workbench.model.metric import Direction, Metric
+from workbench.model.outcomes import Outcome
 from workbench.show import gate as report
 from workbench.statistics import ALPHA, Verdict, compare_apart
 from workbench.store.results import Run
@@ -89,22 +94,28 @@ def test_a_mistake_in_the_call_is_said():
 # Rows
 
 
+def launches(seed, change=0.0, stage="train"):
+    """Eight launches of one block each."""
+    times = enumerate(noisy(seed, 8, change))
+    return [testing.launch(number, [float(seconds)], stage=stage, rounds=[number]) for number, seconds in times]
+
+
+def run(name, *contestants, **fields):
+    rounds = [dataclasses.replace(testing.rounds(1, 1)[0], launch=number, number=number) for number in range(8)]
+    return testing.run(Path(name), *contestants, **{"rounds": rounds, **fields})
+
+
 @pytest.fixture
-def runs(numpy_run):
+def runs():
     """Two runs of eight launches each, the second a tenth slower, to be changed."""
+    return [
+        run(name, testing.contestant("numpy_manual", launches(seed, change)))
+        for seed, (name, change) in enumerate({"base": 0.0, "head": 0.1}.items())
+    ]
 
-    def made(name, seed, change):
-        info, contestants = copy.deepcopy((numpy_run.info, numpy_run.contestants))
-        first = contestants[0]["launches"][0]
-        launches = [
-            {**copy.deepcopy(first), "launch": number, "blocks": [step], "rounds": [number]}
-            for number, step in enumerate(noisy(seed, 8, change))
-        ]
-        contestants[0]["launches"] = launches
-        info["rounds"] = [{**info["rounds"][0], "launch": n, "round": n, "flags": []} for n in range(8)]
-        return Run(numpy_run.path.with_name(name), info, contestants)
 
-    return made("base", 0, 0.0), made("head", 1, 0.1)
+def changed(found, **fields):
+    return Run(found.path, dataclasses.replace(found.record, **fields))
 
 
 def only(runs):
@@ -116,29 +127,60 @@ def test_runs_of_one_machine_and_problem_are_compared(runs):
     row = only(runs)
     assert row.finding == "slower"
     assert row.ratio == pytest.approx(1.1, rel=0.02)
+    assert (row.stage, row.launches, row.run) == ("train", 16, "head")
     gate = Gate("base", "head", [row], [], 0.03, apart=True)
     assert gate.exit_code == 1
     for text in (report.markdown(gate), report.html(gate)):
         assert "no statistic removes it" in text
 
 
+def test_every_stage_that_both_runs_measured_is_compared(runs):
+    for found, change in zip(runs, (0.0, -0.1), strict=True):
+        for launch, other in zip(found.contestants[0].launches, launches(5, change, "infer"), strict=True):
+            launch.blocks |= other.blocks
+    rows = apart.rows(*runs, delta=0.03)
+    assert [(row.stage, row.finding) for row in rows] == [("train", "slower"), ("infer", "faster")]
+    for launch in runs[0].contestants[0].launches:
+        del launch.blocks["train"]
+    assert only(runs).stage == "infer"
+
+
+def test_metrics_are_compared_whatever_is_said_of_the_times(runs, monkeypatch):
+    monkeypatch.setattr(metric, "METRICS", (Metric("compilations", "compilations", "", Direction.LOWER, "made"),))
+    for found, count in zip(runs, (2.0, 3.0), strict=True):
+        for launch in found.contestants[0].launches:
+            launch.metrics["compilations"] = count
+    different = [runs[0], changed(runs[1], machine_key="another")]
+    for row in (only(runs), only(different)):
+        assert "| 2 → 3 (+50.0 %) |" in report.markdown(Gate("base", "head", [row], [], 0.03, apart=True))
+
+
+def with_settings(found, **settings):
+    return changed(found, settings=dataclasses.replace(found.record.settings, **settings))
+
+
+def with_blas(found):
+    for launch in found.contestants[0].launches:
+        launch.observed["blas"] = "mkl"
+    return found
+
+
 DIFFERENT = {
-    "machine": lambda info, _: info.update(machine_key="another"),
-    "problem": lambda info, _: info["problem"].update(hash="another"),
-    "threads": lambda info, _: info["settings"].update(threads=2),
-    "profile": lambda info, _: info["settings"].update(profile="stock"),
-    "device": lambda info, _: info["settings"].update(device="gpu:0"),
-    "number of CPUs": lambda info, _: info["settings"].update(cpus=[0, 1, 2, 3]),
-    "blas": lambda _, record: [
-        launch.update(observed={**launch["observed"], "blas": "mkl"}) for launch in record["launches"]
-    ],
+    "machine": lambda found: changed(found, machine_key="another"),
+    "problem": lambda found: changed(found, problem=dataclasses.replace(found.record.problem, hash="another")),
+    "threads": lambda found: with_settings(found, threads=2),
+    "profile": lambda found: with_settings(found, profile="stock"),
+    "device": lambda found: with_settings(found, device=Device("gpu")),
+    "dtype": lambda found: with_settings(found, dtype="float64"),
+    "matmul precision": lambda found: with_settings(found, matmul_precision="tf32"),
+    "number of CPUs": lambda found: with_settings(found, cpus=(0, 1, 2, 3)),
+    "blas": with_blas,
 }
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_what_differs_is_named_and_there_is_no_ratio(runs, what):
-    DIFFERENT[what](runs[1].info, runs[1].contestants[0])
-    row = only(runs)
+    row = only([runs[0], DIFFERENT[what](runs[1])])
     assert row.finding == "not comparable"
     assert f"another {what}" in row.reason
     assert (row.ratio, row.low, row.high) == (None, None, None)
@@ -146,28 +188,27 @@ def test_what_differs_is_named_and_there_is_no_ratio(runs, what):
 
 @pytest.mark.parametrize("name", ["task", "preset"])
 def test_another_task_is_refused(runs, name):
-    runs[1].info["settings"][name] = "another"
     with pytest.raises(WorkbenchError, match=f"compare two runs of one {name}"):
-        only(runs)
+        only([runs[0], with_settings(runs[1], **{name: "another"})])
 
 
 def test_other_versions_are_what_is_compared_and_are_named(runs):
-    for launch in runs[1].contestants[0]["launches"]:
-        launch["versions"] = {**launch["versions"], "numpy": "99.0"}
+    for launch in runs[1].contestants[0].launches:
+        launch.versions["numpy"] = "99.0"
     assert "numpy" in only(runs).reason
     assert "to 99.0" in only(runs).reason
 
 
 @pytest.mark.parametrize(("outcome", "finding"), [("invalid", "wrong"), ("error", "failed"), ("timeout", "failed")])
 def test_what_has_failed_shows_no_speed(runs, outcome, finding):
-    runs[1].contestants[0].update(outcome=outcome, reason="because")
-    row = only(runs)
+    failed = testing.contestant("numpy_manual", launches(1), outcome=Outcome(outcome))
+    row = only([runs[0], run("head", failed)])
     assert (row.finding, row.ratio) == (finding, None)
 
 
 def test_frontends_of_one_run_alone_are_new_or_removed(runs):
-    runs[1].contestants[0]["frontend"] = "renamed"
-    assert {row.frontend: row.finding for row in apart.rows(*runs, delta=0.03)} == {
+    renamed = run("head", testing.contestant("renamed", launches(1)))
+    assert {row.frontend: row.finding for row in apart.rows(runs[0], renamed, delta=0.03)} == {
         "numpy_manual": "removed",
         "renamed": "new",
     }

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError
 from workbench.host.files import MARKER
 from workbench.model.outcomes import Outcome

@@ -11,19 +11,23 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from workbench import testing
 from workbench.comparison import judge
 from workbench.comparison.commits import ALONE, Gate, Ladder
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
+from workbench.comparison.sides import MetricChange
+from workbench.model import metric
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
+from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
+from workbench.model.records import Covariates, Round
 from workbench.session.stopping import Spent
 from workbench.show import gate as report
 from workbench.statistics import ALPHA, LADDER, minimum_launches
 
 GOLDEN = Path(__file__).parent / "golden"
 DELTA = 0.03
-COVARIATES = {"span_ns": 1, "throttled": ()}
 FRONTEND = Frontend("numpy_manual", "NumPy", "numpy", "NumPy", (), (), ("cpu",), None, None, None)
 
 
@@ -34,45 +38,39 @@ def times(count, effect=0.0, null=0.0, noise=0.004, seed=0):
     return Times(list(base), list(other * (1 + null)), list(head * (1 + effect)))
 
 
-def records(screening, confirmation=None, **outcomes):
-    """What base, null and head did, as a run records it; and its rounds."""
-    launches = {side: [] for side in SIDES}
-    stages = [(SCREENING, screening), (CONFIRMATION, confirmation or Times([], [], []))]
-    number = 0
-    for stage, found in stages:
-        for place in range(len(found)):
-            for side in SIDES:
-                step = getattr(found, side)[place]
-                launches[side].append(
-                    {
-                        "launch": number,
-                        "stage": stage,
-                        "blocks": [step] * 3,
-                        "rounds": [3 * number, 3 * number + 1, 3 * number + 2],
-                    }
-                )
-            number += 1
-    rounds = [
-        {"launch": place // 3, "round": place, "canary_s": 1e-3, "covariates": dict(COVARIATES), "flags": []}
-        for place in range(3 * number)
+def launches_of(side, screening, confirmation, stage="train"):
+    """The launches of one side, each of three blocks."""
+    made = [(SCREENING, seconds) for seconds in getattr(screening, side)]
+    made += [(CONFIRMATION, seconds) for seconds in getattr(confirmation, side)]
+    return [
+        testing.launch(number, [seconds] * 3, stage=stage, rounds=range(3 * number, 3 * number + 3), purpose=purpose)
+        for number, (purpose, seconds) in enumerate(made)
     ]
-    proof = {"max_relative_error": 1e-7}
-    sides = {
-        side: {
-            "frontend": f"numpy_manual@{side}",
-            "outcome": outcomes.get(side, ("ok", ""))[0],
-            "reason": outcomes.get(side, ("ok", ""))[1],
-            "proof": proof,
-            "launches": launches[side],
-        }
+
+
+def pair(screening, confirmation=None, stage="train", **outcomes):
+    """What base, null and head did, as a run records it."""
+    fresh = confirmation or Times()
+    return {
+        side: testing.contestant(
+            f"numpy_manual@{side}",
+            launches_of(side, screening, fresh, stage),
+            outcome=Outcome(outcomes.get(side, ("ok", ""))[0]),
+            reason=outcomes.get(side, ("ok", ""))[1],
+            group="numpy_manual",
+            side=side,
+        )
         for side in SIDES
     }
-    return sides, rounds
+
+
+def only(sides, pairs=1):
+    (row,) = judge.judge("linreg", "numpy_manual", sides, set(), delta=DELTA, pairs=pairs)
+    return row
 
 
 def judged(screening, confirmation=None, pairs=1, **outcomes):
-    sides, rounds = records(screening, confirmation, **outcomes)
-    return judge.judge("linreg", "numpy_manual", sides, rounds, delta=DELTA, pairs=pairs)
+    return only(pair(screening, confirmation, **outcomes), pairs)
 
 
 # When a pair has enough
@@ -80,22 +78,30 @@ def judged(screening, confirmation=None, pairs=1, **outcomes):
 
 @pytest.mark.parametrize("made", [0, 1, 7, 9, 11, 13])
 def test_between_two_looks_the_screening_goes_on(made):
-    assert judge.next_stage(times(made), times(0), DELTA, 1) == SCREENING
+    assert judge.next_purpose(times(made), times(0), DELTA, 1) == SCREENING
 
 
 def test_what_is_the_same_needs_the_first_look_alone():
-    assert judge.next_stage(times(LADDER[0]), times(0), DELTA, 1) is None
+    assert judge.next_purpose(times(LADDER[0]), times(0), DELTA, 1) is None
 
 
 def test_what_is_noisy_climbs_to_the_top_and_no_further():
-    noisy = [judge.next_stage(times(count, noise=0.2), times(0), DELTA, 1) for count in LADDER]
+    noisy = [judge.next_purpose(times(count, noise=0.2), times(0), DELTA, 1) for count in LADDER]
     assert noisy == [SCREENING, SCREENING, SCREENING, None]
+
+
+@pytest.mark.parametrize("most", LADDER)
+def test_the_screening_goes_on_no_longer_than_it_is_asked_to(most):
+    noisy = [judge.next_stage(times(count, noise=0.2), times(0), DELTA, 1, most) for count in LADDER]
+    assert noisy == [SCREENING if count < most else None for count in LADDER]
+    slow = times(LADDER[0], effect=0.5)
+    assert judge.next_stage(slow, times(0), DELTA, 1, LADDER[0]) == CONFIRMATION, "what was seen is confirmed"
 
 
 def test_what_is_slower_is_confirmed_in_fresh_launches():
     slow = times(LADDER[0], effect=0.1)
     wanted = judge.confirmation_launches(24, judge.look(slow, DELTA))
-    assert [judge.next_stage(slow, times(made), DELTA, 24) for made in (0, wanted - 1, wanted)] == [
+    assert [judge.next_purpose(slow, times(made), DELTA, 24) for made in (0, wanted - 1, wanted)] == [
         CONFIRMATION,
         CONFIRMATION,
         None,
@@ -103,7 +109,7 @@ def test_what_is_slower_is_confirmed_in_fresh_launches():
 
 
 def test_what_is_faster_is_not_confirmed():
-    assert judge.next_stage(times(LADDER[0], effect=-0.1), times(0), DELTA, 1) is None
+    assert judge.next_purpose(times(LADDER[0], effect=-0.1), times(0), DELTA, 1) is None
 
 
 @pytest.mark.parametrize("pairs", [1, 2, 8, 24, 100])
@@ -177,26 +183,27 @@ def test_a_wrong_result_shows_no_speed():
 
 
 def test_a_frontend_that_only_the_head_has_is_proven():
-    sides, rounds = records(times(1))
-    alone = {HEAD: sides[HEAD]}
-    assert judge.judge("linreg", "new", alone, rounds, delta=DELTA, pairs=1).finding is Finding.NEW
-    alone = {HEAD: {**sides[HEAD], "outcome": "invalid", "reason": "check_first_loss"}}
-    assert judge.judge("linreg", "new", alone, rounds, delta=DELTA, pairs=1).finding is Finding.WRONG
+    assert only({HEAD: pair(times(1))[HEAD]}).finding is Finding.NEW
+    assert only({HEAD: pair(times(1), head=("invalid", "check_first_loss"))[HEAD]}).finding is Finding.WRONG
+
+
+def all_launches(sides):
+    return [sides[side].launches for side in SIDES]
 
 
 def test_what_a_round_did_to_all_sides_is_taken_out():
-    sides, rounds = records(times(8, noise=0.0))
-    for side in SIDES:
-        for launch in sides[side]["launches"]:
-            launch["blocks"] = [block * factor for block, factor in zip(launch["blocks"], (1, 7, 3), strict=True)]
-    seen = judge.times_of([sides[side] for side in SIDES], rounds, SCREENING)
+    launches = all_launches(pair(times(8, noise=0.0)))
+    for launch in (launch for of_side in launches for launch in of_side):
+        blocks = launch.of()
+        blocks.seconds = [seconds * factor for seconds, factor in zip(blocks.seconds, (1, 7, 3), strict=True)]
+    seen = judge.times_of(launches, "train", set(), SCREENING)
     np.testing.assert_allclose(np.array(seen.head) / np.array(seen.base), 1.0)
 
 
 def test_a_launch_that_one_side_has_not_finished_does_not_count():
-    sides, rounds = records(times(8))
-    del sides["null"]["launches"][3]
-    assert len(judge.times_of([sides[side] for side in SIDES], rounds, SCREENING)) == 7
+    sides = pair(times(8))
+    del sides["null"].launches[3]
+    assert len(judge.times_of(all_launches(sides), "train", set(), SCREENING)) == 7
 
 
 def test_holm_takes_all_pairs_into_account():
@@ -225,7 +232,7 @@ def test_identical_code_gates_less_often_than_alpha():
             screening = next(
                 found
                 for count in LADDER
-                if judge.next_stage(found := _first(times(24, noise=0.03, seed=seed), count), times(0), DELTA, 4)
+                if judge.next_purpose(found := _first(times(24, noise=0.03, seed=seed), count), times(0), DELTA, 4)
                 != SCREENING
             )
             fresh = judge.confirmation_launches(4, judge.look(screening, DELTA))
@@ -241,44 +248,128 @@ def _first(found, count):
 # The plan
 
 
-def contestants(made=0, sides=SIDES, effect=0.0):
-    found = times(made, effect)
-    members = [Contestant(f"numpy_manual@{side}", FRONTEND, Path(), Path(), group="numpy_manual") for side in sides]
-    for member, side in zip(members, sides, strict=True):
-        for number in range(made):
-            step = getattr(found, side)[number]
-            record = LaunchRecord(number, False, 0.0, 0.0, 0.0, SCREENING, blocks=[step], rounds=[number])
-            member.launches.append(record)
-    rounds = [RoundRecord(number, number, False, 1e-3, None, dict(COVARIATES)) for number in range(made)]
+def contestants(made=0, sides=SIDES, effect=0.0, stage="train", noise=0.004):
+    found = times(made, effect, noise=noise)
+    members = [
+        Contestant(f"numpy_manual@{side}", FRONTEND, Path(), Path(), group="numpy_manual", side=side) for side in sides
+    ]
+    for member in members:
+        for number, seconds in enumerate(getattr(found, member.side)):
+            member.launches.append(testing.launch(number, [seconds], stage=stage, rounds=[number], purpose=SCREENING))
+    rounds = [Round(number, number, False, 1e-3, None, Covariates(span_ns=1)) for number in range(made)]
     return members, rounds
 
 
 def test_the_plan_launches_a_pair_until_it_is_settled():
     plan = Ladder(DELTA, pairs=1)
-    seen = [plan.stages(*contestants(made), Spent(made, 1.0, 0.1)) for made in (0, 1, 7, 8)]
+    seen = [plan.purposes(*contestants(made), Spent(made, 1.0, 0.1)) for made in (0, 1, 7, 8)]
     assert seen == [{"numpy_manual": SCREENING}] * 3 + [{}]
 
 
 def test_the_plan_confirms_what_is_slower():
-    assert Ladder(DELTA, pairs=1).stages(*contestants(8, effect=0.2), Spent(8, 1.0, 0.1)) == {
+    assert Ladder(DELTA, pairs=1).purposes(*contestants(8, effect=0.2), Spent(8, 1.0, 0.1)) == {
         "numpy_manual": CONFIRMATION
     }
 
 
 def test_the_plan_leaves_a_pair_alone_of_which_a_side_has_failed():
-    assert Ladder(DELTA, pairs=1).stages(*contestants(3, ("base", "null")), Spent(3, 1.0, 0.1)) == {}
+    assert Ladder(DELTA, pairs=1).purposes(*contestants(3, ("base", "null")), Spent(3, 1.0, 0.1)) == {}
 
 
 def test_the_plan_proves_a_frontend_without_a_base_once():
     plan = Ladder(DELTA, pairs=0)
-    assert plan.stages(*contestants(0, (HEAD,)), Spent(0, 0.0, 0.0)) == {"numpy_manual": ALONE}
-    assert plan.stages(*contestants(1, (HEAD,)), Spent(1, 1.0, 0.1)) == {}
+    assert plan.purposes(*contestants(0, (HEAD,)), Spent(0, 0.0, 0.0)) == {"numpy_manual": ALONE}
+    assert plan.purposes(*contestants(1, (HEAD,)), Spent(1, 1.0, 0.1)) == {}
 
 
 def test_the_plan_keeps_to_its_budget():
     plan = Ladder(DELTA, pairs=1, budget_s=10.0)
-    assert plan.stages(*contestants(3), Spent(3, 9.0, 0.5)) != {}
-    assert plan.stages(*contestants(3), Spent(3, 9.0, 1.5)) == {}
+    assert plan.purposes(*contestants(3), Spent(3, 9.0, 0.5)) != {}
+    assert plan.purposes(*contestants(3), Spent(3, 9.0, 1.5)) == {}
+
+
+# Stages and metrics
+
+
+def test_every_stage_that_all_sides_measured_is_judged_by_itself():
+    """The training is the same; the inference of the head takes a tenth longer, which a second sample confirms."""
+    sides = pair(times(8), times(8))
+    calls = pair(times(8, 0.1), times(8, 0.1, seed=1), stage="infer")
+    for side, did in sides.items():
+        for launch, other in zip(did.launches, calls[side].launches, strict=True):
+            launch.blocks |= other.blocks
+    rows = judge.judge("linreg", "numpy_manual", sides, set(), delta=DELTA, pairs=1)
+    assert [(row.stage, row.finding) for row in rows] == [("train", Finding.SAME), ("infer", Finding.SLOWER)]
+    found = Gate("base", "head", judge.corrected(rows, 2), [], DELTA)
+    assert found.worse == [rows[1]]
+    assert "linreg numpy_manual infer slower" in report.sentence(found)
+    assert "Time per step or call of head" in report.notes(found)[0]
+    assert "| task | frontend | stage | finding |" in report.markdown(found)
+    assert 'name="numpy_manual infer"' in report.junit(found)
+    assert list(found.table["stage"]) == ["train", "infer"]
+
+
+def test_a_stage_that_one_side_lacks_is_not_judged():
+    sides = pair(times(8), stage="infer")
+    for launch, other in zip(sides[HEAD].launches, pair(times(8))[HEAD].launches, strict=True):
+        launch.blocks |= other.blocks
+    assert only(sides).stage == "infer"
+
+
+def test_the_screening_goes_on_while_any_stage_needs_it_and_then_each_is_confirmed():
+    def purpose(made, **effects):
+        members, rounds = contestants(made, effect=effects.get("train", 0.0))
+        calls, _ = contestants(made, effect=effects.get("infer", 0.0), stage="infer", noise=effects.get("noise", 0.004))
+        for member, other in zip(members, calls, strict=True):
+            for launch, call in zip(member.launches, other.launches, strict=True):
+                launch.blocks |= call.blocks
+        return Ladder(DELTA, pairs=1).purposes(members, rounds, Spent(made, 1.0, 0.1)).get("numpy_manual")
+
+    assert purpose(8) is None
+    assert purpose(8, infer=0.2) == CONFIRMATION
+    assert purpose(8, train=0.2, noise=0.2) == SCREENING
+    assert purpose(24, train=0.2, noise=0.2) == CONFIRMATION
+
+
+ACCURACY = Metric("accuracy", "accuracy", "share", Direction.HIGHER, "of the predictions")
+
+
+@pytest.fixture
+def accuracy(monkeypatch):
+    """A declared metric."""
+    monkeypatch.setattr(metric, "METRICS", (ACCURACY,))
+    return ACCURACY
+
+
+def with_accuracy(**values):
+    sides = pair(times(8))
+    for side, value in values.items():
+        for launch in sides[side].launches:
+            launch.metrics["accuracy"] = value
+    return only(sides)
+
+
+def test_a_metric_is_compared_and_shown_and_fails_no_gate(accuracy):
+    row = with_accuracy(base=0.5, null=0.5, head=0.25)
+    assert row.metrics == (MetricChange("accuracy", 0.5, 0.25, -0.5),)
+    found = Gate("base", "head", [row], [], DELTA)
+    assert (row.finding, found.exit_code) == (Finding.SAME, 0)
+    for shown in (report.markdown(found), report.html(found), report.junit(found)):
+        assert "50 % → 25 % (-50.0 %)" in shown
+    line = found.as_json()["rows"][0]
+    assert (line["accuracy"], line["accuracy_base"], line["accuracy_change"]) == (0.25, 0.5, -0.5)
+    assert found.table["accuracy"].tolist() == [0.25]
+
+
+def test_a_metric_that_one_side_reports_has_no_change(accuracy):
+    assert with_accuracy(head=0.25).metrics == (MetricChange("accuracy", None, 0.25),)
+    assert with_accuracy(base=0.0, head=0.25).metrics == (MetricChange("accuracy", 0.0, 0.25),)
+
+
+def test_a_metric_that_is_not_declared_is_in_no_table():
+    row = with_accuracy(base=0.5, head=0.25)
+    assert row.metrics == ()
+    assert "accuracy" not in report.markdown(Gate("base", "head", [row], [], DELTA))
 
 
 # What is said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import json
 import shutil
 
@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 import workbench
+from workbench import testing
 from workbench.catalog import catalog
 from workbench.comparison import versions as upgrades
 from workbench.errors import WorkbenchError
 from workbench.host import venvs
+from workbench.model import metric
+from workbench.model.metric import Direction, Metric
+from workbench.model.outcomes import Outcome
+from workbench.show import versions as show
 from workbench.store.results import Run
 
 
@@ -42,11 +47,15 @@ def test_what_names_no_two_versions_is_one_sentence(text, said):
 
 def test_the_frontends_are_those_that_import_the_package():
     found = catalog()
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax")] == ["jax_jit"]
-    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu")} == {"tf1", "tf2", "keras"}
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy")] == ["numpy_manual"]
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == ["jax_jit"]
+    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu", "linreg")} == {
+        "tf1",
+        "tf2",
+        "keras",
+    }
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy", "linreg")] == ["numpy_manual"]
     with pytest.raises(WorkbenchError, match="no frontend imports scipy by itself"):
-        upgrades.frontends_of(found, "scipy")
+        upgrades.frontends_of(found, "scipy", "linreg")
 
 
 def test_every_version_is_a_contestant_of_one_session_and_compared_within_its_frontend():
@@ -90,67 +99,96 @@ def test_one_build_of_a_framework_takes_the_place_of_another(tested):
 def make_run(tmp_path, numpy_run):
     """Makes a run of two versions from one: head takes ``factor`` times as long over 8 launches, and may fail."""
 
-    def make(factor=1.1, shift=0.0, **changes) -> Run:
+    def make(factor=1.1, shift=0.0, stages=("train",), metrics=((), ()), **head) -> Run:
         path = tmp_path / "20260101-000000-linreg-points-aaaaaa"
-        template = json.loads((numpy_run.path / "contestants" / "numpy_manual" / "samples.json").read_text())
         shutil.copytree(numpy_run.path, path)
         noise = np.random.default_rng(0).normal(0, 0.002, (2, 8, 5))
         contestants = []
         for number, version in enumerate(("2.2.6", "2.4.6")):
-            name = f"numpy_manual@{version}"
-            one = copy.deepcopy(template) | {"frontend": name, "source": f"numpy=={version}"}
-            one["launches"] = [
-                copy.deepcopy(template["launches"][0])
-                | {
-                    "launch": launch,
-                    "rounds": list(range(launch * 5, launch * 5 + 5)),
-                    "blocks": [1e-4 * factor**number * float(np.exp(x)) for x in noise[number, launch]],
-                }
+            launches = [
+                testing.launch(launch, [1e-4 * factor**number * float(np.exp(x)) for x in noise[number, launch]])
                 for launch in range(8)
             ]
+            for launch in launches:
+                launch.blocks = {stage: launch.of() for stage in stages}
+                launch.metrics = dict(metrics[number])
+            name = f"numpy_manual@{version}"
             shutil.copytree(path / "contestants" / "numpy_manual", path / "contestants" / name)
+            one = testing.contestant(
+                name,
+                launches,
+                frontend="numpy_manual",
+                group="numpy_manual",
+                side=version,
+                source=f"numpy=={version}",
+                proof=numpy_run.contestants[0].proof,
+            )
             contestants.append(one)
         proof = path / "contestants" / "numpy_manual@2.4.6" / "proof.npz"
         arrays = dict(np.load(proof))
         arrays["losses"] = arrays["losses"] * (1 + shift)
         arrays["result/parameters/w"] = arrays["result/parameters/w"] * (1 + shift)
         np.savez(proof, **arrays)
-        contestants[1] |= changes
-        return Run(path, dict(numpy_run.info) | {"rounds": []}, contestants)
+        contestants[1] = dataclasses.replace(contestants[1], **head)
+        return Run(path, dataclasses.replace(numpy_run.record, rounds=[], contestants=contestants))
 
     return make
 
 
 def test_a_slower_version_is_found_with_its_ratio(make_run):
     base, head = upgrades.VersionsReport(make_run(1.1)).rows
-    assert (base["verdict"], base["ratio"]) == (None, None)
-    assert head["verdict"] == "slower"
-    assert head["ratio_low"] < 1.1 < head["ratio_high"]
-    assert head["base"] == "numpy_manual@2.2.6"
-    assert "numpy_manual@2.4.6 takes more time than numpy_manual@2.2.6" in head["sentence"]
+    assert (base.verdict, base.comparison) == (None, None)
+    assert head.verdict == "slower"
+    assert head.comparison.low < 1.1 < head.comparison.high
+    assert head.base == "numpy_manual@2.2.6"
+    assert "numpy_manual@2.4.6 takes more time than numpy_manual@2.2.6" in head.comparison.reason
+
+
+def test_every_stage_has_its_rows_and_its_unit(make_run):
+    report = upgrades.VersionsReport(make_run(1.1, stages=("train", "infer")))
+    assert [(row.stage, row.verdict) for row in report.rows] == [
+        ("train", None),
+        ("train", "slower"),
+        ("infer", None),
+        ("infer", "slower"),
+    ]
+    assert report.table["call_s"].isna().tolist() == [True, True, False, False]
+    assert report.table["step_s"].isna().tolist() == [False, False, True, True]
+    assert "call_s" in report.as_json()["rows"][3]
+    assert ">call</th>" in report._repr_html_()
+
+
+def test_metrics_stand_in_a_column_with_their_change_from_the_base(make_run, monkeypatch):
+    monkeypatch.setattr(metric, "METRICS", (Metric("artefact", "artefact", "bytes", Direction.LOWER, "its size"),))
+    report = upgrades.VersionsReport(make_run(metrics=({"artefact": 2048.0}, {"artefact": 1024.0})))
+    assert "2.0 KiB → 1.0 KiB (-50.0 %)" in report._repr_html_()
+    assert report.table["artefact"].tolist() == [2048, 1024]
+    assert report.as_json()["rows"][1]["artefact_change"] == -0.5
 
 
 def test_the_same_version_twice_is_the_same(make_run):
-    assert upgrades.rows(make_run(1.0))[1]["verdict"] == "same"
+    assert upgrades.rows(make_run(1.0))[1].verdict == "same"
 
 
 def test_numbers_that_did_not_move_are_exact_and_those_that_did_are_told(make_run, tmp_path):
     still = upgrades.rows(make_run())[1]
-    assert (still["loss_drift"], still["result_drift"]) == (0, 0)
+    assert still.drift == upgrades.Drift(0, 0)
     shutil.rmtree(next(tmp_path.iterdir()))
     moved = upgrades.rows(make_run(shift=1e-3))[1]
-    assert 1e-4 < moved["loss_drift"] <= 1.1e-3
-    assert 1e-4 < moved["result_drift"] <= 1.1e-3
-    assert moved["off_by"] == still["off_by"]
+    assert 1e-4 < moved.drift.losses <= 1.1e-3
+    assert 1e-4 < moved.drift.results <= 1.1e-3
+    assert moved.off_by == still.off_by
 
 
-@pytest.mark.parametrize("change", [{"outcome": "unavailable", "launches": [], "proof": None}, {"outcome": "error"}])
+@pytest.mark.parametrize(
+    "change", [{"outcome": Outcome.UNAVAILABLE, "launches": [], "proof": None}, {"outcome": Outcome.ERROR}]
+)
 def test_a_version_without_a_time_is_not_comparable_and_keeps_its_reason(make_run, change):
     run = make_run(**change, reason="cannot be installed: <no> matching")
     report = upgrades.VersionsReport(run)
     head = report.rows[1]
-    assert (head["verdict"], head["ratio"], head["step_s"]) == ("not comparable", None, None)
-    assert any("cannot be installed" in note for note in upgrades.notes(report))
+    assert (head.verdict, head.comparison.ratio, head.steady) == ("not comparable", None, None)
+    assert any("cannot be installed" in note for note in show.notes(report))
     assert "&lt;no&gt;" in report._repr_html_()
     assert "<no>" not in report._repr_html_()
 
@@ -170,7 +208,7 @@ def test_other_packages_that_differ_are_named_and_the_compared_one_is_not(make_r
     }
     report = upgrades.VersionsReport(make_run(), packages)
     assert report.also_differs == {"numpy_manual": {"scipy": ["1.16.0", "1.17.1"]}}
-    assert any("scipy 1.16.0 / 1.17.1" in note for note in upgrades.notes(report))
+    assert any("scipy 1.16.0 / 1.17.1" in note for note in show.notes(report))
 
 
 def test_the_report_is_a_frame_a_page_and_json(make_run):
@@ -193,9 +231,21 @@ def test_a_version_that_cannot_be_installed_is_a_row_and_the_others_are_measured
     monkeypatch.setattr(venvs, "provide", provide)
     report = workbench.versions("numpy==99,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **quick)
     assert list(report.table["outcome"]) == ["unavailable", "ok"]
-    assert report.rows[0]["reason"] == "cannot be installed: No matching distribution found for numpy==99"
-    assert report.rows[1]["verdict"] == "not comparable"
-    assert workbench.load(report.run.path).rows[0]["outcome"] == "unavailable"
+    assert report.rows[0].reason == "cannot be installed: No matching distribution found for numpy==99"
+    assert report.rows[1].verdict == "not comparable"
+    assert workbench.load(report.run.path).rows[0].outcome is Outcome.UNAVAILABLE
+
+
+def test_versions_are_measured_with_the_options_of_a_run(tmp_path, monkeypatch, quick):
+    import sys
+
+    monkeypatch.setattr(venvs, "provide", lambda *_: venvs.Environment(sys.executable, {"numpy": "2.4.6"}, ()))
+    options = {"profile": "stock", "sweep": "size", "warm_cache": True, "max_alive": 1, "timeout_s": "2m"}
+    report = workbench.versions("numpy==2.2.6,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **options, **quick)
+    settings = report.run.info["settings"]
+    assert (settings["profile"], settings["warm_cache"], settings["max_alive"]) == ("stock", True, 1)
+    assert settings["timeout_s"] == 120
+    assert set(report.run.sweep["frontend"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
 
 
 @pytest.mark.parametrize(

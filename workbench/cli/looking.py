@@ -28,13 +28,14 @@ def results(store: Results = None, as_json: Json = False) -> None:
     """List the runs in a folder of runs, newest first, and those that were cut off."""
     from workbench.show import listing
     from workbench.store import index
+    from workbench.store.codec import plain
     from workbench.store.results import default_store
 
     folder = store or default_store()
     runs, damaged = index.runs(folder)
     unfinished = index.unfinished(folder)
     if as_json:
-        print_json({"runs": runs, "unfinished": unfinished})
+        print_json({"runs": [listing.run_facts(run, folder) for run in runs], "unfinished": plain(unfinished)})
     elif runs:
         print_parts(listing.runs_table(runs))
     elif not unfinished:

@@ -8,110 +8,117 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.comparison.judge import BASE, HEAD, Finding, Judgement, ended
+from workbench.comparison import judge
+from workbench.comparison.judge import BASE, HEAD, Finding, Judgement
+from workbench.comparison.sides import shared_stages
 from workbench.errors import WorkbenchError
-from workbench.show.summary import dirty_rounds, launch_step
 from workbench.statistics import compare_apart
+from workbench.statistics.launches import unit_time
 
 if TYPE_CHECKING:
+    from workbench.model.records import ContestantRecord, RunRecord, Settings
     from workbench.store.results import Run
 
-Record = Mapping[str, Any]
-
-SETTINGS = ("device", "profile", "threads", "dtype", "matmul_precision")
 OBSERVED = ("device", "threads", "matmul_precision", "flush_to_zero", "blas")
+"""What must have been observed alike, by the name that a framework's ``observe`` gives it."""
 
 
 def rows(base: Run, head: Run, *, delta: float) -> list[Judgement]:
-    """A row per frontend that either run has.
+    """A row per contestant and stage that either run has.
 
     Raises:
         WorkbenchError: when the runs are of different tasks or presets.
     """
-    for name in ("task", "preset"):
-        before, after = base.info["settings"][name], head.info["settings"][name]
-        if before != after:
+    before, after = base.record.settings, head.record.settings
+    for name, old, new in (("task", before.task, after.task), ("preset", before.preset, after.preset)):
+        if old != new:
             raise WorkbenchError(
-                f"{base.id} is of {name} {before} and {head.id} of {name} {after}: compare two runs of one {name}"
+                f"{base.id} is of {name} {old} and {head.id} of {name} {new}: compare two runs of one {name}"
             )
-    apart = different(base.info, head.info)
-    sides = [{record["frontend"]: record for record in run.contestants} for run in (base, head)]
     with base.reading(), head.reading():
         return [
-            _row(name, sides[0].get(name), sides[1].get(name), base, head, apart, delta) for name in sides[0] | sides[1]
+            row
+            for name, sides in _by_id(base.record, head.record).items()
+            for row in _rows(name, sides, base, head, delta)
         ]
 
 
-def different(base: Record, head: Record) -> str:
+def _by_id(base: RunRecord, head: RunRecord) -> dict[str, dict[str, ContestantRecord]]:
+    """What each contestant did on each side that has it, by its id."""
+    sides: dict[str, dict[str, ContestantRecord]] = {}
+    for side, record in ((BASE, base), (HEAD, head)):
+        for contestant in record.contestants:
+            sides.setdefault(contestant.id, {})[side] = contestant
+    return sides
+
+
+def different(base: RunRecord, head: RunRecord) -> str:
     """Why no two rows of these runs can be compared; empty when they can."""
-    if base["machine_key"] != head["machine_key"]:
-        return f"another machine ({base['machine_key']} and {head['machine_key']})"
-    if base["problem"]["hash"] != head["problem"]["hash"]:
+    if base.machine_key != head.machine_key:
+        return f"another machine ({base.machine_key} and {head.machine_key})"
+    if base.problem.hash != head.problem.hash:
         return "another problem: its bytes differ"
-    for name in SETTINGS:
-        before, after = base["settings"][name], head["settings"][name]
-        if before != after:
-            return f"another {name.replace('_', ' ')} ({before} and {after})"
-    if len(base["settings"]["cpus"]) != len(head["settings"]["cpus"]):
+    old, new = _conditions(base.settings), _conditions(head.settings)
+    for name, before in old.items():
+        if before != new[name]:
+            return f"another {name} ({before} and {new[name]})"
+    if len(base.settings.cpus) != len(head.settings.cpus):
         return "another number of CPUs"
     return ""
 
 
-def _row(
-    name: str, before: Record | None, after: Record | None, base: Run, head: Run, apart: str, delta: float
-) -> Judgement:
-    task = head.info["settings"]["task"]
+def _conditions(settings: Settings) -> dict[str, str]:
+    """The settings that must be alike, in words."""
+    return {
+        "device": f"{settings.device}",
+        "profile": settings.profile,
+        "threads": f"{settings.threads}",
+        "dtype": settings.dtype,
+        "matmul precision": f"{settings.matmul_precision}",
+    }
+
+
+def _rows(name: str, sides: Mapping[str, ContestantRecord], base: Run, head: Run, delta: float) -> list[Judgement]:
+    """The rows of one contestant, one per stage that was compared."""
+    task = head.record.settings.task
+    before, after = sides.get(BASE), sides.get(HEAD)
     if after is None:
-        return Judgement(task, name, Finding.REMOVED, f"only {base.id} has it", run=base.id)
-    proof = after["proof"] or {}
-    row = Judgement(task, name, Finding.NEW, f"only {head.id} has it", run=head.id)
-    row = dataclasses.replace(row, max_relative_error=proof.get("max_relative_error"))
-    if decided := ended({HEAD: after} if before is None else {BASE: before, HEAD: after}):
-        return dataclasses.replace(row, finding=decided[0], reason=decided[1])
+        return [Judgement(task, name, Finding.REMOVED, f"only {base.id} has it", run=base.id)]
+    row = dataclasses.replace(judge.about(task, name, sides), run=head.id)
+    if row.finding is not Finding.NEW:
+        return [row]
     if before is None:
-        return row
-    if reason := apart or _observed_otherwise(before, after):
-        return dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=reason)
-    steps = [_steps(run, record) for run, record in ((base, before), (head, after))]
-    told = compare_apart(*steps, delta=delta)
-    versions = _versions(before, after)
-    return dataclasses.replace(
-        row,
-        finding=Finding(told.verdict.value),
-        reason=f"{told.reason}{f' ({versions})' if versions else ''}",
-        ratio=told.ratio,
-        low=told.low,
-        high=told.high,
-        p=told.p,
-        smallest_detectable=told.smallest_detectable,
-        launches=sum(map(len, steps)),
-    )
+        return [dataclasses.replace(row, reason=f"only {head.id} has it")]
+    if reason := different(base.record, head.record) or _observed_otherwise(before, after):
+        return [dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=reason)]
+    changed = _changed_versions(before, after)
+    found = []
+    for stage in shared_stages([before.launches, after.launches]):
+        times = _times(base, before, stage.name), _times(head, after, stage.name)
+        answer = compare_apart(*times, delta=delta)
+        timed = dataclasses.replace(row, stage=stage.name, p=answer.p, launches=sum(map(len, times))).compared(answer)
+        found.append(dataclasses.replace(timed, reason=f"{timed.reason} ({changed})") if changed else timed)
+    return found
 
 
-def _steps(run: Run, record: Record) -> list[float]:
-    dirty = dirty_rounds(run.info)
-    return [launch_step(launch, dirty) for launch in record["launches"] if launch["blocks"]]
+def _times(run: Run, contestant: ContestantRecord, stage: str) -> list[float]:
+    """Seconds per unit of each launch."""
+    return [unit_time(launch, stage, run.record.disturbed) for launch in contestant.measured(stage)]
 
 
-def _observed_otherwise(before: Record, after: Record) -> str:
-    """What was observed to differ in one frontend, such as its BLAS library; empty when nothing was."""
-    seen = [_last(record, "observed") for record in (before, after)]
+def _observed_otherwise(before: ContestantRecord, after: ContestantRecord) -> str:
+    """What was observed to differ in one contestant, such as its BLAS library; empty when nothing was."""
     for name in OBSERVED:
-        old, new = (found.get(name) for found in seen)
+        old, new = before.observed.get(name), after.observed.get(name)
         if old != new:
             return f"another {name.replace('_', ' ')} was observed ({old} and {new})"
     return ""
 
 
-def _versions(before: Record, after: Record) -> str:
+def _changed_versions(before: ContestantRecord, after: ContestantRecord) -> str:
     """Packages whose versions differ, in words."""
-    old, new = (_last(record, "versions") for record in (before, after))
+    old, new = before.versions, after.versions
     changed = [name for name in old | new if old.get(name) != new.get(name)]
     return ", ".join(f"{name} {old.get(name, 'absent')} to {new.get(name, 'absent')}" for name in changed)
-
-
-def _last(record: Record, name: str) -> dict[str, Any]:
-    """What the latest launch that has it noted under a name."""
-    return next((dict(launch[name]) for launch in reversed(record["launches"]) if launch[name]), {})

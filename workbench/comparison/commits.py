@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import api
-from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import content_root, package_root
+from workbench.catalog import Catalog, Roots
+from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
-from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
+from workbench.comparison.judge import HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
+from workbench.comparison.sides import by_group
 from workbench.errors import (
     EXIT_CONTESTANT,
     EXIT_INTERRUPTED,
@@ -33,12 +33,14 @@ from workbench.model.contestant import Contestant
 from workbench.model.option import keywords
 from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
-from workbench.model.records import Settings
+from workbench.model.records import Round, Settings
 from workbench.model.request import REGRESS, GateRequest
 from workbench.session import runner
-from workbench.session.session import problem_hash
+from workbench.session.problem import problem_hash
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
+from workbench.statistics.disturbance import flagged
+from workbench.statistics.launches import Places
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from workbench.store.results import Run
 
-ALONE = "alone"  # the stage of a frontend that is only proven: there is nothing to compare it with
+ALONE = "alone"  # what a launch is made for that only proves: there is nothing to compare it with
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Gate:
     @property
     def exit_code(self) -> int:
         """0 when nothing is worse, 1 when something is, 3 when it could not be told (1 if strict)."""
-        if any(run.info["interrupted"] for run in self.runs):
+        if any(run.record.interrupted for run in self.runs):
             return EXIT_INTERRUPTED
         if self.worse:
             return EXIT_CONTESTANT
@@ -97,19 +99,20 @@ class Gate:
     @property
     def table(self) -> pd.DataFrame:
         """The rows as a frame."""
-        import pandas as pd
+        from workbench.show import gate as report
 
-        names = [part.name for part in dataclasses.fields(Judgement)]
-        return pd.DataFrame([dataclasses.asdict(row) for row in self.rows], columns=names)
+        return report.frame(self)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """All of it as plain values."""
+        from workbench.show import gate as report
+
         return {
             "base": self.base,
             "head": self.head,
             "delta": self.delta,
             "exit_code": self.exit_code,
-            "rows": [{**dataclasses.asdict(row), "finding": str(row.finding)} for row in self.rows],
+            "rows": report.plain_rows(self),
             "runs": [run.id for run in self.runs],
             **self.facts,
         }
@@ -133,28 +136,23 @@ class Ladder:
     def __init__(self, delta: float, pairs: int, budget_s: float | None = None, most: int = LADDER[-1]) -> None:
         self._delta, self._pairs, self._budget_s, self._most = delta, pairs, budget_s, most
 
-    def stages(
-        self, contestants: Sequence[Contestant], rounds: Sequence[RoundRecord], spent: Spent
-    ) -> Mapping[str, str]:
+    def purposes(self, contestants: Sequence[Contestant], rounds: Sequence[Round], spent: Spent) -> Mapping[str, str]:
         """The pairs that are not settled, while the budget has room for a launch as long as the last one."""
         if self._budget_s is not None and spent.launches and spent.elapsed_s + spent.last_launch_s > self._budget_s:
             return {}
-        flagged = judge.flagged(rounds)
-        found = {}
-        for group in dict.fromkeys(contestant.group for contestant in contestants):
-            members = [contestant for contestant in contestants if contestant.group == group]
-            if stage := self._stage(members, flagged):
-                found[group] = stage
-        return found
+        disturbed = {entry.place for entry in flagged(rounds) if entry.flags}
+        by_pair = by_group(contestants)
+        purposes = {group: self._purpose(sides, disturbed) for group, sides in by_pair.items()}
+        return {group: purpose for group, purpose in purposes.items() if purpose is not None}
 
-    def _stage(self, members: Sequence[Contestant], rounds: Sequence[Mapping[str, Any]]) -> str | None:
-        if not any(member.launches for member in members):
-            return SCREENING if len(members) == len(SIDES) else ALONE
-        if len(members) < len(SIDES):  # it is proven, or one of the three has failed: no speed will be shown
+    def _purpose(self, sides: Mapping[str, Contestant], disturbed: Places) -> str | None:
+        whole = all(side in sides for side in SIDES)
+        if not any(member.launches for member in sides.values()):
+            return SCREENING if whole else ALONE
+        if not whole:  # it is proven, or one of the three has failed: no speed will be shown
             return None
-        records = [{"launches": [dataclasses.asdict(launch) for launch in member.launches]} for member in members]
-        screening, confirmation = (judge.times_of(records, rounds, stage) for stage in (SCREENING, CONFIRMATION))
-        return judge.next_stage(screening, confirmation, self._delta, self._pairs, self._most)
+        launches = [sides[side].launches for side in SIDES]
+        return judge.purpose_of_pair(launches, disturbed, delta=self._delta, pairs=self._pairs, most=self._most)
 
 
 @dataclass(frozen=True)
@@ -226,14 +224,9 @@ def gated(
 
 
 @contextlib.contextmanager
-def _sides(
-    base: str, head: str | None, content: str | Path | Sequence[str | Path] | None
-) -> Iterator[tuple[Side, Side]]:
-    """Both commits, checked out."""
-    folders = [content] if isinstance(content, (str, os.PathLike)) else list(content or ())
-    if len(folders) > 1:
-        raise OptionError("content", content, "commits of one repository are compared: name one folder")
-    root = Path(folders[0]).resolve() if folders else _content_here()
+def _sides(base: str, head: str | None, content: Roots) -> Iterator[tuple[Side, Side]]:
+    """Both commits, checked out; the content of each is that of its checkout alone."""
+    root = _one_folder(content)
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
     commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
@@ -242,6 +235,18 @@ def _sides(
         checkouts.checked_out(top, commits[1], head or WORKING_TREE) as new,
     ):
         yield _side(old, inside), _side(new, inside)
+
+
+def _one_folder(content: Roots) -> Path:
+    """The folder of content that both commits have.
+
+    Raises:
+        WorkbenchError: when several are named.
+    """
+    folders = [content] if isinstance(content, str | Path) else list(content or [])
+    if len(folders) > 1:
+        raise WorkbenchError("commits are compared in one folder of content: name one")
+    return Path(folders[0]).resolve() if folders else _content_here()
 
 
 def _content_here() -> Path:
@@ -255,12 +260,14 @@ def _content_here() -> Path:
 
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
+    found = Catalog((root,))
+    if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
+        raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
     try:
-        found = catalog(root)
         found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
     except OptionError as error:
         raise WorkbenchError(f"{checkout.title}: {error.message}") from None
-    except WorkbenchError as error:
+    except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
         raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
@@ -355,14 +362,15 @@ class _Measuring:
         rows: list[Judgement] = []
         runs: list[Run] = []
         budget_s, started = self._request.budget_s, time.monotonic()
-        for place, plan in enumerate(checked):
-            left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - place)
-            found, run = self._task(plan, pairs, left)
-            rows += found
+        for index, plan in enumerate(checked):
+            left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - index)
+            of_task, run = self._task(plan, pairs, left)
+            rows += of_task
             runs += [run] if run else []
-            if run and run.info["interrupted"]:
+            if run and run.record.interrupted:
                 break
-        return judge.corrected(rows, pairs), runs
+        stages = max((len(run.record.stages) for run in runs), default=0) or 1
+        return judge.corrected(rows, pairs * stages), runs
 
     def _comparable(self, plan: TaskPlan) -> TaskPlan:
         """The plan, with the reason why its problem is not the same on both sides, if it is not."""
@@ -405,9 +413,7 @@ class _Measuring:
         ladder = Ladder(self._request.delta, pairs, budget_s, self._request.launches or LADDER[-1])
         try:
             run = self._measured(maker.content, contestants, settings, ladder)
-        except WorkbenchError as error:
-            if not str(error).startswith("the problem could not be made"):
-                raise
+        except runner.ProblemNotMadeError as error:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 
@@ -427,18 +433,23 @@ class _Measuring:
         place = self._new if side == HEAD else self._old
         frontend = place.content.frontends[name]
         return Contestant(
-            f"{name}@{side}", frontend, place.content.root, place.package, group=name, source=place.checkout.title
+            f"{name}@{side}",
+            frontend,
+            place.content.roots,
+            place.package,
+            group=name,
+            side=side,
+            source=place.checkout.title,
         )
 
     def _judged(self, plan: TaskPlan, run: Run, pairs: int) -> list[Judgement]:
-        by_pair: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for record in run.contestants:
-            name, _, side = record["frontend"].rpartition("@")
-            by_pair.setdefault(name, {})[side] = record
-        rows = []
-        for name, sides in by_pair.items():
-            row = judge.judge(plan.task, name, sides, run.info["rounds"], delta=self._request.delta, pairs=pairs)
-            if row.finding is Finding.NEW and name in plan.both:
-                row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)
-            rows.append(dataclasses.replace(row, run=run.id))
-        return rows
+        rows: list[Judgement] = []
+        for name, sides in by_group(run.contestants).items():
+            rows += judge.judge(plan.task, name, sides, run.record.disturbed, delta=self._request.delta, pairs=pairs)
+        return [self._final(plan, row, run) for row in rows]
+
+    def _final(self, plan: TaskPlan, row: Judgement, run: Run) -> Judgement:
+        """The row with its run; a pair that both sides have is not new where it could not be compared."""
+        if row.finding is Finding.NEW and row.frontend in plan.both:
+            row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)
+        return dataclasses.replace(row, run=run.id)

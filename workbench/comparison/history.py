@@ -1,4 +1,4 @@
-"""A frontend's step time over all recorded runs: a series per machine and settings, with the jumps that are no noise.
+"""A frontend's steady time over all recorded runs: a series per machine and settings, with the jumps that are no noise.
 
 Series are never compared with each other. Runs of one series were made apart in time, each by itself, and so carry
 drift that no statistic removes: a jump is a reason to measure both sides in one session, not a verdict.
@@ -6,22 +6,22 @@ drift that no statistic removes: a jump is a reason to measure both sides in one
 
 from __future__ import annotations
 
-import html
 import io
 import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line, unknown
-from workbench.show.units import format_range, format_seconds
-from workbench.statistics.jumps import DELTA, PENALTY, SHORTEST, WINDOW, Jump, jumps
+from workbench.model.outcomes import Outcome
+from workbench.model.stage import TRAIN, Stage, in_order, stage_of
+from workbench.statistics.jumps import Jump, jumps
+from workbench.statistics.launches import Steady
 from workbench.store import index
-from workbench.store.records import scrubbed
+from workbench.store.index import IndexedContestant, IndexedRun
 from workbench.store.results import default_store
 
 if TYPE_CHECKING:
@@ -31,54 +31,117 @@ if TYPE_CHECKING:
 
     from workbench.show.charts.kinds import RunPoint
 
-SHOWN = 20  # runs of a series that a terminal or a page gets, besides its jumps
-HEADINGS = ("run", "step", "within", "change", "jump", "what changed")
-JUMPED = HEADINGS.index("jump")
 FORMATS = (".png", ".svg", ".pdf")
-DRIFT = (
-    "Runs made apart in time carry drift that no statistic removes: a jump is a reason to measure both sides in one "
-    "session (workbench versions, workbench regress)."
-)
 
-Point = dict[str, Any]
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must be alike for two runs' times to be comparable.
+
+    ``apart`` is what sets the contestant apart from others of its frontend, such as its threads, if anything does;
+    ``problem`` the hash of the problem, ``machine`` the machine's key.
+    """
+
+    stage: str
+    preset: str
+    device: str
+    threads: int | None
+    dtype: str
+    problem: str
+    profile: str
+    matmul_precision: str | None
+    apart: str | None
+    machine: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A run in a series.
+
+    Attributes:
+        run, date: which run, and when it began.
+        outcome: how the contestant ended.
+        steady: its steady time per unit; None where it has none.
+        versions: of its packages.
+        launches: how many were measured.
+        metrics: declared figures besides its times, by name.
+        change: against the timed run before, relative.
+        news: what else changed since then, in words.
+        level_s: of the runs between the jumps around it, in seconds per unit.
+        jump: relative, where one leads to this run.
+    """
+
+    run: str
+    date: str
+    outcome: Outcome
+    steady: Steady | None
+    versions: dict[str, str]
+    launches: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    change: float | None = None
+    news: str = ""
+    level_s: float | None = None
+    jump: float | None = None
+
+    def plain(self, unit: str) -> dict[str, object]:
+        """The point as JSON and frames have it: its times are ``<unit>_s`` with low and high; without its level."""
+        times = (None,) * 4 if self.steady is None else tuple(asdict(self.steady).values())
+        return {
+            "run": self.run,
+            "date": self.date,
+            "outcome": str(self.outcome),
+            **dict(zip((f"{unit}_s", f"{unit}_s_low", f"{unit}_s_high", "interval"), times, strict=True)),
+            "versions": self.versions,
+            "launches": self.launches,
+            "change": self.change,
+            "news": self.news,
+            "metrics": self.metrics,
+        }
 
 
 @dataclass(frozen=True)
 class Series:
-    """Runs that may be compared: one machine, one set of conditions, oldest first.
+    """Runs that may be compared: one stage, one machine, one set of conditions, oldest first.
 
-    Attributes:
-        conditions: what all of them share.
-        points: a run each: run, date, outcome, step_s with its interval, change against the run before, versions,
-            news (what else changed since the run before), launches.
-        jumps: between timed points; ``place`` counts those alone.
+    ``cpu`` is the machine's, of the latest run; ``jumps`` lie between timed points, and count those alone.
     """
 
-    conditions: Mapping[str, Any]
+    conditions: Conditions
+    cpu: str | None
     points: Sequence[Point]
     jumps: Sequence[Jump]
 
     @property
+    def stage(self) -> Stage:
+        """What was measured."""
+        return stage_of(self.conditions.stage)
+
+    @property
     def timed(self) -> list[Point]:
         """The points that have a time."""
-        return [point for point in self.points if point["step_s"] is not None]
+        return [point for point in self.points if point.steady is not None]
 
     @property
     def label(self) -> str:
         """The conditions in a line."""
-        said = self.conditions
+        about = self.conditions
         words = [
-            said["preset"],
-            said["device"],
-            "own threads" if said["threads"] is None else f"{said['threads']} thread(s)",
-            said["dtype"],
-            f"{said['matmul_precision']} products" if said["matmul_precision"] not in (None, said["dtype"]) else "",
-            f"{said['profile']} profile",
-            f"with {said['apart']}" if said["apart"] else "",
-            f"problem {said['problem'][:8]}",
-            f"machine {said['machine']} ({said['cpu']})",
+            "" if self.stage == TRAIN else about.stage,
+            about.preset,
+            about.device,
+            "own threads" if about.threads is None else f"{about.threads} thread(s)",
+            about.dtype,
+            f"{about.matmul_precision} products" if about.matmul_precision not in (None, about.dtype) else "",
+            f"{about.profile} profile",
+            f"with {about.apart}" if about.apart else "",
+            f"problem {about.problem[:8]}",
+            f"machine {about.machine} ({self.cpu})",
         ]
         return one_line(" · ".join(filter(None, words)))
+
+    def plain_conditions(self) -> dict[str, object]:
+        """The conditions as JSON and frames have them."""
+        return {**asdict(self.conditions), "cpu": self.cpu}
 
 
 @dataclass(frozen=True)
@@ -96,30 +159,21 @@ class History:
         return one_line(f"{self.task} · {self.frontend}")
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """A row per run as plain values: its series' number and conditions, then what a point of a series holds."""
-        return [
-            {"series": number, **series.conditions, **point, **levels}
-            for number, series in enumerate(self.series)
-            for point, levels in zip(series.points, _levels(series), strict=True)
-        ]
+        return [row for number, series in enumerate(self.series) for row in _rows(number, series, series.stage.unit)]
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The rows as a frame; dates as timestamps, level_s the level of the runs between two jumps."""
-        import pandas as pd
-
-        frame = pd.DataFrame(self.rows)
-        numbers = ["step_s", "step_s_low", "step_s_high", "change", "level_s", "jump"]
-        frame[numbers] = frame[numbers].apply(pd.to_numeric)
-        return frame.assign(date=pd.to_datetime(frame["date"], errors="coerce", utc=True))
+        return _frame(self.rows)
 
     def plot(self) -> Figure:
-        """Step times over runs, a panel per series, with the level between jumps."""
+        """Times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
         from workbench.show.charts import kinds
 
-        drawn = [kinds.Series(series.label, _points(series)) for series in self.series]
+        drawn = [kinds.Series(series.label, [_run_point(point) for point in series.timed]) for series in self.series]
         return plots.history(drawn, title=self.title)
 
     def save(self, path: str | Path) -> Path:
@@ -148,28 +202,50 @@ class History:
             self.plot().savefig(drawn, format="svg", metadata={"Date": None})
         return drawn.getvalue()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `workbench history --json` prints."""
         series = [
             {
-                "conditions": one.conditions,
-                "points": one.points,
-                "jumps": [{"run": one.timed[jump.place]["run"], "ratio": jump.ratio} for jump in one.jumps],
+                "conditions": of_one.plain_conditions(),
+                "points": [point.plain(of_one.stage.unit) for point in of_one.points],
+                "jumps": [{"run": of_one.timed[jump.start].run, "ratio": jump.ratio} for jump in of_one.jumps],
             }
-            for one in self.series
+            for of_one in self.series
         ]
         return {"task": self.task, "frontend": self.frontend, "series": series, "skipped": list(self.skipped)}
 
     def terminal(self) -> list[RenderableType]:
         """The last runs of each series and its jumps."""
-        return _terminal(self)
+        from workbench.show import history as report
+
+        return report.terminal(self)
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        from workbench.show import history as report
+
+        return report.html(self)
+
+
+def _rows(number: int, series: Series, unit: str) -> Iterator[dict[str, object]]:
+    for point in series.points:
+        own = {"level_s": point.level_s, "jump": point.jump}
+        yield {"series": number, **series.plain_conditions(), **point.plain(unit), **own}
+
+
+def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    times = [name for name in map(str, frame) if name.endswith(("_s", "_s_low", "_s_high"))]
+    frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in (*times, "change", "jump")})
+    metrics = pd.DataFrame([point.get("metrics") for point in rows], index=frame.index)
+    return (
+        frame.assign(date=pd.to_datetime(frame.date, errors="coerce", utc=True)).drop(columns="metrics").join(metrics)
+    )
 
 
 def history(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> History:
-    """All recorded runs of a frontend at a task, in series that may be compared.
+    """All recorded runs of a frontend at a task, in series that may be compared, one or more per stage.
 
     Args:
         task: a task's name.
@@ -181,21 +257,24 @@ def history(task: str, frontend: str, *, preset: str | None = None, results: str
         WorkbenchError: when no run has it.
     """
     store = Path(results) if results is not None else default_store()
-    runs, skipped = index.measured(store)
-    _known("task", task, {run["task"] for run in runs}, store)
-    runs = [run for run in runs if run["task"] == task]
+    runs, skipped = index.runs(store)
+    _known("task", task, {run.task for run in runs}, store)
+    runs = [run for run in runs if run.task == task]
     if preset is not None:
-        _known(f"preset of {task}", preset, {run["preset"] for run in runs}, store)
-        runs = [run for run in runs if run["preset"] == preset]
-    frontends = {name for run in runs for name in run["contestants"]}
+        _known(f"preset of {task}", preset, {run.preset for run in runs}, store)
+        runs = [run for run in runs if run.preset == preset]
+    frontends = {name for run in runs for name in run.contestants}
     _known(f"frontend in the runs of {task}", frontend, frontends, store)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for run in sorted(runs, key=lambda run: (run["started"] or "", run["run"])):
-        if frontend in run["contestants"]:
-            one = {**run, **run["contestants"][frontend]}
-            found.setdefault(json.dumps(_conditions(one), sort_keys=True), []).append(one)
-    series = [_series(of_one) for of_one in found.values()]
-    latest_first = sorted(series, key=lambda one: one.points[-1]["date"], reverse=True)
+    runs = sorted((run for run in runs if frontend in run.contestants), key=lambda run: (run.started, run.run))
+    stages = in_order({stage for run in runs for stage in run.contestants[frontend].stages}) or [TRAIN]
+    alike: dict[Conditions, list[IndexedRun]] = {}
+    for run in runs:
+        contestant = run.contestants[frontend]
+        for stage in stages:
+            if stage.name in contestant.stages or not contestant.stages:  # one without any time is a row in each
+                alike.setdefault(_conditions(run, contestant, stage.name), []).append(run)
+    series = [_series(conditions, of_one, frontend) for conditions, of_one in alike.items()]
+    latest_first = sorted(series, key=lambda of_one: of_one.points[-1].date, reverse=True)
     return History(task, frontend, latest_first, tuple(skipped))
 
 
@@ -214,140 +293,85 @@ def _known(kind: str, name: str, names: set[str], store: Path) -> None:
     if not names:
         raise WorkbenchError(f"no runs in {store}: `workbench run linreg` makes one")
     if name not in names:
-        raise unknown(kind, name, {one_line(known) for known in names})
+        raise unknown(kind, name, names)
 
 
-def _conditions(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be alike for two runs' times to be comparable."""
-    conditions: dict[str, Any] = scrubbed(
-        {
-            **{name: run[name] for name in ("preset", "device", "threads", "dtype")},
-            **{name: value for name, value in run["conditions"].items() if name != "machine"},
-            "apart": json.dumps(run["apart"], sort_keys=True) if run["apart"] else None,
-            "machine": run["conditions"]["machine"],
-        }
+def _conditions(run: IndexedRun, contestant: IndexedContestant, stage: str) -> Conditions:
+    return Conditions(
+        stage=stage,
+        preset=run.preset,
+        device=run.device,
+        threads=run.threads,
+        dtype=run.dtype,
+        problem=run.problem,
+        profile=run.profile,
+        matmul_precision=run.matmul_precision,
+        apart=contestant.special or None,
+        machine=run.machine,
     )
-    return conditions
 
 
-def _series(runs: Sequence[Mapping[str, Any]]) -> Series:
+def _series(conditions: Conditions, runs: Sequence[IndexedRun], frontend: str) -> Series:
     """Runs of the same conditions, oldest first, as a series."""
     points: list[Point] = []
-    timed: Mapping[str, Any] | None = None
+    before: tuple[IndexedRun, Steady] | None = None
     for run in runs:
-        names = ("outcome", "step_s", "step_s_low", "step_s_high", "interval", "versions")
-        point = scrubbed({"run": run["run"], "date": run["started"] or "", **{name: run[name] for name in names}})
-        point |= {"launches": len(run["steps_s"]), "change": None, "news": ""}
-        if run["step_s"] is not None:
-            if timed is not None:
-                point |= {"change": run["step_s"] / timed["step_s"] - 1, "news": ", ".join(_news(timed, run))}
-            timed = run
-        points.append(point)
-    conditions = {**_conditions(runs[-1]), "cpu": scrubbed(runs[-1]["cpu"])}
-    return Series(conditions, points, jumps([point["step_s"] for point in points if point["step_s"] is not None]))
+        contestant = run.contestants[frontend]
+        timing = contestant.stages.get(conditions.stage)
+        steady = timing.steady if timing else None
+        change, news = None, ""
+        if steady is not None:
+            if before is not None:
+                change = steady.seconds / before[1].seconds - 1
+                news = ", ".join(_news(before[0], run, frontend))
+            before = run, steady
+        points.append(
+            Point(
+                run=run.run,
+                date=run.started,
+                outcome=contestant.outcome,
+                steady=steady,
+                versions=contestant.versions,
+                launches=len(timing.launches_s) if timing else 0,
+                metrics=contestant.metrics,
+                change=change,
+                news=news,
+            )
+        )
+    found = jumps([point.steady.seconds for point in points if point.steady is not None])
+    return Series(conditions, runs[-1].cpu, _levelled(points, found), found)
 
 
-def _news(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]:
     """What changed from one run to the next besides its time."""
-    old, new = before["versions"], after["versions"]
+    old, new = before.contestants[frontend].versions, after.contestants[frontend].versions
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
-            yield one_line(f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}")
-    if before["workbench"] != after["workbench"]:
-        yield one_line(f"workbench {before['workbench']} → {after['workbench']}")
-    if before["content"] != after["content"]:
+            yield f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}"
+    if before.workbench != after.workbench:
+        yield f"workbench {before.workbench} → {after.workbench}"
+    if before.content != after.content:
         yield "tasks or frontends"
 
 
-def _levels(series: Series) -> list[dict[str, float | None]]:
-    """By point the level between the jumps around it, and the jump (relative) if one leads to it."""
-    steps = [point["step_s"] for point in series.timed]
-    ratios = {jump.place: jump.ratio - 1 for jump in series.jumps}
-    edges = [0, *ratios, len(steps)]
-    spans = itertools.pairwise(edges)
-    by_place = [level for start, end in spans for level in [median(steps[start:end])] * (end - start)] if steps else []
-    places = iter(range(len(steps)))
-    none: dict[str, float | None] = {"level_s": None, "jump": None}
+def _levelled(points: Sequence[Point], found: Sequence[Jump]) -> list[Point]:
+    """The points, each timed one with the level between the jumps around it, and with the jump that leads to it."""
+    steps = [point.steady.seconds for point in points if point.steady is not None]
+    edges = [0, *(jump.start for jump in found), len(steps)]
+    spans = itertools.pairwise(edges) if steps else ()
+    levels = iter([level for start, end in spans for level in [median(steps[start:end])] * (end - start)])
+    ratios = {jump.start: jump.ratio - 1 for jump in found}
+    numbers = itertools.count()
     return [
-        none if point["step_s"] is None else {"level_s": by_place[place := next(places)], "jump": ratios.get(place)}
-        for point in series.points
+        point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))
+        for point in points
     ]
 
 
-def _points(series: Series) -> list[RunPoint]:
-    """The timed runs of a series, as a chart shows them."""
+def _run_point(point: Point) -> RunPoint:
+    """A timed run as a chart shows it."""
     from workbench.show.charts.kinds import RunPoint
 
-    names = ("step_s", "step_s_low", "step_s_high")
-    return [
-        RunPoint(point["date"], *(point[name] for name in names), level["level_s"] or 0.0, level["jump"])
-        for point, level in zip(series.points, _levels(series), strict=True)
-        if point["step_s"] is not None
-    ]
-
-
-def lines(series: Series) -> list[tuple[str, ...]]:
-    """The last runs of a series, and earlier ones where it jumps, as texts in the order of HEADINGS."""
-    levels = _levels(series)
-    first = len(series.points) - SHOWN
-    shown = [place for place, level in enumerate(levels) if place >= first or level["jump"] is not None]
-    return [_cells(series.points[place], levels[place]) for place in shown]
-
-
-def _cells(point: Point, level: Mapping[str, float | None]) -> tuple[str, ...]:
-    step = point["step_s"]
-    if step is None:
-        return (point["run"], point["outcome"], "", "", "", "")
-    return (
-        point["run"],
-        format_seconds(step),
-        format_range(step, point["step_s_low"], point["step_s_high"]),
-        _percent(point["change"]),
-        _percent(level["jump"]),
-        point["news"],
-    )
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{round(share, 3) + 0.0:+.1%}"
-
-
-def notes(series: Series) -> list[str]:
-    """How many runs there are, and what was looked for in them."""
-    count, timed = len(series.points), len(series.timed)
-    left_out = f", the last {SHOWN} shown and those at a jump" if count > SHOWN else ""
-    if timed < 2 * SHORTEST:
-        return [f"{count} run(s){left_out}: jumps are looked for from {2 * SHORTEST} timed runs on."]
-    found = {0: "no jump", 1: "1 jump"}.get(len(series.jumps), f"{len(series.jumps)} jumps")
-    rule = (
-        f"{DELTA:.0%} or more, {SHORTEST} runs or more on either side, {WINDOW} looked at, penalty {PENALTY:g} s² log n"
-    )
-    return [f"{count} runs{left_out}; {found} ({rule})."]
-
-
-def _terminal(found: History) -> list[RenderableType]:
-    from rich.table import Table
-    from rich.text import Text
-
-    parts: list[RenderableType] = [Text(found.title, style="bold")]
-    for series in found.series:
-        shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-        for heading in HEADINGS:
-            left = heading in ("run", "what changed")
-            whole = heading != "what changed"
-            shown.add_column(heading, justify="left" if left else "right", no_wrap=whole, overflow="fold")
-        for line in lines(series):
-            shown.add_row(*(Text(cell, style="bold yellow" if line[JUMPED] else "") for cell in line))
-        parts += [Text(series.label), shown, *(Text(note, style="dim") for note in notes(series)), Text("")]
-    return [*parts, Text(DRIFT, style="dim")]
-
-
-def _html(found: History) -> str:
-    quote = html.escape
-    head = "".join(f"<th>{quote(heading)}</th>" for heading in HEADINGS)
-    parts = [f"<h4>{quote(found.title)}</h4>"]
-    for series in found.series:
-        body = "".join("<tr>" + "".join(f"<td>{quote(cell)}</td>" for cell in line) + "</tr>" for line in lines(series))
-        below = "".join(f"<p><small>{quote(note)}</small></p>" for note in notes(series))
-        parts.append(f"<p>{quote(series.label)}</p><table><tr>{head}</tr>{body}</table>{below}")
-    return "".join([*parts, f"<p><small>{quote(DRIFT)}</small></p>"])
+    assert point.steady is not None, "a timed run has a time"
+    steady = point.steady
+    return RunPoint(point.date, steady.seconds, steady.low, steady.high, point.level_s or steady.seconds, point.jump)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,19 +14,23 @@ import numpy as np
 
 from workbench import api
 from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import package_root
-from workbench.errors import WorkbenchError, one_line
+from workbench.catalog.checks import check_task
+from workbench.catalog.roots import package_root
+from workbench.comparison.sides import MetricChange, by_group, metric_changes, metrics_of, times_side_by_side
+from workbench.errors import WorkbenchError
 from workbench.host import venvs
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.option import keywords
+from workbench.model.outcomes import Outcome
 from workbench.model.progress import Progress, Silence
+from workbench.model.records import ContestantRecord
 from workbench.model.request import VERSIONS, Request
+from workbench.model.stage import TRAIN, in_order
 from workbench.session import runner, verify
 from workbench.session.stopping import RATIO_ERROR
-from workbench.show import summary, tables
-from workbench.show.units import format_ratio, format_seconds
-from workbench.statistics import Comparison, compare
+from workbench.statistics import Comparison, Names, compare
+from workbench.statistics.launches import Places, Steady, steady
 from workbench.store.results import Run
 
 if TYPE_CHECKING:
@@ -37,11 +40,8 @@ if TYPE_CHECKING:
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven no test at 2 % exists
-HEADINGS = ("frontend", "version", "step", "within", "× base", "verdict", "off by", "drift")
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._,-]+\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.+_-]*)")
 _BUILDS = r"-(cpu|gpu|rocm|nightly)"  # one framework under several names
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,57 @@ class Version:
     distribution: str
     version: str
     requirement: str
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The largest relative differences of losses and results from the base's; None where they cannot be compared."""
+
+    losses: float | None = None
+    results: float | None = None
+
+    @property
+    def larger(self) -> float | None:
+        """The larger of the two; None where either cannot be compared."""
+        return None if self.losses is None or self.results is None else max(self.losses, self.results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionRow:
+    """A frontend at a version and a stage, compared with the first version of that frontend, the base.
+
+    Attributes:
+        version: the requirement, such as "torch==2.12".
+        contestant, base: ids.
+        versions: of all its packages.
+        steady: its steady time per unit; None where it has none.
+        launches: how many were measured.
+        off_by: the largest relative difference from float64 NumPy; rounding explains up to ``tolerance``.
+        comparison: of its time with the base's; None for the base itself.
+        drift: from the base's numbers; empty for the base itself.
+        metrics: against the base's, which are None for the base itself.
+    """
+
+    frontend: str
+    version: str
+    contestant: str
+    base: str
+    stage: str
+    outcome: Outcome
+    reason: str
+    versions: dict[str, str]
+    steady: Steady | None
+    launches: int | None
+    off_by: float | None
+    tolerance: float
+    comparison: Comparison | None
+    drift: Drift
+    metrics: tuple[MetricChange, ...]
+
+    @property
+    def verdict(self) -> str | None:
+        """What the comparison says; None for the base itself."""
+        return None if self.comparison is None else str(self.comparison.verdict)
 
 
 @dataclass(frozen=True)
@@ -66,33 +117,40 @@ class VersionsReport:
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
-    def rows(self) -> list[Row]:
-        """A row per frontend and version as plain values; times in seconds, differences relative."""
+    def rows(self) -> list[VersionRow]:
+        """A row per stage, frontend and version; times in seconds, differences relative."""
         with self.run.reading():
             return rows(self.run)
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The rows as a frame."""
-        import pandas as pd
+        from workbench.show import versions as report
 
-        return pd.DataFrame(self.rows)
+        return report.frame(self)
 
     @property
     def also_differs(self) -> dict[str, dict[str, list[str]]]:
         """By frontend, packages besides the compared one whose versions differ between the environments."""
         return also_differs(self.rows, self.environments)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `workbench versions --json` prints."""
-        return {"run": self.run.id, "title": self.run.title, "rows": self.rows, "also_differs": self.also_differs}
+        from workbench.show import versions as report
+
+        plain = report.plain_rows(self)
+        return {"run": self.run.id, "title": self.run.title, "rows": plain, "also_differs": self.also_differs}
 
     def terminal(self) -> list[RenderableType]:
         """The table and what must be known beside it."""
-        return _terminal(self)
+        from workbench.show import versions as report
+
+        return report.terminal(self)
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        from workbench.show import versions as report
+
+        return report.html(self)
 
 
 @keywords(Request, VERSIONS)
@@ -133,11 +191,11 @@ def measured(
     """What :func:`versions` does, for a request."""
     wanted = parse(requirements)
     content, listener = catalog(request.content), progress or Silence()
-    content.task(task)
+    check_task(content, task)
     if frameworks is None:
-        chosen = frontends_of(content, wanted[0].distribution)
+        chosen = frontends_of(content, wanted[0].distribution, task)
     else:
-        chosen = api.chosen_frontends(content, frameworks)
+        chosen = api.chosen_frontends(content, frameworks, task)
     if request.launches is None and request.budget_s is None and request.precision is None:
         request = dataclasses.replace(request, launches=LAUNCHES)
     settings = dataclasses.replace(api.settings_of(content, task, request), ratio_error=RATIO_ERROR)
@@ -171,15 +229,15 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
     return wanted
 
 
-def frontends_of(found: Catalog, distribution: str) -> list[Frontend]:
-    """The frontends that import what a distribution brings.
+def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]:
+    """The frontends of a task that import what a distribution brings.
 
     Raises:
         WorkbenchError: when none does.
     """
     chosen = [
         frontend
-        for frontend in found.frontends.values()
+        for frontend in found.select(["all"], task)
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
@@ -198,9 +256,10 @@ def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequen
         Contestant(
             f"{frontend.id}@{version.version}",
             frontend,
-            found.root,
+            found.roots,
             package_root(),
             group=frontend.id,
+            side=version.version,
             source=version.requirement,
         )
         for frontend in frontends
@@ -245,68 +304,55 @@ def _distribution(package: str) -> str:
     return packages_distributions().get(package, [package])[0]
 
 
-def rows(run: Run) -> list[Row]:
-    """A row per frontend and version; the first version of each frontend is the base of its others."""
-    dirty = summary.dirty_rounds(run.info)
-    bases: dict[str, Mapping[str, Any]] = {}
-    found: list[Row] = []
-    for entry, contestant in zip(run.rows, run.contestants, strict=True):
-        base = bases.setdefault(contestant["mode"], contestant)
-        row = {
-            "frontend": contestant["mode"],
-            "version": one_line(contestant.get("source") or contestant["frontend"]),
-            "contestant": contestant["frontend"],
-            **{name: entry[name] for name in ("outcome", "reason", "versions")},
-            **{name: entry[name] for name in ("step_s", "step_s_low", "step_s_high", "launches")},
-            "off_by": entry["max_relative_error"],
-            "tolerance": run.info["tolerance"],
-            "base": base["frontend"],
-        }
-        drift: Row = dict.fromkeys(("loss_drift", "result_drift"))
-        compared: Row = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "p", "verdict", "sentence"))
-        if contestant is not base:
-            drift = drift_between(run, base, contestant)
-            compared = _comparison(compare(*_paired(base, contestant, dirty)), base, contestant)
-        found.append({**row, **compared, **drift})
-    return found
-
-
-def _paired(
-    base: Mapping[str, Any], head: Mapping[str, Any], dirty: set[tuple[int, int]]
-) -> tuple[list[float] | None, list[float] | None]:
-    """Seconds per step of both, launch by launch, of the launches that both have; None for one without a time."""
-    measured = [
-        {launch["launch"]: launch for launch in contestant["launches"] if launch["blocks"]}
-        if contestant["outcome"] == "ok"
-        else {}
-        for contestant in (base, head)
+def rows(run: Run) -> list[VersionRow]:
+    """A row per stage, frontend and version; the first version of each frontend is the base of its others."""
+    groups = by_group(run.contestants)
+    bases = {group: next(iter(sides.values())) for group, sides in groups.items()}
+    drifts = {head.id: drift_between(run, bases[head.group], head) for head in run.contestants}
+    return [
+        _row(run, bases[contestant.group], contestant, stage.name, drifts[contestant.id])
+        for stage in in_order(run.record.stages) or [TRAIN]
+        for contestant in run.contestants
     ]
-    if not all(measured):
-        return ([], None) if measured[0] else (None, [])
-    both = [number for number in measured[0] if number in measured[1]]
-    steps = [summary.launch_steps([launches[number] for launches in measured], dirty) for number in both]
-    return [pair[0] for pair in steps], [pair[1] for pair in steps]
 
 
-def _comparison(found: Comparison, base: Mapping[str, Any], head: Mapping[str, Any]) -> Row:
-    names = {"base": base["frontend"], "head": head["frontend"]}
-    sentence = re.sub(r"\b(base|head)\b", lambda word: names[word[0]], found.reason)
-    numbers = {"ratio": found.ratio, "ratio_low": found.low, "ratio_high": found.high, "p": found.p}
-    return {**numbers, "verdict": str(found.verdict), "sentence": sentence}
+def _row(run: Run, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
+    disturbed, launches, first = run.record.disturbed, head.measured(stage), head is base
+    return VersionRow(
+        frontend=head.frontend,
+        version=head.source or head.id,
+        contestant=head.id,
+        base=base.id,
+        stage=stage,
+        outcome=head.outcome,
+        reason=head.reason,
+        versions=head.versions,
+        steady=steady(launches, stage, disturbed) if launches else None,
+        launches=len(launches) or None,
+        off_by=head.proof.max_relative_error if head.proof else None,
+        tolerance=run.record.tolerance,
+        comparison=None if first else _compared(base, head, stage, disturbed),
+        drift=drift,
+        metrics=metric_changes({} if first else metrics_of(base), metrics_of(head)),
+    )
 
 
-def drift_between(run: Run, base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, float | None]:
-    """The largest relative differences of two contestants' losses and results; None where they cannot be compared."""
-    if base["proof"] is None or head["proof"] is None:
-        return {"loss_drift": None, "result_drift": None}
-    old, new = (run.losses[contestant["frontend"]].dropna().to_numpy() for contestant in (base, head))
+def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, disturbed: Places) -> Comparison:
+    """Launch by launch, of the launches that both have."""
+    old, new = base.measured(stage), head.measured(stage)
+    base_s, head_s = times_side_by_side([old, new], stage, disturbed)
+    return compare(base_s if old else None, head_s if new else None, names=Names(base.id, head.id))
+
+
+def drift_between(run: Run, base: ContestantRecord, head: ContestantRecord) -> Drift:
+    """How far a contestant's losses and result are from the base's."""
+    if base is head or base.proof is None or head.proof is None:
+        return Drift()
+    old, new = (run.losses[contestant.id].dropna().to_numpy() for contestant in (base, head))
     losses = None
     if len(old) == len(new) and len(old):
-        losses = float(np.max(verify.loss_differences(new, old, run.info["settings"]["dtype"])))
-    return {
-        "loss_drift": losses,
-        "result_drift": result_drift(run.result(base["frontend"]), run.result(head["frontend"])),
-    }
+        losses = float(np.max(verify.loss_differences(new, old, run.record.settings.dtype)))
+    return Drift(losses, result_drift(run.result(base.id), run.result(head.id)))
 
 
 def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float | None:
@@ -327,78 +373,16 @@ def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float 
 
 
 def also_differs(
-    found: Sequence[Row], environments: Mapping[str, Mapping[str, str]]
+    found: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, list[str]]]:
     """By frontend, packages besides the compared one that differ between its environments, version by version."""
     differing: dict[str, dict[str, list[str]]] = {}
-    for frontend in dict.fromkeys(row["frontend"] for row in found):
-        mine = [row for row in found if row["frontend"] == frontend and row["contestant"] in environments]
-        compared = {venvs.name_of(row["version"]) for row in mine}
-        names = sorted({name for row in mine for name in environments[row["contestant"]]} - compared)
-        each = {name: [environments[row["contestant"]].get(name, "–") for row in mine] for name in names}
+    for frontend in dict.fromkeys(row.frontend for row in found):
+        versions_of = {row.contestant: row.version for row in found if row.frontend == frontend}
+        packages = {name: environments[name] for name in versions_of if name in environments}
+        compared = {venvs.name_of(versions_of[name]) for name in packages}
+        names = sorted({name for installed in packages.values() for name in installed} - compared)
+        each = {name: [installed.get(name, "–") for installed in packages.values()] for name in names}
         if parted := {name: values for name, values in each.items() if len(set(values)) > 1}:
             differing[frontend] = parted
     return differing
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """A row as texts, in the order of HEADINGS."""
-    timed = row["step_s"] is not None
-    first = row["contestant"] == row["base"]
-    return (
-        row["frontend"],
-        row["version"],
-        format_seconds(row["step_s"]),
-        tables.format_range(row["step_s"], row["step_s_low"], row["step_s_high"]) if timed else "–",
-        "base" if first else format_ratio(row["ratio"]),
-        "" if first else row["verdict"],
-        tables.format_error(row["off_by"]),
-        "" if first else tables.format_error(_drift(row)),
-    )
-
-
-def _drift(row: Row) -> float | None:
-    """The larger drift of losses and result; None where either cannot be compared."""
-    both = (row["loss_drift"], row["result_drift"])
-    return None if None in both else max(both)
-
-
-def notes(report: VersionsReport) -> list[str]:
-    """What must be known beside the table."""
-    lines = [f"{row['contestant']} {row['outcome']}: {row['reason']}" for row in report.rows if row["outcome"] != "ok"]
-    lines += [row["sentence"] + "." for row in report.rows if row["verdict"] and row["outcome"] == "ok"]
-    for frontend, packages in report.also_differs.items():
-        parts = ", ".join(f"{name} {' / '.join(values)}" for name, values in packages.items())
-        lines.append(f"{frontend}: other packages differ between the environments, too: {parts}.")
-    lines.append(
-        "off by: largest relative difference of losses and result from float64 NumPy; drift: from the base version. "
-        f"Rounding explains up to {report.run.info['tolerance']:.1e}."
-    )
-    noisy = tables.disturbance(report.run)
-    return [one_line(line) for line in [*lines, *([noisy] if noisy else [])]]
-
-
-def _terminal(report: VersionsReport) -> list[RenderableType]:
-    from rich.table import Table
-    from rich.text import Text
-
-    lines = [cells(row) for row in report.rows]
-    alone = len({line[0] for line in lines}) == 1
-    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for heading in HEADINGS[alone:]:
-        words = heading in ("frontend", "version", "verdict")
-        shown.add_column(heading, justify="left" if words else "right", no_wrap=heading == "verdict", overflow="fold")
-    for line in lines:
-        shown.add_row(*(Text(one_line(cell)) for cell in line[alone:]))
-    title = f"{report.run.title} · {lines[0][0]}" if alone else report.run.title
-    return [Text(title, style="bold"), shown, *(Text(line, style="dim") for line in notes(report))]
-
-
-def _html(report: VersionsReport) -> str:
-    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(one_line(cell))}</td>" for cell in cells(row)) + "</tr>"
-        for row in report.rows
-    )
-    below = "".join(f"<p><small>{html.escape(line)}</small></p>" for line in notes(report))
-    return f"<h4>{html.escape(report.run.title)}</h4><table><tr>{head}</tr>{body}</table>{below}"

@@ -2,24 +2,122 @@
 
 from __future__ import annotations
 
-import html as html_escape
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
 from workbench.comparison.judge import UNKNOWN, WORSE, Finding, Judgement
 from workbench.errors import one_line
-from workbench.show.tables import disturbance, escape_markdown, plain_table
-from workbench.show.units import format_share
+from workbench.model.stage import TRAIN, stage_of
+from workbench.show import columns, renderers
+from workbench.show.columns import Cell, Column, View
+from workbench.show.metrics import change_columns
+from workbench.show.renderers import escape_html, escape_markdown
+from workbench.show.tables import disturbance
+from workbench.show.units import format_change, format_share
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import RenderableType
 
     from workbench.comparison.commits import Gate
 
-HEADINGS = ("frontend", "finding", "change", "interval", "could see", "base twice", "launches")
 STYLES = {**dict.fromkeys(WORSE, "bold red"), **dict.fromkeys(UNKNOWN, "yellow"), Finding.FASTER: "green"}
 EXPLAINED = (*WORSE, *UNKNOWN, Finding.FASTER)
+
+
+def _file(key: str, value: Callable[[Judgement], Cell], meaning: str, *, number: bool = True) -> Column[Judgement]:
+    """A column that stands in files and frames alone."""
+    return Column(key=key, value=value, meaning=meaning, number=number, views=View.FILES_ONLY)
+
+
+def _change(ratio: float | None) -> str:
+    return format_change(None if ratio is None else ratio - 1)
+
+
+def _interval(row: Judgement) -> str:
+    return "–" if row.low is None or row.high is None else f"{_change(row.low)} to {_change(row.high)}"
+
+
+COLUMNS: tuple[Column[Judgement], ...] = (
+    Column(key="task", heading="task", meaning="of the pair", value=lambda row: row.task, number=False),
+    Column(key="frontend", heading="frontend", meaning="of the pair", value=lambda row: row.frontend, number=False),
+    Column(key="stage", heading="stage", meaning="what was timed", value=lambda row: row.stage, number=False),
+    Column(
+        key="finding",
+        heading="finding",
+        meaning="what is found of the head",
+        value=lambda row: str(row.finding),
+        number=False,
+        strong=lambda row: row.finding in WORSE,
+    ),
+    _file("reason", lambda row: row.reason, "why, in a sentence", number=False),
+    Column(
+        key="ratio",
+        heading="change",
+        meaning="time of the head against the base's",
+        value=lambda row: row.ratio,
+        text=lambda row: _change(row.ratio),
+    ),
+    Column(key="interval", heading="interval", meaning="of the change", text=_interval, drop=5),
+    _file("low", lambda row: row.low, "lower end of the ratio's interval"),
+    _file("high", lambda row: row.high, "upper end of the ratio's interval"),
+    _file("p", lambda row: row.p, "p value of the confirmation"),
+    Column(
+        key="smallest_detectable",
+        heading="could see",
+        meaning="the smallest change that these launches would have shown",
+        value=lambda row: row.smallest_detectable,
+        text=lambda row: format_share(row.smallest_detectable),
+        drop=4,
+    ),
+    Column(
+        key="null_ratio",
+        heading="base twice",
+        meaning="the base against itself, which is the noise",
+        value=lambda row: row.null_ratio,
+        text=lambda row: _change(row.null_ratio),
+        drop=2,
+    ),
+    Column(
+        key="launches",
+        heading="launches",
+        meaning="fresh processes of each side",
+        value=lambda row: row.launches,
+        text=lambda row: str(row.launches or "–"),
+        drop=1,
+    ),
+    _file("max_relative_error", lambda row: row.max_relative_error, "the head's largest difference from float64 NumPy"),
+    _file("run", lambda row: row.run, "the run that holds its launches", number=False),
+)
+
+
+def columns_of(rows: Sequence[Judgement]) -> tuple[Column[Judgement], ...]:
+    """All columns of a gate's table; that of the stage is shown where another than the training was timed."""
+    stages = {row.stage for row in rows} - {"", TRAIN.name}
+    hidden = set() if stages else {"stage"}
+    kept = (
+        _file(column.key, column.value, column.meaning, number=False)
+        if column.key in hidden and column.value
+        else column
+        for column in COLUMNS
+    )
+    return (*kept, *change_columns(lambda row: row.metrics, rows, drop=3))
+
+
+def _shown(rows: Sequence[Judgement], *, task: bool) -> list[Column[Judgement]]:
+    """The columns that people see; without the task where a heading names it."""
+    return [column for column in columns.seen(columns_of(rows), View.TABLE) if task or column.key != "task"]
+
+
+def frame(gate: Gate) -> pd.DataFrame:
+    """The rows as a frame."""
+    return columns.frame(columns_of(gate.rows), gate.rows)
+
+
+def plain_rows(gate: Gate) -> list[dict[str, Cell]]:
+    """The rows as JSON has them."""
+    return [columns.record(columns_of(gate.rows), row) for row in gate.rows]
 
 
 def headline(gate: Gate) -> str:
@@ -34,32 +132,20 @@ def sentence(gate: Gate) -> str:
     if not gate.rows:
         return "There was nothing to compare: no pair of task and frontend is on either side."
     if gate.worse:
-        named = "; ".join(f"{row.task} {row.frontend} {row.finding}" for row in gate.worse)
+        named = "; ".join(f"{_named(row)} {row.finding}" for row in gate.worse)
         return f"{len(gate.worse)} of {_pairs(gate)} worse: {named}."
     if gate.unknown:
         return f"None of {_pairs(gate)} is shown to be worse, but {len(gate.unknown)} could not be told."
     return f"None of {_pairs(gate)} is slower by {format_share(gate.delta)} or more, and all results agree."
 
 
+def _named(row: Judgement) -> str:
+    """Task, frontend, and the stage where it is not the training."""
+    return " ".join(filter(None, (row.task, row.frontend, row.stage if row.stage != TRAIN.name else "")))
+
+
 def _pairs(gate: Gate) -> str:
     return f"{len(gate.rows)} pair{'' if len(gate.rows) == 1 else 's'}"
-
-
-def cells(row: Judgement) -> tuple[str, ...]:
-    """A row as texts, in the order of HEADINGS."""
-    return (
-        row.frontend,
-        str(row.finding),
-        _change(row.ratio),
-        "–" if row.low is None or row.high is None else f"{_change(row.low)} to {_change(row.high)}",
-        format_share(row.smallest_detectable),
-        _change(row.null_ratio),
-        str(row.launches or "–"),
-    )
-
-
-def _change(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{round(100 * (ratio - 1), 1) + 0.0:+.1f} %"
 
 
 def reasons(gate: Gate) -> list[tuple[Judgement, str]]:
@@ -69,9 +155,10 @@ def reasons(gate: Gate) -> list[tuple[Judgement, str]]:
 
 def notes(gate: Gate) -> list[str]:
     """How to read the rows."""
+    units = " or ".join(dict.fromkeys(stage_of(row.stage).unit for row in gate.rows if row.stage)) or TRAIN.unit
     ignored = f"Changes below {format_share(gate.delta)} do not count."
     how = (
-        "Time per step of head against base, measured in turn on one CPU in fresh processes. "
+        f"Time per {units} of head against base, measured in turn on one CPU in fresh processes. "
         f"{ignored} could see: the smallest change these launches would have shown. "
         "base twice: the base against itself, which is the noise."
     )
@@ -80,7 +167,7 @@ def notes(gate: Gate) -> list[str]:
             "These runs were made at different times: what the machine did between them is part of every change, and "
             f"no statistic removes it; `workbench regress` measures side by side. {ignored}"
         )
-    return [how, *(f"{run.id}: {told}" for run in gate.runs if (told := disturbance(run)))]
+    return [how, *(f"{run.id}: {noise}" for run in gate.runs if (noise := disturbance(run)))]
 
 
 def by_task(gate: Gate) -> Iterator[tuple[str, list[Judgement]]]:
@@ -94,13 +181,12 @@ def terminal(gate: Gate) -> list[RenderableType]:
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(f"{gate.head} against {gate.base}", style="bold")]
+    shown = _shown(gate.rows, task=False)
     for task, rows in by_task(gate):
-        parts.append(Text(f"\n{task}", style="bold"))
-        parts.append(plain_table(HEADINGS, [cells(row) for row in rows], dispensable=HEADINGS[:3:-1]))
+        parts += [Text(f"\n{task}", style="bold"), renderers.terminal(shown, rows)]
     parts.append(Text(""))
     for row, reason in reasons(gate):
-        told = Text.assemble((f"{row.task} {row.frontend} {row.finding}", STYLES.get(row.finding, "")), f": {reason}")
-        parts.append(told)
+        parts.append(Text.assemble((f"{_named(row)} {row.finding}", STYLES.get(row.finding, "")), f": {reason}"))
     parts += [Text(note, style="dim") for note in notes(gate)]
     style = {"fine": "bold green", "worse": "bold red"}.get(headline(gate), "bold yellow")
     return [*parts, Text(sentence(gate), style=style)]
@@ -116,36 +202,30 @@ def markdown(gate: Gate) -> str:
         "",
     ]
     if gate.rows:
-        lines += ["| task | " + " | ".join(HEADINGS) + " |", "|---|---|---|" + "---:|" * (len(HEADINGS) - 2)]
-    for row in gate.rows:
-        texts = [quote(text) for text in cells(row)]
-        if row.finding in WORSE:
-            texts[1] = f"**{texts[1]}**"
-        lines.append(f"| {quote(row.task)} | " + " | ".join(texts) + " |")
-    told = [
-        f"- {quote(row.task)} {quote(row.frontend)} **{row.finding}**: {quote(reason)}" for row, reason in reasons(gate)
-    ]
-    lines += ["", *told] if told else []
+        lines.append(renderers.markdown(_shown(gate.rows, task=True), gate.rows))
+    explained = [f"- {quote(_named(row))} **{row.finding}**: {quote(reason)}" for row, reason in reasons(gate)]
+    lines += ["", *explained] if explained else []
     return "\n".join([*lines, "", *(f"<sub>{quote(note)}</sub>" for note in notes(gate) if gate.rows), ""])
 
 
 def junit(gate: Gate) -> str:
     """JUnit XML: a suite per task, a case per frontend. What could not be told is skipped, or fails if strict."""
     root = Xml.Element("testsuites", name="workbench gate")
+    shown = _shown(gate.rows, task=False)
     for task, rows in by_task(gate):
         failing = [row for row in rows if _fails(row, gate)]
         skipped = [row for row in rows if row.finding in UNKNOWN and row not in failing]
         counts = {"tests": str(len(rows)), "failures": str(len(failing)), "skipped": str(len(skipped)), "errors": "0"}
         suite = Xml.SubElement(root, "testsuite", {"name": _text(task), **counts})
         for row in rows:
-            case = Xml.SubElement(suite, "testcase", classname=_text(task), name=_text(row.frontend))
+            name = _named(row).removeprefix(f"{task} ")
+            case = Xml.SubElement(suite, "testcase", classname=_text(task), name=_text(name))
             if row in failing:
                 Xml.SubElement(case, "failure", type=str(row.finding), message=_text(row.reason))
             elif row in skipped:
                 Xml.SubElement(case, "skipped", message=_text(f"{row.finding}: {row.reason}"))
-            Xml.SubElement(case, "system-out").text = _text(
-                ", ".join(map(": ".join, zip(HEADINGS, cells(row), strict=True)))
-            )
+            figures = ", ".join(f"{column.heading}: {column.text_of(row)}" for column in shown)
+            Xml.SubElement(case, "system-out").text = _text(figures)
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -163,17 +243,13 @@ def _text(text: str) -> str:
 
 def html(gate: Gate) -> str:
     """The tables as HTML, for notebooks."""
-    quote = html_escape.escape
-    head = "".join(f"<th scope='col'>{quote(heading)}</th>" for heading in ("task", *HEADINGS))
-    body = "".join(
-        "<tr>" + "".join(f"<td>{quote(text)}</td>" for text in (row.task, *cells(row))) + "</tr>" for row in gate.rows
-    )
-    told = "".join(
-        f"<li><code>{quote(row.task)} {quote(row.frontend)}</code> <b>{row.finding}</b>: {quote(reason)}</li>"
+    quote = escape_html
+    explained = "".join(
+        f"<li><code>{quote(_named(row))}</code> <b>{row.finding}</b>: {quote(reason)}</li>"
         for row, reason in reasons(gate)
     )
     below = "".join(f"<p><small>{quote(note)}</small></p>" for note in notes(gate))
     return (
         f"<h4>{quote(gate.head)} against {quote(gate.base)}</h4><p><b>{quote(sentence(gate))}</b></p>"
-        f"<table><tr>{head}</tr>{body}</table><ul>{told}</ul>{below}"
+        f"{renderers.html(_shown(gate.rows, task=True), gate.rows)}<ul>{explained}</ul>{below}"
     )

@@ -30,7 +30,7 @@ PENALTY = 4.0
 class Jump(NamedTuple):
     """A jump between two runs."""
 
-    place: int
+    start: int
     """The first run after it, counted from 0."""
     ratio: float
     """The level after it over the level before it, without the trend around it."""

@@ -82,3 +82,11 @@ def steady(launches: Sequence[Launch], stage: str, disturbed: Places) -> Steady:
 def side_by_side(launches: Sequence[Sequence[Launch]]) -> list[tuple[Launch, ...]]:
     """What contestants did launch by launch; empty where they were not launched equally often."""
     return list(zip(*launches, strict=True)) if len({len(of_one) for of_one in launches}) == 1 else []
+
+
+def metric_values(launches: Sequence[Launch]) -> dict[str, float]:
+    """The metrics that any of these launches reported, by name: the median over those that did."""
+    names = dict.fromkeys(name for launch in launches for name in launch.metrics)
+    return {
+        name: statistics.median(launch.metrics[name] for launch in launches if name in launch.metrics) for name in names
+    }

@@ -47,6 +47,19 @@ class Comparison:
     """Launches that would likely settle it: 0 if settled, None if out of reach or unknown."""
     reason: str
     """The answer in one sentence."""
+    significant: bool = False
+    """Whether p lies below the level of this look, however small the effect."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the two sides are called in sentences."""
+
+    base: str = "base"
+    head: str = "head"
+
+
+NAMES = Names()
 
 
 def compare(
@@ -56,6 +69,7 @@ def compare(
     delta: float = 0.03,
     alpha: float = ALPHA,
     confidence: float | None = None,
+    names: Names = NAMES,
 ) -> Comparison:
     """Compare head with base, launch by launch; every kind of data gets an answer and never an exception.
 
@@ -72,6 +86,7 @@ def compare(
         delta: smallest relative change that matters.
         alpha: two-sided level of this look; use `alpha_at` where the data are looked at more than once.
         confidence: of the interval; ``1 - alpha`` by default, which is the test inverted.
+        names: what the sides are called in the answer's sentence.
 
     Raises:
         ValueError: if delta, alpha or confidence is out of range: a mistake in the call, not in the data.
@@ -83,7 +98,7 @@ def compare(
         check_level("confidence", confidence)
     outside = alpha if confidence is None else 1 - confidence
     needed = max(minimum_launches(alpha), minimum_launches(outside))
-    answer = _unusable(base, head)
+    answer = _unusable(base, head, names)
     if answer is not None:
         return answer
     ratios = np.log(_arm(head)) - np.log(_arm(base))
@@ -91,11 +106,16 @@ def compare(
         return _few_launches(ratios, needed, math.log1p(delta), alpha)
     if float(np.ptp(ratios)) <= 1e-12:
         return _no_noise(ratios)
-    return _tested(ratios, math.log1p(delta), alpha, outside)
+    return _tested(ratios, math.log1p(delta), alpha, outside, names)
 
 
 def compare_apart(
-    base: ArrayLike | None, head: ArrayLike | None, *, delta: float = 0.03, alpha: float = ALPHA
+    base: ArrayLike | None,
+    head: ArrayLike | None,
+    *,
+    delta: float = 0.03,
+    alpha: float = ALPHA,
+    names: Names = NAMES,
 ) -> Comparison:
     """Compare launches that were not measured side by side, such as those of two runs on different days.
 
@@ -111,6 +131,7 @@ def compare_apart(
         head: the same for the other run, shape (launches,); the counts may differ.
         delta: smallest relative change that matters.
         alpha: two-sided level of the test.
+        names: what the sides are called in the answer's sentence.
 
     Raises:
         ValueError: if delta or alpha is out of range.
@@ -119,7 +140,7 @@ def compare_apart(
     if not (math.isfinite(delta) and delta >= 0):
         raise ValueError(f"delta must be a finite number >= 0, not {delta}")
     check_level("alpha", alpha)
-    answer = _unusable(base, head, paired=False)
+    answer = _unusable(base, head, names, paired=False)
     if answer is not None:
         return answer
     old, new = np.log(_arm(base)), np.log(_arm(head))
@@ -132,7 +153,7 @@ def compare_apart(
     p = rank_sum_p(old, new)
     verdict = _verdict(estimate, low, high, bar, significant=p < alpha)
     detectable, count = saturating_exp((high - low) / 2) - 1, f"p = {p:.2g}, {len(old)} and {len(new)} launches"
-    reason = _reason(verdict, (estimate, low, high), bar, count)
+    reason = _reason(verdict, (estimate, low, high), bar, count, names)
     launches = min(len(old), len(new))
     return Comparison(
         verdict,
@@ -144,6 +165,7 @@ def compare_apart(
         detectable,
         None,
         reason,
+        significant=p < alpha,
     )
 
 
@@ -160,20 +182,22 @@ def _arm(values: ArrayLike | None) -> Floats:
     return array if array.ndim == 1 else np.array([np.nan])
 
 
-def _unusable(base: ArrayLike | None, head: ArrayLike | None, *, paired: bool = True) -> Comparison | None:
+def _unusable(
+    base: ArrayLike | None, head: ArrayLike | None, names: Names, *, paired: bool = True
+) -> Comparison | None:
     """The answer to a comparison that has no ratio, or None if it has one."""
-    for name, values in (("base", base), ("head", head)):
+    for name, values in ((names.base, base), (names.head, head)):
         if values is None:
             return _no_ratio(Verdict.not_comparable, 0, f"{name} was not measured")
-    arms = {"base": _arm(base), "head": _arm(head)}
-    launches = min(map(len, arms.values()))
-    for name, times in arms.items():
+    old, new = _arm(base), _arm(head)
+    launches = min(len(old), len(new))
+    for name, times in ((names.base, old), (names.head, new)):
         if not len(times):
             return _no_ratio(Verdict.failed, 0, f"{name} has no finished launch")
         if not (np.isfinite(times) & (times > 0)).all():
             return _no_ratio(Verdict.failed, launches, f"{name} holds a time that is not a positive number")
-    if paired and len(arms["base"]) != len(arms["head"]):
-        counts = f"base has {len(arms['base'])} and head has {len(arms['head'])}"
+    if paired and len(old) != len(new):
+        counts = f"{names.base} has {len(old)} and {names.head} has {len(new)}"
         return _no_ratio(Verdict.not_comparable, launches, f"launches are compared in pairs, but {counts}")
     return None
 
@@ -219,7 +243,7 @@ def _no_noise(ratios: Floats) -> Comparison:
     return Comparison(Verdict.inconclusive, ratio, ratio, ratio, None, len(ratios), None, None, reason)
 
 
-def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Comparison:
+def _tested(ratios: Floats, bar: float, alpha: float, outside: float, names: Names) -> Comparison:
     """The verdict where there are launches enough for a test; bar is delta on the log scale."""
     estimate, p = hodges_lehmann(ratios), signed_rank_p(ratios)
     low, high = inverted_interval(ratios, outside)
@@ -227,7 +251,7 @@ def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Compari
     detectable = smallest_detectable(shamos_spread(ratios), len(ratios), alpha)
     detectable = max(detectable, saturating_exp((high - low) / 2) - 1)
     more = _forecast(ratios, bar, alpha) if verdict is Verdict.inconclusive else 0
-    reason = _reason(verdict, (estimate, low, high), bar, f"p = {p:.2g}, {len(ratios)} launches")
+    reason = _reason(verdict, (estimate, low, high), bar, f"p = {p:.2g}, {len(ratios)} launches", names)
     if verdict is Verdict.inconclusive:
         reason += f"; {_percent(math.log1p(detectable))} could have been shown, and {_outlook(more)}"
     return Comparison(
@@ -240,6 +264,7 @@ def _tested(ratios: Floats, bar: float, alpha: float, outside: float) -> Compari
         detectable,
         more,
         reason,
+        significant=p < alpha,
     )
 
 
@@ -276,13 +301,13 @@ def _percent(log_ratio: float) -> str:
     return f"{round(ratio - 1, 3) + 0.0:+.1%}" if ratio < 10 else f"x{ratio:.3g}"
 
 
-def _reason(verdict: Verdict, effect: tuple[float, float, float], bar: float, evidence: str) -> str:
+def _reason(verdict: Verdict, effect: tuple[float, float, float], bar: float, evidence: str, names: Names) -> str:
     """One sentence for a tested verdict; effect is (estimate, low, high) on the log scale."""
     estimate, low, high = map(_percent, effect)
     detail = f"{estimate}, interval {low} to {high}, {evidence}"
     delta = _percent(bar).lstrip("+")
     if verdict is Verdict.same:
-        return f"head takes the same time as base within {delta} ({detail})"
+        return f"{names.head} takes the same time as {names.base} within {delta} ({detail})"
     if verdict is Verdict.inconclusive:
-        return f"head is neither shown to differ from base by {delta} nor to be the same ({detail})"
-    return f"head takes {'more' if verdict is Verdict.slower else 'less'} time than base ({detail})"
+        return f"{names.head} is neither shown to differ from {names.base} by {delta} nor to be the same ({detail})"
+    return f"{names.head} takes {'more' if verdict is Verdict.slower else 'less'} time than {names.base} ({detail})"

@@ -1,0 +1,204 @@
+"""The rows of `workbench versions` for the terminal, for notebooks and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.comparison.versions import VersionRow
+from workbench.errors import one_line
+from workbench.model.outcomes import Outcome
+from workbench.model.stage import Stage, stage_of
+from workbench.show import columns, renderers
+from workbench.show.columns import Cell, Column, View
+from workbench.show.metrics import change_columns
+from workbench.show.renderers import escape_html
+from workbench.show.tables import disturbance
+from workbench.show.units import format_error, format_range, format_ratio, format_seconds
+from workbench.statistics import Comparison
+from workbench.statistics.launches import Steady
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from workbench.comparison.versions import VersionsReport
+
+OFF = View.FILES_ONLY
+
+
+def _steady(value: Callable[[Steady], Cell]) -> Callable[[VersionRow], Cell]:
+    """A value of a row's steady time; None where it has none."""
+    return lambda row: None if row.steady is None else value(row.steady)
+
+
+def _compared(value: Callable[[Comparison], Cell]) -> Callable[[VersionRow], Cell]:
+    """A value of a row's comparison with the base; None for the base itself."""
+    return lambda row: None if row.comparison is None else value(row.comparison)
+
+
+def _within(row: VersionRow) -> str:
+    return "–" if row.steady is None else format_range(row.steady.seconds, row.steady.low, row.steady.high)
+
+
+# In the order in which tables and files have them.
+COLUMNS: tuple[Column[VersionRow], ...] = (
+    Column(
+        key="frontend",
+        heading="frontend",
+        meaning="a framework in a style",
+        value=lambda row: row.frontend,
+        number=False,
+    ),
+    Column(key="version", heading="version", meaning="what was asked for", value=lambda row: row.version, number=False),
+    Column(key="contestant", meaning="its id in the run", value=lambda row: row.contestant, views=OFF, number=False),
+    Column(key="stage", meaning="what was timed", value=lambda row: row.stage, views=OFF, number=False),
+    Column(key="outcome", meaning="how it ended", value=lambda row: str(row.outcome), views=OFF, number=False),
+    Column(key="reason", meaning="why, if it failed", value=lambda row: row.reason, views=OFF, number=False),
+    Column(key="versions", meaning="of all its packages", value=lambda row: row.versions, views=OFF, number=False),
+    Column(
+        key="{unit}_s",
+        heading="{unit}",
+        meaning="steady {unit}: median over launches (fresh processes)",
+        value=_steady(lambda steady: steady.seconds),
+        text=lambda row: format_seconds(row.steady.seconds if row.steady else None),
+    ),
+    Column(
+        key="{unit}_s_low",
+        meaning="lower end of its interval",
+        value=_steady(lambda steady: steady.low),
+        views=OFF,
+    ),
+    Column(
+        key="{unit}_s_high",
+        meaning="upper end of its interval",
+        value=_steady(lambda steady: steady.high),
+        views=OFF,
+    ),
+    Column(
+        key="within", heading="within", meaning="how far the steady {unit}'s interval reaches", text=_within, drop=3
+    ),
+    Column(key="launches", meaning="how many were measured", value=lambda row: row.launches, views=OFF),
+    Column(key="base", meaning="id of the base", value=lambda row: row.base, views=OFF, number=False),
+    Column(
+        key="ratio",
+        heading="× base",
+        meaning="against the first version, launch by launch",
+        value=_compared(lambda answer: answer.ratio),
+        text=lambda row: "base" if row.comparison is None else format_ratio(row.comparison.ratio),
+    ),
+    Column(
+        key="ratio_low",
+        meaning="lower end of its interval",
+        value=_compared(lambda answer: answer.low),
+        views=OFF,
+    ),
+    Column(
+        key="ratio_high",
+        meaning="upper end of its interval",
+        value=_compared(lambda answer: answer.high),
+        views=OFF,
+    ),
+    Column(key="p", meaning="two-sided p value", value=_compared(lambda answer: answer.p), views=OFF),
+    Column(
+        key="verdict",
+        heading="verdict",
+        meaning="what the comparison says",
+        value=lambda row: row.verdict,
+        text=lambda row: row.verdict or "",
+        number=False,
+    ),
+    Column(
+        key="sentence",
+        meaning="the same in a sentence",
+        value=_compared(lambda answer: answer.reason),
+        views=OFF,
+        number=False,
+    ),
+    Column(
+        key="off_by",
+        heading="off by",
+        meaning="largest relative difference of losses and result from float64 NumPy",
+        value=lambda row: row.off_by,
+        text=lambda row: format_error(row.off_by),
+        drop=2,
+    ),
+    Column(key="tolerance", meaning="what rounding explains", value=lambda row: row.tolerance, views=OFF),
+    Column(
+        key="drift",
+        heading="drift",
+        meaning="largest relative difference of losses and result from the base's",
+        text=lambda row: "" if row.comparison is None else format_error(row.drift.larger),
+        drop=4,
+    ),
+    Column(key="loss_drift", meaning="of the losses", value=lambda row: row.drift.losses, views=OFF),
+    Column(key="result_drift", meaning="of the result", value=lambda row: row.drift.results, views=OFF),
+)
+
+
+def columns_of(rows: Sequence[VersionRow], stage: Stage) -> tuple[Column[VersionRow], ...]:
+    """All columns of the table of a stage."""
+    return (*(column.at(stage) for column in COLUMNS), *change_columns(lambda row: row.metrics, rows, drop=1))
+
+
+def by_stage(report: VersionsReport) -> list[tuple[Stage, list[VersionRow]]]:
+    """The rows of each stage."""
+    stages = dict.fromkeys(row.stage for row in report.rows)
+    return [(stage_of(name), [row for row in report.rows if row.stage == name]) for name in stages]
+
+
+def plain_rows(report: VersionsReport) -> list[dict[str, Cell]]:
+    """The rows as JSON has them."""
+    return [columns.record(columns_of(rows, stage), row) for stage, rows in by_stage(report) for row in rows]
+
+
+def frame(report: VersionsReport) -> pd.DataFrame:
+    """The rows as a frame; a time's column is named after the unit of its stage."""
+    import pandas as pd
+
+    frames = [columns.frame(columns_of(rows, stage), rows) for stage, rows in by_stage(report)]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def notes(report: VersionsReport) -> list[str]:
+    """What must be known beside the table."""
+    failed = {row.contestant: row for row in report.rows if row.outcome is not Outcome.OK}
+    lines = [f"{name} {row.outcome}: {row.reason}" for name, row in failed.items()]
+    lines += [f"{row.comparison.reason}." for row in report.rows if row.comparison and row.outcome is Outcome.OK]
+    for frontend, packages in report.also_differs.items():
+        parts = ", ".join(f"{name} {' / '.join(values)}" for name, values in packages.items())
+        lines.append(f"{frontend}: other packages differ between the environments as well: {parts}.")
+    lines.append(
+        "off by: largest relative difference of losses and result from float64 NumPy; drift: from the base version. "
+        f"Rounding explains up to {report.run.record.tolerance:.1e}."
+    )
+    noisy = disturbance(report.run)
+    return [one_line(line) for line in [*lines, *([noisy] if noisy else [])]]
+
+
+def _tables(report: VersionsReport) -> list[tuple[str, list[Column[VersionRow]], list[VersionRow]]]:
+    """A title, columns and rows per stage; one frontend's name stands in the title instead of in a column."""
+    tables = []
+    for stage, rows in by_stage(report):
+        frontends = {row.frontend for row in rows}
+        shown = columns.seen(columns_of(rows, stage), View.TABLE)
+        kept = [column for column in shown if len(frontends) > 1 or column.key != "frontend"]
+        parts = [report.run.title, *([stage.name] if len(by_stage(report)) > 1 else [])]
+        tables.append((" · ".join([*parts, *(frontends if len(frontends) == 1 else ())]), kept, rows))
+    return tables
+
+
+def terminal(report: VersionsReport) -> list[RenderableType]:
+    """The tables and what must be known beside them."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for title, shown, rows in _tables(report):
+        parts += [Text(one_line(title), style="bold"), renderers.terminal(shown, rows)]
+    return [*parts, *(Text(line, style="dim") for line in notes(report))]
+
+
+def html(report: VersionsReport) -> str:
+    """The same for notebooks."""
+    tables = [f"<h4>{escape_html(title)}</h4>{renderers.html(shown, rows)}" for title, shown, rows in _tables(report)]
+    return "".join([*tables, *(f"<p><small>{escape_html(line)}</small></p>" for line in notes(report))])
