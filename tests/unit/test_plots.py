@@ -1,6 +1,7 @@
 """Figures are looked at by people; here stands what can be said of them without eyes."""
 
 import base64
+import math
 import subprocess
 import sys
 from xml.etree import ElementTree as ET
@@ -12,8 +13,14 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy import optimize
 
-from workbench.show import plots
+from workbench.model.outcomes import Outcome
+from workbench.model.rows import Row
+from workbench.show import charts, plots
+from workbench.show.plots import curves, lines, rows
 from workbench.show.plots.style import never_falling
+from workbench.statistics.fits import Overhead
+from workbench.statistics.rows import SizeFit, SizeTime
+from workbench.testing import contestant, launch, record, run
 
 COLORS = {
     "numpy_manual": "#666666",
@@ -25,7 +32,6 @@ COLORS = {
 FEW = ["pytorch_eager", "pytorch_compiled", "jax_jit"]
 LONG = [f"a_very_long_frontend_identifier_{number}_" + "x" * 80 for number in range(12)]
 FALLING = 2.3 * np.exp(-np.arange(200) / 30) + 0.02
-TIMES = ["import_s", "setup_s", "first_step_s", "step_s", "step_s_low", "step_s_high"]
 WORKS = np.logspace(4, 9, 6)
 
 
@@ -36,36 +42,45 @@ def losses(values, names=tuple(COLORS), *, noise=1e-7):
     return pd.DataFrame({**columns, "reference": values}, index=pd.RangeIndex(len(values), name="step"))
 
 
-def summary(step_s=(4e-5, 2e-4, 9e-5), names=("numpy_manual", "tf1", "jax_jit"), **columns):
-    step_s = np.array(step_s)
-    times = dict(zip(TIMES, (1.0, 0.5, 0.25, step_s, 0.9 * step_s, 1.2 * step_s), strict=True))
-    colors = [COLORS.get(name) for name in names]
-    return pd.DataFrame({"frontend": names, "color": colors, "outcome": "ok", "reason": None, **times, **columns})
+def row(name, step_s=None, outcome="ok", reason="", **fields):
+    """A contestant's row; one that is ok has all phases."""
+    times = {"import_s": 1.0, "setup_s": 0.5, "first_s": 0.25} if outcome == "ok" else {}
+    steady = {} if step_s is None else {"unit_s": step_s, "unit_s_low": 0.9 * step_s, "unit_s_high": 1.2 * step_s}
+    known = {"color": COLORS.get(name), "title": name, "log": "", "verdict": "agrees"}
+    values = {**known, **times, **steady, **fields}
+    return Row(id=name, frontend=name, outcome=Outcome(outcome), reason=reason, **values)
 
 
-def failed(frame, places, outcome, reason=None):
-    frame = frame.astype({"reason": object})
-    frame.loc[places, TIMES] = np.nan
-    frame.loc[places, ["outcome", "reason"]] = [outcome, reason]
-    return frame
+def summary(step_s=(4e-5, 2e-4, 9e-5), names=("numpy_manual", "tf1", "jax_jit"), **fields):
+    return [row(name, step, **fields) for name, step in zip(names, step_s, strict=True)]
 
 
-def points(names=("jax_jit",), works=WORKS, **columns):
-    rows = [(name, work, 1e-5 + 1e-11 * work) for name in names for work in works]
-    frame = pd.DataFrame(rows, columns=["frontend", "work", "step_s"])
-    return frame.assign(step_s_low=0.9 * frame["step_s"], step_s_high=1.1 * frame["step_s"]).assign(**columns)
+def time(entries, title="T"):
+    return rows.dots([charts.steady(entries, record()), charts.first(entries)], title=title)
+
+
+def phases(entries, steps, title="P"):
+    return rows.bars(charts.phases(entries, steps), title=title)
+
+
+def points(names=("jax_jit",), works=WORKS, low=0.9, high=1.1):
+    steps = [(name, work, 1e-5 + 1e-11 * work) for name in names for work in works]
+    return [SizeTime(name, name, 1, work, step, low * step, high * step) for name, work, step in steps]
 
 
 def fits(overhead=1e-5, slope=1e-11, names=("jax_jit",)):
-    return pd.DataFrame({"frontend": names, "overhead_s": overhead, "seconds_per_unit": slope})
+    balance = overhead / slope if slope > 0 else math.inf
+    return [SizeFit(name, name, Overhead(overhead, 0, 0, slope, 0, 0, 0, balance)) for name in names]
 
 
-def loss(frame, **settings):
-    return plots.loss(frame, COLORS, **{"title": "A title to find", "tolerance": 1e-4, **settings})
+def loss(frame, *, title="A title to find", tolerance=1e-4):
+    prepared = charts.Losses.of(frame, COLORS)
+    return curves.figure(charts.loss(prepared), charts.deviation(prepared, tolerance), title=title)
 
 
 def sweep(points, fits):
-    return plots.sweep(points, fits, COLORS, title="Sweep", unit="FLOP")
+    colors = {point.contestant: COLORS.get(point.contestant) for point in [*points, *fits]}
+    return lines.figure(charts.sweep(points, fits, colors), title="Sweep")
 
 
 def texts(axes):
@@ -220,11 +235,13 @@ def test_without_a_reference_there_is_one_panel(frame):
 
 def test_rows_stand_fastest_first_and_failed_ones_beneath_in_grey():
     reason = "line one\nline \x1b[31mtwo $HOME and $PATH " + "and so on " * 80
-    figure = plots.time(summary(outcome=["invalid", "ok", "ok"], reason=reason), title="T")
+    entries = [row("numpy_manual", outcome="invalid", reason=reason), row("tf1", 2e-4), row("jax_jit", 9e-5)]
+    figure = time(entries)
     fit_the_sheet(figure)
     left, right = figure.axes
     assert ticks(left.yaxis) == ["jax_jit", "tf1", "numpy_manual"]
-    note, *times = left.texts
+    (note,) = [text for text in left.texts if text.get_text().startswith("invalid")]
+    times = [text for text in left.texts if text is not note]
     colors = [to_hex(label.get_color()) for label in left.get_yticklabels()]
     assert colors[0] == colors[1] != colors[2] == to_hex(note.get_color())
     assert note.get_text().startswith("invalid: line one line [31mtwo $HOME and $PATH and")
@@ -237,18 +254,22 @@ def test_rows_stand_fastest_first_and_failed_ones_beneath_in_grey():
     assert left.collections[-1].get_segments()[0][:, 0] == pytest.approx([1.8e-4, 2.4e-4])
 
 
+def test_rows_stand_in_the_order_of_what_was_compared_round_by_round():
+    entries = [row("tf1", 1.01e-4, relative=1.0), row("jax_jit", 1e-4, relative=1.02)]
+    assert ticks(time(entries).axes[0].yaxis) == ["tf1", "jax_jit"]
+
+
 @pytest.mark.parametrize(("slowest", "scale", "low"), [(29e-6, "linear", 0), (31e-6, "log", 1e-7)])
 def test_times_are_on_a_log_axis_when_they_span_much(slowest, scale, low):
-    frame = summary(step_s=(1e-6, 2e-6, slowest))
-    frame.loc[0, "step_s_low"] = 1e-14
-    left = plots.time(frame, title="").axes[0]
+    fastest = row("numpy_manual", 1e-6, unit_s_low=1e-14)
+    left = time([fastest, row("tf1", 2e-6), row("jax_jit", slowest)]).axes[0]
     assert left.get_xscale() == scale
     assert low <= left.get_xlim()[0] < 1e-6
 
 
 @pytest.mark.parametrize(("steps", "total"), [(1, "1.75 s"), (2, "1.95 s"), (1001, "202 s")])
 def test_the_total_is_import_set_up_first_step_and_one_steady_step_less(steps, total):
-    (axes,) = plots.phases(summary(step_s=(0.2,), names=("jax_jit",)), title="P", steps=steps).axes
+    (axes,) = phases([row("jax_jit", 0.2)], steps).axes
     assert texts(axes) == [total]
     assert axes.patches[-1].get_x() + axes.patches[-1].get_width() == pytest.approx(1.75 + 0.2 * (steps - 1))
     assert {to_hex(bar.get_facecolor()) for bar in axes.patches} == {COLORS["jax_jit"]}
@@ -258,12 +279,12 @@ def test_the_total_is_import_set_up_first_step_and_one_steady_step_less(steps, t
 
 
 def test_what_is_missing_is_said_and_not_called_fast():
-    frame = failed(summary(), 2, "timeout", "after 60 s")
-    frame.loc[0, ["import_s", "first_step_s"]] = np.nan
-    (axes,) = plots.phases(frame, title="", steps=10).axes
+    partly = row("numpy_manual", 4e-5, import_s=None, first_s=None)
+    entries = [partly, row("tf1", 2e-4), row("jax_jit", outcome="timeout", reason="after 60 s")]
+    (axes,) = phases(entries, 10).axes
     assert ticks(axes.yaxis) == ["tf1", "numpy_manual", "jax_jit"]
     assert {"500 ms without import, first step", "timeout: after 60 s"} < set(texts(axes))
-    assert "not measured" in texts(plots.time(frame, title="").axes[1])
+    assert "not measured" in texts(time(entries).axes[1])
 
 
 def test_a_sweep_shows_points_the_fit_and_where_arithmetic_equals_overhead():
@@ -284,12 +305,12 @@ def test_a_sweep_shows_points_the_fit_and_where_arithmetic_equals_overhead():
 def test_no_balance_is_drawn_where_none_was_measured(fit):
     (axes,) = sweep(points(), fit).axes
     assert not parts(axes, "_balance")
-    assert len(parts(axes, "_fit")) == fit["overhead_s"].notna().sum()
+    assert len(parts(axes, "_fit")) == (not math.isnan(fit[0].fit.overhead_s))
 
 
 ODD_NAMES = losses(FALLING, ["_hidden", "$x$ and $", "<&>", "日本", "a\nb", "", " "])
-ODD_WORDS = failed(summary(names=("$a$", "<&>", "日本")), 0, "error", "$x^{$ \x00 \ud800")
-ODD = {
+WORDS = "$x^{$ \x00 \ud800"
+FIGURES = {
     "no losses": lambda: loss(pd.DataFrame()),
     "reference alone": lambda: loss(losses(FALLING, [])),
     "all NaN": lambda: loss(losses(np.full(5, np.nan), FEW)),
@@ -298,31 +319,36 @@ ODD = {
     "twelve over 100000 steps": lambda: loss(losses(np.exp(-np.arange(100_000) / 9e3), LONG)),
     "far off": lambda: loss(losses([1e300, 1e-90, 5e-324], FEW).assign(jax_jit=1e90)),
     "odd names": lambda: loss(ODD_NAMES, title="\x00 <&> \ud800 日本"),
-    "no row ok": lambda: failed(summary(), [0, 1, 2], "unavailable", "No module named 'jax'"),
-    "no rows": pd.DataFrame,
-    "twelve long names": lambda: summary(step_s=np.logspace(-7, 1, 12), names=LONG),
-    "ok without times": lambda: summary().assign(**dict.fromkeys(TIMES), color=None),
-    "odd times": lambda: summary(step_s=(0.0, -1.0, 1e-3), first_step_s=(np.inf, 1e-300, 1e9)),
-    "interval upside down": lambda: summary(step_s_low=1.0, step_s_high=1e-9, color=["no colour", 7, ""]),
-    "nothing but names": lambda: pd.DataFrame({"frontend": ["jax_jit", None]}),
-    "a repeated index": lambda: pd.concat([summary(), ODD_WORDS]),
-    "no sweep": lambda: sweep(pd.DataFrame(), fits()),
-    "one point, no interval": lambda: sweep(points(works=[0, 1e6, np.inf], step_s_low=np.nan), pd.DataFrame()),
+    "no sweep": lambda: sweep([], fits()),
+    "one point, no interval": lambda: sweep(points(works=[0, 1e6, np.inf], low=np.nan), []),
     "one point of a line": lambda: sweep(points(works=[1e6]), fits()),
     "a wild fit of twelve": lambda: sweep(points(names=LONG), fits(1e300, 1e300, names=LONG)),
 }
+ROWS = {
+    "no row ok": [row(name, outcome="unavailable", reason="No module named 'jax'") for name in FEW],
+    "no rows": [],
+    "twelve long names": summary(np.logspace(-7, 1, 12), LONG),
+    "ok without times": [row(name, import_s=None, setup_s=None, first_s=None, color=None) for name in FEW],
+    "odd times": [row("tf1", 0.0, first_s=np.inf), row("jax_jit", -1.0, first_s=1e-300), row("b", 1e-3, first_s=1e9)],
+    "interval upside down": summary(unit_s_low=1.0, unit_s_high=1e-9, color="no colour"),
+    "odd words": [row("$a$", outcome="error", reason=WORDS), row("<&>", 1e-4), row("日本", 2e-4), row("", 1e-4)],
+}
 
 
-@pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES.keys())
 def test_whatever_a_run_holds_gives_a_figure(make, recwarn):
-    made = make()
-    rows = isinstance(made, pd.DataFrame)
-    fit_the_sheet(*((plots.time(made, title="Odd"), plots.phases(made, title="Odd", steps=1)) if rows else (made,)))
+    fit_the_sheet(make())
+    assert not [warning for warning in recwarn if "Glyph" not in str(warning.message)]
+
+
+@pytest.mark.parametrize("entries", ROWS.values(), ids=ROWS.keys())
+def test_whatever_rows_hold_gives_figures(entries, recwarn):
+    fit_the_sheet(time(entries, "Odd"), phases(entries, 1, "Odd"))
     assert not [warning for warning in recwarn if "Glyph" not in str(warning.message)]
 
 
 def test_odd_words_make_a_well_formed_file_without_a_warning(tmp_path, recwarn):
-    ET.parse(plots.save(ODD["odd names"](), tmp_path / "odd")[1])
+    ET.parse(plots.save(FIGURES["odd names"](), tmp_path / "odd")[1])
     assert not list(recwarn)
 
 
@@ -359,6 +385,16 @@ def test_a_run_draws_itself_and_a_figure_shows_itself(numpy_run):
     assert "nothing was measured" in texts(numpy_run.plot.sweep().axes[0])
 
 
+def test_a_further_stage_has_a_figure_of_its_own_in_its_units(tmp_path):
+    launches = [launch(number, [2e-5, 3e-5, 4e-5], stage="infer") for number in range(2)]
+    drawn = run(tmp_path, contestant("jax_jit", launches), contestant("tf1", launches)).plot.figures
+    assert list(drawn) == ["loss", "time", "phases", "time_infer"]
+    figure = drawn["time_infer"]()
+    assert figure.axes[0].get_title("left") == "Steady call, with its interval"
+    assert texts(figure.axes[0]) == ["30.0 µs", "30.0 µs"]
+    assert figure.get_suptitle() == "linreg · points · cpu · infer"
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_names_stand_where_an_isotonic_regression_puts_them(seed):
     values = np.random.default_rng(seed).standard_normal(1 + seed).round(seed % 3)
@@ -368,8 +404,9 @@ def test_names_stand_where_an_isotonic_regression_puts_them(seed):
 def test_drawing_does_not_import_scipy():
     """It would be a fifth of the harness's memory."""
     code = (
-        "import sys, pandas as pd; from workbench.show import plots; "
-        "plots.loss(pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}), {}, title='t'); "
-        "print('scipy' in sys.modules)"
+        "import sys, pandas as pd; from workbench.show import charts; from workbench.show.plots import curves; "
+        "frame = pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}); "
+        "losses = charts.Losses.of(frame, {}); "
+        "curves.figure(charts.loss(losses), charts.deviation(losses), title='t'); print('scipy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

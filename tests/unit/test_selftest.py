@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from workbench import cli
 from workbench.catalog import catalog
-from workbench.catalog.content import content_root
+from workbench.catalog.roots import content_root, package_root
 from workbench.comparison import judge
 from workbench.errors import WorkbenchError
 from workbench.model.contestant import Contestant
@@ -497,7 +497,7 @@ def test_true_factor_counts_whole_steps():
 def test_a_recording_takes_launches_as_a_table_does_and_tells_of_disturbance(found):
     """Of five rounds two are disturbed, as the canary says; their blocks are left out."""
     slow = {2, 3}
-    one = Contestant("c0", found.frontends["numpy_manual"], found.root, found.root, slowdown=0.1)
+    one = Contestant("c0", found.frontends["numpy_manual"], found.roots, package_root(), slowdown=0.1)
     blocks = [9.0 if number in slow else 1.0 + number / 100 for number in range(5)]
     launch = Launch(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0)
     launch.blocks = {"train": Blocks(units=30, seconds=blocks, rounds=list(range(5)))}
@@ -578,9 +578,9 @@ PLANTED = {
 def test_a_bare_loop_that_would_compute_something_else_is_refused(found, tmp_path, said):
     old, new = PLANTED[said]
     planted = early.plant(found, tmp_path)
-    source = (found.root / "frontends" / "numpy" / "linreg.py").read_text(encoding="utf-8")
+    source = (content_root() / "frontends" / "numpy" / "linreg.py").read_text(encoding="utf-8")
     assert source.count(old) == 1
-    (planted.root / "frontends" / early.PLANTED / "linreg.py").write_text(source.replace(old, new))
+    (planted.roots[-1] / "frontends" / early.PLANTED / "linreg.py").write_text(source.replace(old, new))
     made = overhead.measure(planted, planted.frontends[early.PLANTED], 4)
     assert made.outcome is Outcome.ERROR
     assert said in made.reason

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from workbench.show.charts.kinds import RunPoint
+
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -169,9 +171,10 @@ class History:
     def plot(self) -> Figure:
         """Times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
+        from workbench.show.charts import kinds
 
-        rows = [row for number, series in enumerate(self.series) for row in _rows(number, series, TRAIN.unit)]
-        return plots.history(_frame(rows), [series.label for series in self.series], title=self.title)
+        drawn = [kinds.Series(series.label, [_run_point(point) for point in series.timed]) for series in self.series]
+        return plots.history(drawn, title=self.title)
 
     def save(self, path: str | Path) -> Path:
         """Draw it into a file.
@@ -363,3 +366,12 @@ def _levelled(points: Sequence[Point], found: Sequence[Jump]) -> list[Point]:
         point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))
         for point in points
     ]
+
+
+def _run_point(point: Point) -> RunPoint:
+    """A timed run as a chart shows it."""
+    from workbench.show.charts.kinds import RunPoint
+
+    assert point.steady is not None, "a timed run has a time"
+    steady = point.steady
+    return RunPoint(point.date, steady.seconds, steady.low, steady.high, point.level_s or steady.seconds, point.jump)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
@@ -13,6 +14,11 @@ def format_seconds(seconds: float | None) -> str:
         return "–"
     scale, unit = next(((scale, unit) for scale, unit in _SECONDS if abs(seconds) >= 0.9995 * scale), _SECONDS[-1])
     return f"{three_digits(seconds / scale)} {unit}"
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """An interval of seconds, for example "11.9 µs to 12.4 µs"."""
+    return f"{format_seconds(low)} to {format_seconds(high)}"
 
 
 def format_bytes(count: float | None) -> str:
@@ -43,6 +49,11 @@ def format_share(share: float | None) -> str:
 def format_change(change: float | None) -> str:
     """A relative change in percent, for example "+3.0 %"; "–" for None."""
     return "–" if change is None else f"{round(100 * change, 1) + 0.0:+.1f} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, for example "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def format_error(error: float | None) -> str:

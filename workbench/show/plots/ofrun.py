@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.show.plots import curves, scaling, times
+from workbench.model.stage import TRAIN
+from workbench.show import charts
+from workbench.show.plots import curves, lines, rows
+from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,25 +29,30 @@ class RunPlots:
 
     @property
     def figures(self) -> dict[str, Callable[..., Figure]]:
-        """What can be drawn of this run, by name."""
+        """What can be drawn of this run, by name; further stages than the training as "time_infer" and the like."""
         drawn: dict[str, Callable[..., Figure]] = {"loss": self.loss, "time": self.time, "phases": self.phases}
-        return drawn if self.run.sweep.empty else {**drawn, "sweep": self.sweep}
+        others = [stage.name for stage in self.run.stages if stage != TRAIN]
+        drawn |= {f"time_{stage}": functools.partial(self.time, stage=stage) for stage in others}
+        return drawn | ({"sweep": self.sweep} if sweep_points(self.run.record) else {})
 
     def loss(self, title: str | None = None) -> Figure:
-        """The loss over the steps, and how far each frontend is from the float64 reference."""
-        run = self.run
-        return curves.loss(run.losses, run.colors, title=title or run.title, tolerance=run.record.tolerance)
+        """The loss over the steps, and how far each contestant is from the float64 reference."""
+        losses = charts.Losses.of(self.run.losses, self.run.colors)
+        deviation = charts.deviation(losses, self.run.record.tolerance)
+        return curves.figure(charts.loss(losses), deviation, title=title or self.run.title)
 
-    def time(self, title: str | None = None) -> Figure:
-        """The steady step with its interval, and the first step; the fastest first."""
-        return times.time(self.run.table, title=title or self.run.title)
+    def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:
+        """The steady unit of a stage with its interval, and the first unit; the fastest first."""
+        of_stage = self.run.rows_of(stage)
+        default = self.run.title if stage == TRAIN.name else f"{self.run.title} · {stage}"
+        return rows.dots([charts.steady(of_stage, self.run.record), charts.first(of_stage)], title=title or default)
 
     def phases(self, title: str | None = None) -> Figure:
         """The time to the task's last step: import, set-up, first step, steady steps."""
-        steps = self.run.record.problem.steps
-        return times.phases(self.run.table, title=title or self.run.title, steps=steps)
+        return rows.bars(charts.phases(self.run.rows, self.run.record.problem.steps), title=title or self.run.title)
 
     def sweep(self, title: str | None = None) -> Figure:
         """The step over the work in it, with the fit of overhead and throughput; empty without `sweep="size"`."""
-        run = self.run
-        return scaling.sweep(run.sweep, run.fits, run.colors, title=title or f"{run.title}, over sizes", unit="FLOP")
+        points = sweep_points(self.run.record)
+        chart = charts.sweep(points, sweep_fits(points), self.run.colors)
+        return lines.figure(chart, title=title or f"{self.run.title}, over sizes")

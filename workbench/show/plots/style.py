@@ -5,36 +5,50 @@ import io
 import math
 import textwrap
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import matplotlib.style
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import is_color_like, to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, LogLocator, NullLocator
-from numpy.typing import NDArray
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
-Look = Mapping[str, Any]
+from workbench.show.charts.kinds import Axis
+from workbench.show.charts.looks import SHAPES, Look
+from workbench.statistics.arrays import Floats
 
 WIDTH_IN = 7.5  # at 150 dpi 1125 px: in a README of 900 px the smallest text is still 13 px high
 SCREEN_DPI = 200  # shown at half of it: a notebook's column is some 900 px wide
 NAME_IN = 0.19  # from one name at the ends of the curves to the next
-SMALL: Final[dict[str, Any]] = {"fontsize": 8, "va": "center_baseline"}
-INTERVAL: Final[dict[str, Any]] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
 INK, GREY, GRID = "#222222", "#6B6B6B", "#E4E4E4"
-FALLBACK = "#56B4E9"  # the Okabe-Ito hue that no framework of ours has
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LOG_SPAN = 30.0  # from where a range is drawn on a log axis
 NUMBERS = "{x:,.8g}"  # a tick's label
+MARKERS: Final = dict(zip(SHAPES, "os^DvPX*", strict=True))
 
-_SETTINGS: Final[dict[Any, Any]] = {
+
+class Style(TypedDict, total=False):
+    """How something is drawn, in Matplotlib's words."""
+
+    alpha: float
+    color: str
+    fontsize: float
+    label: str
+    linewidth: float
+    marker: str
+    markeredgecolor: str
+    markeredgewidth: float
+    markerfacecolor: str
+    markersize: float
+    va: str
+
+
+SMALL: Final[Style] = {"fontsize": 8, "va": "center_baseline"}
+INTERVAL: Final[Style] = {"linewidth": 2.2, "alpha": 0.55, "label": "_interval"}
+
+_SETTINGS: Final[dict[str, object]] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
@@ -109,29 +123,24 @@ def empty(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
-def log_axis(axes: Axes, which: str, low: float, high: float, labels: str | Formatter, most: int = 5) -> None:
-    """A log scale over a little more than `low` to `high`: powers of ten, and between if they are few."""
-    pad = max(1.3, (high / low) ** 0.05)
-    axes.set(**{f"{which}scale": "log", f"{which}lim": (low / pad, high * pad)})
-    decades = math.log10(high / low)
-    between = (1, 2, 5) if decades < most / 3 else (1, 3) if decades < most / 2 else (1,)
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=between, numticks=most))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(labels)
+def scale(axes: Axes, which: str, axis: Axis, most: int | None = None) -> None:
+    """Scale, limits and ticks of x or y; on a log axis powers of ten, and between if they are few."""
+    shown = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log" if axis.log else "linear", f"{which}lim": axis.limits})
+    if axis.log:
+        most, decades = most or 5, math.log10(axis.high / axis.low)
+        between = (1, 2, 5) if decades < most / 3 else (1, 3) if decades < most / 2 else (1,)
+        shown.set_major_locator(LogLocator(subs=between, numticks=most))
+        shown.set_minor_locator(NullLocator())
+    elif most:
+        shown.set_major_locator(MaxNLocator(most))
+    units = {"s": EngFormatter(unit="s"), "FLOP": EngFormatter()}
+    shown.set_major_formatter(units.get(axis.unit, NUMBERS))
 
 
-def clean(text: object) -> str:
-    """One printable line; '' for None and NaN."""
-    if text is None or (isinstance(text, float) and math.isnan(text)):
-        return ""
-    return " ".join("".join(char if char.isprintable() else " " for char in str(text)[:400]).split())
-
-
-def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """These columns as floats; NaN where there is no number or none of this world."""
-    found: pd.DataFrame = frame.reindex(columns=[*columns]).apply(pd.to_numeric, errors="coerce").astype(float)
-    return found.mask(found.abs() > 1e30)
+def clean(text: str) -> str:
+    """One printable line."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text[:400]).split())
 
 
 def short(names: Sequence[str], most: int = 26) -> list[str]:
@@ -142,24 +151,16 @@ def short(names: Sequence[str], most: int = 26) -> list[str]:
     return [f"…{name[start:][: most - 1]}" if name in alike else cut for name, cut in zip(names, shown, strict=True)]
 
 
-def looks(colors: Mapping[str, object]) -> dict[str, Look]:
-    """How to plot each frontend: those of one colour are modes, filled and hollow in turn, in order of ids."""
-    found: dict[str, Look] = {}
-    seen = Counter[str]()
-    for name in sorted(colors):
-        given = colors[name]
-        color = to_hex(given) if isinstance(given, str) and is_color_like(given) else FALLBACK
-        mode, filled = seen[color] % len(MARKERS), seen[color] % 2 == 0
-        seen[color] += 1
-        found[name] = {
-            "color": color,
-            "marker": MARKERS[mode],
-            "markeredgecolor": "white" if filled else color,
-            "markeredgewidth": 1.0,
-            "markerfacecolor": color if filled else "white",
-            "markersize": 6.5 if filled else 5.5,
-        }
-    return found
+def marker(look: Look) -> Style:
+    """Colour and marker of a contestant."""
+    return {
+        "color": look.color,
+        "marker": MARKERS[look.shape],
+        "markeredgecolor": look.color if look.hollow else "white",
+        "markeredgewidth": 1.0,
+        "markerfacecolor": "white" if look.hollow else look.color,
+        "markersize": 5.5 if look.hollow else 6.5,
+    }
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class End:
     """Where a curve ends: its name, and the value there (NaN: it has none); `reached` if on the right edge."""
 
     name: str
-    look: Look
+    style: Style
     value: float
     reached: bool = True
 
@@ -186,7 +187,7 @@ def name_ends(axes: Axes, ends: Sequence[End], height_in: float) -> None:
             _name_end(axes, ends[index], wanted[index], float(height))
 
 
-def never_falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def never_falling(values: Floats) -> Floats:
     """The nearest values, in least squares, that never fall from one to the next: shape (n,), for few of them.
 
     By the max-min formula (Barlow et al. 1972, Statistical Inference under Order Restrictions), O(n^3); SciPy's
@@ -199,10 +200,16 @@ def never_falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _name_end(axes: Axes, end: End, start: float, height: float) -> None:
     """The name at `height`, behind a sample of its curve and a leader from its end."""
-    beside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
-    known = math.isfinite(end.value)
+    place, known = axes.transAxes, math.isfinite(end.value)
+    lines = []
     if known:
-        axes.plot([1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", **end.look, **beside)
+        lines += axes.plot(
+            [1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", transform=place, **end.style
+        )
     if known and end.reached:
-        axes.plot([1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", **beside)
-    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", **beside)
+        lines += axes.plot(
+            [1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", transform=place
+        )
+    for line in lines:
+        line.set_clip_on(False)
+    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", transform=place)

@@ -1,39 +1,55 @@
-"""A run's charts, each with the same content as words and as a table. Colours are those of the matplotlib figures."""
+"""A run's charts in the order of its page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import dataclasses
+from typing import TYPE_CHECKING, Final
 
-from workbench.errors import one_line
-from workbench.show.report import bars, curves, scaling
-from workbench.show.report.parts import Chart, split, usable
+from workbench.errors import WorkbenchError
+from workbench.show import charts
+from workbench.show.charts.kinds import Chart
+from workbench.show.report import drawing
+from workbench.show.report.parts import colors
+from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
     from workbench.store.results import Run
 
+MOST_STEPS = 1500  # points of a curve; longer runs are thinned
 # Named one by one: Plotly's own list has a button that uploads the chart.
 BUTTONS = (("toImage",), ("zoom2d", "pan2d"), ("zoomIn2d", "zoomOut2d", "resetScale2d"))
-CONFIG: Final[dict[str, Any]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
+CONFIG: Final[dict[str, object]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
 
 
-def charts(run: Run, prefix: str) -> list[Chart]:
-    """All charts of a run, in the order of the page; ids begin with ``prefix``."""
-    timed, _ = split(run)
-    drawn = [*curves.curves(run)]
-    if timed:
-        drawn += [bars.time(run, timed), bars.phases(run, timed), scaling.break_even(run, timed)]
-    if not run.sweep.empty:
-        drawn.append(scaling.sweep(run))
-    if any(usable(entry["peak_bytes"]) for entry in timed):
-        drawn.append(bars.memory(run, timed))
-    return [Chart(f"{prefix}-{c.id}", c.title, one_line(c.about), c.figure, c.table) for c in drawn]
+def of_run(run: Run) -> list[Chart]:
+    """All charts of a run, with a dot of a contestant's colour before its numbers."""
+    record, steps, shown = run.record, run.record.problem.steps, _curves(run)
+    for stage in run.stages:
+        rows = run.rows_of(stage.name)
+        shown += [charts.steady(rows, record)] if any(row.timed for row in rows) else []
+    if any(row.timed for row in run.rows):
+        shown += [charts.phases(run.rows, steps), charts.break_even(run.rows, steps)]
+    if points := sweep_points(record):
+        shown.append(charts.sweep(points, sweep_fits(points), run.colors))
+    shown += [*filter(None, [charts.memory(run.rows)]), *charts.metrics(run.rows)]
+    dots = colors(run)
+    return [
+        dataclasses.replace(chart, numbers=chart.numbers and dataclasses.replace(chart.numbers, colors=dots))
+        for chart in shown
+    ]
 
 
-def fragment(chart: Chart) -> str:
-    """The chart's element and the script that draws it; plotly.js must have been loaded."""
-    if chart.figure is None:
-        return ""
-    shown: str = chart.figure.to_html(
-        full_html=False, include_plotlyjs=False, include_mathjax=False, div_id=f"{chart.id}-chart", config=CONFIG
-    )
-    return shown
+def _curves(run: Run) -> list[Chart]:
+    """The loss over the steps, and the deviation from the reference; damaged losses cost these two alone."""
+    try:
+        losses = charts.Losses.of(run.losses, run.colors)
+    except WorkbenchError as error:
+        return [Chart(key=key, title=title, about=f"Not drawn: {error}") for key, title in charts.curves.TITLES.items()]
+    deviation = charts.deviation(losses, run.record.tolerance, MOST_STEPS)
+    return [charts.loss(losses, MOST_STEPS), *filter(None, [deviation])]
+
+
+def fragment(chart: Chart, identifier: str) -> str:
+    """The chart's element of this id and the script that draws it, if there is anything; plotly.js must be loaded."""
+    figure, options = drawing.figure(chart), {"include_plotlyjs": False, "include_mathjax": False, "config": CONFIG}
+    return "" if figure is None else str(figure.to_html(full_html=False, div_id=identifier, **options))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.errors import WorkbenchError, one_line
+from workbench.show.charts.kinds import Chart, Table
 from workbench.show.report import charts, facts
-from workbench.show.report.parts import Chart, Table
 from workbench.show.report.verdict import caveats, verdict
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Section:
     title: str
     verdict: str
     caveats: Sequence[str]
-    times: Table | None
-    details: Table | None
+    times: Sequence[Table]
+    details: Sequence[Table]
     failures: Table | None
     charts: Sequence[Chart]
     knobs: Table | None
@@ -66,7 +66,7 @@ def section(run: Run, identifier: str, content: Catalog | None, *, code: bool = 
             times=facts.times(run),
             details=facts.details(run),
             failures=facts.failures(run),
-            charts=charts.charts(run, identifier),
+            charts=charts.of_run(run),
             knobs=facts.knobs(run),
             about=[facts.conditions(run), facts.machine(run), facts.versions(run)],
             command=facts.command(run),
@@ -122,7 +122,7 @@ def write_report(
     return target
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, **values: object) -> str:
     """A page from a template; everything that is put into it is text unless the template says otherwise."""
     return _environment().get_template(template).render(version=__version__, **values)
 
@@ -131,16 +131,19 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["line"] = lambda text: one_line(str(text))
-    made.filters["drawn"] = lambda chart: Markup(charts.fragment(chart))  # noqa: S704 - Plotly escapes its JSON
-    return made
+    filters = {
+        "line": lambda text: one_line(str(text)),
+        "drawn": lambda chart, identifier: Markup(charts.fragment(chart, identifier)),  # noqa: S704 - Plotly escapes its JSON
+    }
+    environment.filters.update(filters)
+    return environment
 
 
 def plotly_js() -> str:
@@ -164,10 +167,10 @@ def _code(run: Run, content: Catalog | None) -> str:
     from workbench.show import sidebyside
 
     try:
-        found = content or catalog()
-        names = [str(contestant["frontend"]) for contestant in run.contestants]
-        known = [name for name in names if name in found.frontends]
-        return sidebyside.html(run.info["settings"]["task"], known, found) if known else ""
+        source = content or catalog()
+        names = dict.fromkeys(contestant.frontend for contestant in run.contestants)
+        known = [name for name in names if name in source.frontends]
+        return sidebyside.html(run.record.settings.task, known, source) if known else ""
     except WorkbenchError:
         return ""
 
@@ -178,7 +181,8 @@ def _changed(run: Run, content: Catalog | None) -> bool:
     from workbench.session.runner import content_hash
 
     try:
-        root = (content or catalog()).root
+        roots = (content or catalog()).roots
     except WorkbenchError:
         return True
-    return content_hash(root) != run.info.get("content_hash")
+    # Once --content replaced the built-in content; runs of that time hold the hash of the one folder.
+    return run.record.content_hash not in {content_hash(roots), content_hash(roots[-1:])}

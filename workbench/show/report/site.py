@@ -5,20 +5,21 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
+from workbench.show.charts.kinds import Table
 from workbench.show.report import page
-from workbench.show.report.parts import Table, interval, usable
-from workbench.show.tables import format_error
-from workbench.show.units import format_seconds
+from workbench.show.report.parts import interval
+from workbench.show.units import format_error, format_seconds
 from workbench.store import results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from workbench.catalog import Catalog
+    from workbench.catalog import Catalog, Roots
     from workbench.model.content import Frontend, Task
+    from workbench.model.rows import Row
     from workbench.store.results import Run
 
 NOTES = "What trips"  # how a specification begins the paragraph of its notes
@@ -42,15 +43,13 @@ class Block:
     lines: Sequence[str]
 
 
-def write_site(
-    store: str | Path, folder: str | Path, *, content: str | Path | Catalog | None = None, force: bool = False
-) -> Path:
+def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalog = None, force: bool = False) -> Path:
     """Write the site of a folder of runs; readers meet all of it or nothing.
 
     Args:
         store: the folder of runs; those that cannot be read are left out.
         folder: the site's folder, which any static host can serve.
-        content: a folder with tasks/ and frontends/, or its catalog; workbench's own when None.
+        content: folders of content beside workbench's own, or a catalog; workbench's own alone when None.
         force: replace a site that is there.
 
     Returns:
@@ -90,7 +89,7 @@ def latest(runs: Sequence[Run]) -> list[Run]:
     """Of runs, newest first, those that no newer one of the same task, preset and device has replaced."""
     newest: dict[tuple[str, ...], Run] = {}
     for run in runs:
-        newest.setdefault(tuple(str(run.info["settings"][name]) for name in ("task", "preset", "device")), run)
+        newest.setdefault(_conditions(run), run)
     return list(newest.values())
 
 
@@ -105,8 +104,14 @@ def pages(content: Catalog, runs: Sequence[Run]) -> dict[str, str]:
     return made
 
 
+def _conditions(run: Run) -> tuple[str, str, str]:
+    """Task, preset and device."""
+    settings = run.record.settings
+    return settings.task, settings.preset, str(settings.device)
+
+
 def _of(run: Run) -> str:
-    return str(run.info["settings"]["task"])
+    return run.record.settings.task
 
 
 def _index(content: Catalog, runs: Sequence[Run]) -> str:
@@ -122,10 +127,10 @@ def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Run]) 
         return Cell("–", "hole", reason)
     for run in runs:
         for row in run.rows if _of(run) == task else ():
-            if row["frontend"] == frontend.id:
-                if row["outcome"] == "ok" and usable(row["step_s"]):
-                    return Cell(f"{format_seconds(row['step_s'])} ({run.info['settings']['preset']})", "ok")
-                return Cell(str(row["outcome"]), "failed", one_line(str(row["reason"])))
+            if row.frontend == frontend.id:
+                if row.timed:
+                    return Cell(f"{format_seconds(row.unit_s)} ({run.record.settings.preset})", "ok")
+                return Cell(row.outcome, "failed", one_line(row.reason))
     return Cell("not run yet", "none")
 
 
@@ -149,14 +154,14 @@ def _task(content: Catalog, task: Task, runs: Sequence[Run]) -> str:
     )
 
 
-def _settings(values: Mapping[str, Any]) -> str:
+def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if name != "about")
 
 
 def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
-    lines = [_result(run, row) for run in runs for row in run.rows if row["frontend"] == frontend.id]
+    lines = [_result(run, row) for run in runs for row in run.rows if row.frontend == frontend.id]
     tasks = [task for task in content.tasks if not content.hole(task, frontend)]
-    holes = {task: reason for task in content.tasks if (reason := content.hole(task, frontend))}
+    holes = {task: why for task in frontend.holes if task in content.tasks and (why := content.hole(task, frontend))}
     return page.render(
         "frontend.html.j2",
         title=frontend.title,
@@ -168,15 +173,13 @@ def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
     )
 
 
-def _result(run: Run, row: Mapping[str, Any]) -> tuple[str, ...]:
-    settings = run.info["settings"]
-    where = (_of(run), str(settings["preset"]), str(settings["device"]))
-    if row["outcome"] != "ok" or not usable(row["step_s"]):
-        return (*where, f"{row['outcome']}: {row['reason']}", "–", "–", "–", "–", run.id)
-    ranked = sum(entry["rank"] is not None for entry in run.rows)
-    rank = "–" if row["rank"] is None else f"{row['rank']} of {ranked}"
-    proven = format_error(row["max_relative_error"])
-    return (*where, "ok", format_seconds(row["step_s"]), interval(row), rank, proven, run.id)
+def _result(run: Run, row: Row) -> tuple[str, ...]:
+    where = _conditions(run)
+    if not row.timed:
+        return (*where, f"{row.outcome}: {row.reason}", "–", "–", "–", "–", run.id)
+    ranked = sum(other.rank is not None for other in run.rows)
+    rank = "–" if row.rank is None else f"{row.rank} of {ranked}"
+    return (*where, "ok", format_seconds(row.unit_s), interval(row), rank, format_error(row.max_relative_error), run.id)
 
 
 def code(content: Catalog, task: str, frontends: str) -> str:
