@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pytest
 
+from workbench.model.outcomes import Outcome
 from workbench.show import report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -27,7 +29,8 @@ def browser():
 @pytest.fixture
 def page_file(full_run, tmp_path):
     """A report with a contestant that failed."""
-    full_run.contestants[2] |= {"outcome": "error", "reason": "<script>window.planted = 1</script> {{ 7*7 }}"}
+    reason = "<script>window.planted = 1</script> {{ 7*7 }}"
+    full_run.contestants[2] = dataclasses.replace(full_run.contestants[2], outcome=Outcome.ERROR, reason=reason)
     return report.write_report(full_run, tmp_path / "report.html")
 
 

@@ -129,6 +129,8 @@ def test_an_inference_has_a_table_of_its_own_in_calls(measured, tmp_path):
         assert ("1.00 ms" in training, "exported" in training) == (True, False), name
         assert ("100 µs" in inference or r"100 $\mu$s" in inference, "exported" in inference) == (True, True), name
     assert "call" in shown["terminal"].partition("infer:")[2].splitlines()[1].split()
+    headings = {"Markdown": "| call |", "HTML": ">call</th>", "LaTeX": "& call &", "page": "'call'"}
+    assert [name for name, heading in headings.items() if heading not in shown[name]] == []
     assert {"call", "first call"} <= {
         heading for table in facts.times(with_inference(measured)) for heading in table.headings
     }

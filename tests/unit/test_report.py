@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from html.parser import HTMLParser
@@ -9,10 +10,14 @@ from html.parser import HTMLParser
 import pytest
 
 from workbench.errors import WorkbenchError
+from workbench.model import metric
+from workbench.model.metric import Direction, Metric
+from workbench.model.outcomes import Outcome
 from workbench.show import report, sidebyside
-from workbench.show.report import charts, facts
+from workbench.show.report import charts, drawing, facts
 from workbench.show.report.verdict import caveats, verdict
 from workbench.store.results import Run
+from workbench.testing import contestant, launch, run
 
 HOSTILE = "</script><script>alert(1)</script> {{ 7*7 }} {% raw %} <b>bold</b> \x1b[31m"
 HTML = sidebyside.html
@@ -73,14 +78,24 @@ def page_of(*runs: Run) -> Page:
     return Page(without_library(report.html(runs)))
 
 
+def change(run: Run, place: int, **fields: object) -> None:
+    """Other values in a contestant's record."""
+    run.contestants[place] = dataclasses.replace(run.contestants[place], **fields)
+
+
 def failed(run: Run, place: int, outcome: str, reason: str = "planted") -> None:
-    run.contestants[place] |= {"outcome": outcome, "reason": reason}
+    change(run, place, outcome=Outcome(outcome), reason=reason)
 
 
 def one_speed(run: Run, *places: int) -> None:
     """These contestants measure what the first one does."""
     for place in places:
-        run.contestants[place]["launches"] = run.contestants[0]["launches"]
+        change(run, place, launches=run.contestants[0].launches)
+
+
+def with_record(run: Run, **fields: object) -> Run:
+    """The same run with other facts."""
+    return Run(run.path, dataclasses.replace(run.record, **fields))
 
 
 def test_the_verdict_names_the_fastest_with_its_interval(full_run):
@@ -92,7 +107,7 @@ def test_the_verdict_names_the_fastest_with_its_interval(full_run):
 
 def test_a_shared_first_place_is_not_distinguishable(full_run):
     one_speed(full_run, 1, 2)
-    first, second, third = (contestant["frontend"] for contestant in full_run.contestants[:3])
+    first, second, third = (contestant.id for contestant in full_run.contestants[:3])
     assert f"{first}, {second} and {third} share the first place and are not distinguishable" in verdict(full_run)
 
 
@@ -105,17 +120,17 @@ def test_all_alike_names_no_winner(full_run):
 def test_the_verdict_counts_failures_but_not_what_is_not_installed(full_run):
     failed(full_run, 0, "invalid")
     failed(full_run, 1, "unavailable")
-    count, names = len(full_run.contestants), [contestant["frontend"] for contestant in full_run.contestants]
+    count, names = len(full_run.contestants), [contestant.id for contestant in full_run.contestants]
     assert f"1 of {count} failed: {names[0]} (invalid)" in verdict(full_run)
     assert f"{names[1]} (unavailable)" in " ".join(caveats(full_run))
 
 
 def test_a_machine_that_was_not_quiet_is_in_the_verdict(full_run):
     assert "not quiet" not in verdict(full_run)
-    for found in full_run.info["rounds"]:
-        found["flags"] = ["steal 9 %"]
-    assert "the machine was not quiet" in verdict(full_run)
-    said = " ".join(caveats(full_run))
+    rounds = [dataclasses.replace(entry, flags=("steal 9 %",)) for entry in full_run.record.rounds]
+    disturbed = with_record(full_run, rounds=rounds)
+    assert "the machine was not quiet" in verdict(disturbed)
+    said = " ".join(caveats(disturbed))
     assert "24 of 24 rounds were disturbed" in said
     assert "so differences below about" in said
 
@@ -129,14 +144,14 @@ def test_the_page_holds_every_part(full_run):
     shown = page_of(full_run)
     titles = ("Loss", "Deviation from the reference", "Time per step", "Phases", "Break-even", "Memory", "Conditions")
     assert [title for title in (*titles, "How to reproduce", "The code") if title not in shown.words] == []
-    assert [chart.id for chart in charts.charts(full_run, "run") if chart.figure is None] == []
-    assert all(contestant["frontend"] in shown.words for contestant in full_run.contestants)
-    assert full_run.info["machine"]["cpu_model"] in shown.words
+    assert [chart.key for chart in charts.of_run(full_run) if drawing.figure(chart) is None] == []
+    assert all(contestant.id in shown.words for contestant in full_run.contestants)
+    assert full_run.record.machine.cpu_model in shown.words
 
 
 def test_every_launch_is_a_point(full_run):
-    chart = next(chart for chart in charts.charts(full_run, "run") if chart.id == "run-time")
-    points = [trace for trace in chart.figure.data if not trace.error_x.array]
+    chart = next(chart for chart in charts.of_run(full_run) if chart.key == "time")
+    points = [trace for trace in drawing.figure(chart).data if not trace.error_x.array]
     assert [len(trace.x) for trace in points] == [8] * len(full_run.contestants)
 
 
@@ -179,7 +194,7 @@ def test_ids_are_unique_and_links_lead_somewhere(full_run, numpy_run):
 
 
 def test_every_chart_has_its_numbers(full_run):
-    assert [chart.id for chart in charts.charts(full_run, "run") if chart.table is None or not chart.table.lines] == []
+    assert [chart.key for chart in charts.of_run(full_run) if chart.numbers is None or not chart.numbers.lines] == []
 
 
 def test_several_runs_have_an_index_and_the_library_once(full_run, numpy_run):
@@ -190,18 +205,18 @@ def test_several_runs_have_an_index_and_the_library_once(full_run, numpy_run):
     assert "2 runs" in shown.words
 
 
-@pytest.mark.parametrize("field", ["reason", "title", "frontend", "outcome"])
+@pytest.mark.parametrize("field", ["reason", "title", "frontend", "id", "color", "framework"])
 def test_texts_of_a_contestant_stay_texts(full_run, field):
     failed(full_run, 1, "error")
-    full_run.contestants[1][field] = HOSTILE
-    stays_text(report.html(full_run), shown=field in ("reason", "frontend", "outcome"))
+    change(full_run, 1, **{field: HOSTILE})
+    stays_text(report.html(full_run), shown=field in ("reason", "id"))
 
 
 def test_the_name_of_a_timed_contestant_stays_text_in_the_charts(full_run):
     folder = full_run.path / "contestants"
     name = "<script>alert(1)<"
-    (folder / full_run.contestants[1]["frontend"]).rename(folder / name)
-    full_run.contestants[1]["frontend"] = name + "/script> {{ 7*7 }}"
+    (folder / full_run.contestants[1].id).rename(folder / name)
+    change(full_run, 1, id=name + "/script> {{ 7*7 }}")
     (folder / name / "script> {{ 7*7 }}").mkdir(parents=True)
     (folder / name / "proof.npz").rename(folder / name / "script> {{ 7*7 }}" / "proof.npz")
     text = without_library(report.html(full_run))
@@ -218,26 +233,26 @@ def stays_text(text: str, *, shown: bool) -> None:
         assert "</script><script>alert(1)</script> {{ 7*7 }} {% raw %} <b>bold</b>" in page.words
 
 
-@pytest.mark.parametrize(
-    "path", [("machine", "cpu_model"), ("settings", "task"), ("problem", "hash"), ("machine_key",)]
-)
-def test_texts_of_a_run_stay_texts(full_run, path):
-    place = full_run.info
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = HOSTILE
-    stays_text(report.html(full_run), shown=True)
+@pytest.mark.parametrize(("part", "field"), [("machine", "cpu_model"), ("settings", "task"), ("problem", "hash")])
+def test_texts_of_a_run_stay_texts(full_run, part, field):
+    changed = dataclasses.replace(getattr(full_run.record, part), **{field: HOSTILE})
+    stays_text(report.html(with_record(full_run, **{part: changed})), shown=True)
+
+
+def test_the_machines_key_stays_text(full_run):
+    stays_text(report.html(with_record(full_run, machine_key=HOSTILE)), shown=True)
 
 
 def test_the_command_stays_text_and_is_quoted(full_run):
-    full_run.info["command"] = ["/somewhere/bin/workbench", "run", "linreg", "-o", "a b; rm -rf ~", HOSTILE]
-    stays_text(report.html(full_run), shown=True)
-    assert facts.command(full_run).startswith("workbench run linreg -o 'a b; rm -rf ~' ")
-    assert "The run was made by" in page_of(full_run).words
+    command = ["/somewhere/bin/workbench", "run", "linreg", "-o", "a b; rm -rf ~", HOSTILE]
+    called = with_record(full_run, command=command)
+    stays_text(report.html(called), shown=True)
+    assert facts.command(called).startswith("workbench run linreg -o 'a b; rm -rf ~' ")
+    assert "The run was made by" in page_of(called).words
 
 
 def test_a_run_from_python_shows_a_command_that_asks_for_the_same(numpy_run):
-    shown = facts.command(Run(numpy_run.path, {**numpy_run.info, "command": ["-c"]}, numpy_run.contestants))
+    shown = facts.command(with_record(numpy_run, command=["-c"]))
     assert shown.startswith("workbench run linreg -f numpy_manual --preset points --seed 0 --steps 5")
 
 
@@ -251,14 +266,14 @@ def test_a_run_without_any_time_is_a_page_all_the_same(full_run, outcome):
 
 
 def test_nothing_at_all_is_a_page_all_the_same(full_run):
-    nothing = {"outcome": "interrupted", "reason": "", "proof": None, "launches": [], "sweep": []}
-    for contestant in full_run.contestants:
-        contestant.update(nothing)
+    nothing = {"outcome": Outcome.INTERRUPTED, "reason": "", "proof": None, "launches": [], "sweep": []}
+    for place in range(len(full_run.contestants)):
+        change(full_run, place, **nothing)
     assert "interrupted" in page_of(full_run).words
 
 
 def test_proven_but_never_timed_is_a_page_all_the_same(full_run):
-    full_run.contestants[0]["launches"] = []
+    change(full_run, 0, launches=[])
     assert "no block was measured" in page_of(full_run).words
 
 
@@ -277,14 +292,14 @@ def test_losses_that_are_no_numbers_are_a_gap(full_run):
 
 def test_damaged_losses_cost_two_charts_and_no_more(full_run):
     (full_run.path / "reference.npz").write_bytes(b"")
-    found = {chart.id: chart for chart in charts.charts(full_run, "run")}
-    assert "reference.npz" in found["run-loss"].about
-    assert found["run-loss"].figure is found["run-deviation"].figure is None
-    assert found["run-time"].figure is not None
+    found = {chart.key: chart for chart in charts.of_run(full_run)}
+    assert "reference.npz" in found["loss"].about
+    assert drawing.figure(found["loss"]) is drawing.figure(found["deviation"]) is None
+    assert drawing.figure(found["time"]) is not None
 
 
 def test_values_that_are_none_of_ours_are_one_sentence(full_run):
-    full_run.contestants[0]["launches"] = "launches"
+    change(full_run, 0, launches="launches")
     with pytest.raises(WorkbenchError, match="is damaged") as raised:
         report.html(full_run)
     assert len(str(raised.value).splitlines()) == 1
@@ -292,8 +307,42 @@ def test_values_that_are_none_of_ours_are_one_sentence(full_run):
 
 def test_code_that_has_changed_since_is_said_to_have(full_run):
     assert "have changed since this run" not in page_of(full_run).words
-    full_run.info["content_hash"] = "another"
-    assert "have changed since this run" in page_of(full_run).words
+    assert "have changed since this run" in page_of(with_record(full_run, content_hash="another")).words
+
+
+def test_a_further_stage_has_a_chart_a_table_and_a_verdict_in_its_units(tmp_path):
+    fast, slow = ([launch(number, [seconds] * 3, stage="infer") for number in range(2)] for seconds in (2e-5, 9e-5))
+    inferring = run(tmp_path, contestant("jax_jit", fast), contestant("tf1_graph", slow))
+    found = {chart.key: chart for chart in charts.of_run(inferring)}
+    assert {"time", "phases"} & set(found) == set()
+    assert found["time_infer"].title == "Time per call"
+    assert list(found["time_infer"].numbers.lines[0]) == [
+        "jax_jit",
+        "20.0 µs",
+        "20.0 µs to 20.0 µs",
+        "20.0 µs, 20.0 µs",
+    ]
+    assert "infer: jax_jit is the fastest at 20.0 µs per steady call" in verdict(inferring)
+    shown = page_of(inferring)
+    assert "Time per call" in shown.words
+    assert any(attributes.get("id") == "run-1-time_infer" for attributes in shown.all("figure"))
+
+
+def test_every_declared_metric_has_a_chart_the_best_first(tmp_path, monkeypatch):
+    accuracy = Metric("accuracy", "accuracy", "share", Direction.HIGHER, "share of the test set that is right")
+    monkeypatch.setattr(metric, "METRICS", (accuracy,))
+    entries = []
+    for name, value in (("jax_jit", 0.5), ("tf1_graph", 0.75), ("keras", None)):
+        launches = [dataclasses.replace(launch(0, [1e-5] * 3), metrics={} if value is None else {"accuracy": value})]
+        entries.append(contestant(name, launches))
+    (chart,) = [chart for chart in charts.of_run(run(tmp_path, *entries)) if chart.key.startswith("metric")]
+    assert (chart.key, chart.title) == ("metric_accuracy", "accuracy")
+    assert chart.about == "share of the test set that is right; higher is better."
+    assert [list(line) for line in chart.numbers.lines] == [["tf1_graph", "75 %"], ["jax_jit", "50 %"]]
+    assert [trace.x[0] for trace in drawing.figure(chart).data if trace.x[0] is not None] == [0.75, 0.5]
+    assert 'id="run-1-metric_accuracy"' in report.html(run(tmp_path, *entries))
+    monkeypatch.setattr(metric, "METRICS", ())
+    assert "metric_accuracy" not in without_library(report.html(run(tmp_path, *entries)))
 
 
 def test_colours_can_be_told_from_light_and_dark_paper(full_run):

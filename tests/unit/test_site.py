@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import posixpath
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
+from workbench.model.outcomes import Outcome
 from workbench.show import report
 from workbench.show.report.site import blocks, latest, pages
 from workbench.store.results import Run
@@ -30,7 +32,8 @@ def store(numpy_run, tmp_path):
 @pytest.fixture
 def made(full_run) -> dict[str, str]:
     """The pages of a site with one run of every frontend, one of which failed."""
-    full_run.contestants[2] |= {"outcome": "error", "reason": "<script>alert(1)</script> {{ 7*7 }}"}
+    reason = "<script>alert(1)</script> {{ 7*7 }}"
+    full_run.contestants[2] = dataclasses.replace(full_run.contestants[2], outcome=Outcome.ERROR, reason=reason)
     return pages(catalog(), [full_run])
 
 
@@ -85,9 +88,9 @@ def test_texts_of_runs_stay_texts(made):
 
 
 def test_only_the_newest_of_a_task_preset_and_device_is_shown(numpy_run, tmp_path):
-    older = Run(tmp_path / "older", numpy_run.info, numpy_run.contestants)
-    other = {**numpy_run.info, "settings": {**numpy_run.info["settings"], "preset": "line"}}
-    third = Run(tmp_path / "third", other, numpy_run.contestants)
+    older = Run(tmp_path / "older", numpy_run.record)
+    settings = dataclasses.replace(numpy_run.record.settings, preset="line")
+    third = Run(tmp_path / "third", dataclasses.replace(numpy_run.record, settings=settings))
     assert latest([numpy_run, older, third]) == [numpy_run, third]
 
 
