@@ -25,6 +25,7 @@ from workbench.host import lock
 from workbench.model.contestant import check_id
 from workbench.session import runner
 from workbench.store import eventlog, index, results, upgrade
+from workbench.store.codec import plain
 
 DERIVED = ("run.json", "summary.json", "summary.csv", "summary.md", "losses.csv")
 DAMAGE = {
@@ -156,17 +157,18 @@ def test_the_index_saves_opening_each_run_and_never_outlives_it(store, run, monk
     assert index.runs(store) == (found, [])
     monkeypatch.undo()
     rewrite(run / "run.json", lambda value: value["settings"].update(preset="another"))
-    assert [facts["preset"] for facts in index.runs(store)[0]] == ["another"]
+    assert [found.preset for found in index.runs(store)[0]] == ["another"]
     shutil.rmtree(run)
     assert index.runs(store) == ([], [])
 
 
 def test_an_index_is_not_believed_what_no_run_would_say(store, run):
     found, _ = index.runs(store)
-    rewrite(store / index.NAME, lambda value: value["runs"][run.name]["facts"].update(task="\x1b[31m"))
-    assert "\x1b" not in index.runs(store)[0][0]["task"]
-    rewrite(store / index.NAME, lambda value: value["runs"][run.name].update(facts={"run": "../x"}))
-    assert index.runs(store)[0] == found
+    rewrite(store / index.NAME, lambda value: value["runs"][run.name]["about"].update(task="\x1b[31m"))
+    assert "\x1b" not in index.runs(store)[0][0].task
+    for lie in ({"run": "../x"}, {**plain(found[0]), "run": "../x"}, {**plain(found[0]), "contestants": {"x": None}}):
+        rewrite(store / index.NAME, lambda value, lie=lie: value["runs"][run.name].update(about=lie))
+        assert index.runs(store)[0] == found
 
 
 def test_a_damaged_run_is_named_beside_the_others(cli, store, run):
@@ -286,7 +288,7 @@ def test_ten_readers_beside_one_writer_meet_whole_runs_alone(store, quick):
         reader.join()
     assert trouble == []
     assert len(seen) >= 10
-    assert {facts["run"] for facts in index.runs(store)[0]} > set(made)
+    assert {found.run for found in index.runs(store)[0]} > set(made)
     assert [path.name for path in store.iterdir() if path.name.startswith(".")] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import math
@@ -11,10 +12,17 @@ import numpy as np
 import pytest
 
 import workbench
-from workbench.comparison import history as timeline
+from workbench import testing
 from workbench.errors import WorkbenchError
+from workbench.model import metric
+from workbench.model.device import Device
+from workbench.model.metric import Direction, Metric
+from workbench.model.outcomes import Outcome
+from workbench.model.records import ProblemFacts
+from workbench.show import history as show
+from workbench.show import listing
 from workbench.statistics.jumps import jumps
-from workbench.store import index, results
+from workbench.store import index, records, results
 
 SERIES = 100
 
@@ -30,7 +38,7 @@ def planted(place, n, by=1.05):
 def test_a_planted_jump_is_found_at_the_right_run():
     rng = np.random.default_rng(1)
     found = [jumps(np.exp(noise(rng, 60, 0.005) + planted(30, 60))) for _ in range(SERIES)]
-    assert all([jump.place for jump in one] == [30] for one in found)
+    assert all([jump.start for jump in one] == [30] for one in found)
     assert abs(float(np.median([one[0].ratio for one in found])) - 1.05) < 0.005
 
 
@@ -38,13 +46,13 @@ def test_a_planted_jump_is_found_at_the_right_run():
 def test_a_large_jump_is_found_with_three_runs_on_either_side(place):
     rng = np.random.default_rng(2)
     found = jumps(np.exp(noise(rng, 60, 0.005) + planted(place, 60, 1.3)))
-    assert [jump.place for jump in found] == [place]
+    assert [jump.start for jump in found] == [place]
 
 
 def test_a_jump_and_its_return_are_two():
     rng = np.random.default_rng(3)
     found = jumps(np.exp(noise(rng, 90, 0.005) + planted(30, 90, 1.08) - planted(60, 90, 1.08)))
-    assert [jump.place for jump in found] == [30, 60]
+    assert [jump.start for jump in found] == [30, 60]
     assert found[0].ratio > 1 > found[1].ratio
 
 
@@ -65,7 +73,7 @@ def test_a_steady_drift_of_a_fifth_is_no_jump(n):
 def test_a_jump_within_a_drift_is_found_at_its_place():
     rng = np.random.default_rng(6)
     series = np.linspace(0, 0.2, 100) + noise(rng, 100, 0.005) + planted(50, 100, 1.08)
-    assert [jump.place for jump in jumps(np.exp(series))] == [50]
+    assert [jump.start for jump in jumps(np.exp(series))] == [50]
 
 
 def test_a_stray_run_and_a_change_of_two_percent_are_no_jumps():
@@ -90,27 +98,25 @@ FIRST = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 class Store:
     """A folder of made-up runs, a day apart, of one launch each."""
 
-    def __init__(self, root, template) -> None:
+    def __init__(self, root) -> None:
         self.root, self.count = root, 0
-        self._info = json.loads((template / "run.json").read_text())
-        self._samples = json.loads((template / "contestants" / "numpy_manual" / "samples.json").read_text())
-        launch = self._samples["launches"][0] | {"rounds": [0, 1, 2], "trace": [1e-4]}
-        self._samples["launches"] = [launch]
-        self._info["rounds"] = []
 
-    def add(self, step_s=1e-4, outcome="ok", versions=None, settings=None, **info):
-        """One more run; its folder."""
+    def add(self, step_s=1e-4, outcome="ok", versions=None, settings=None, stages=None, metrics=None, **fields):
+        """One more run, of a launch of each stage; its folder."""
         started = FIRST + datetime.timedelta(days=self.count)
         folder = self.root / f"{started:%Y%m%d-%H%M%S}-linreg-points-{self.count:06x}"
-        place = folder / "contestants" / "numpy_manual"
-        place.mkdir(parents=True)
-        about = self._info | {"started": started.isoformat()} | info
-        about["settings"] = self._info["settings"] | (settings or {})
-        launch = self._samples["launches"][0] | {"blocks": [0.99 * step_s, step_s, 1.01 * step_s]}
-        launch |= {"versions": versions or {"numpy": "2.4.6"}}
-        samples = self._samples | {"outcome": outcome, "launches": [launch]}
-        (folder / "run.json").write_text(json.dumps(about))
-        (place / "samples.json").write_text(json.dumps(samples))
+        launch = testing.launch(0, [])
+        launch.versions, launch.metrics = versions or {"numpy": "2.4.6"}, metrics or {}
+        launch.blocks = {
+            stage: testing.launch(0, [0.99 * unit_s, unit_s, 1.01 * unit_s]).of()
+            for stage, unit_s in ({"train": step_s} if stages is None else stages).items()
+        }
+        contestant = testing.contestant("numpy_manual", [launch], outcome=Outcome(outcome))
+        made = testing.record(contestant, **{"started": started.isoformat(), **fields})
+        made = dataclasses.replace(made, settings=dataclasses.replace(made.settings, **(settings or {})))
+        (folder / "contestants" / "numpy_manual").mkdir(parents=True)
+        results.write_json(folder / "run.json", records.facts_of(made))
+        results.write_json(folder / "contestants" / "numpy_manual" / "samples.json", contestant)
         self.count += 1
         return folder
 
@@ -125,9 +131,9 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path, numpy_run):
+def store(tmp_path):
     """An empty store."""
-    return Store(tmp_path / "results", numpy_run.path)
+    return Store(tmp_path / "results")
 
 
 def test_a_history_has_every_run_with_its_step_and_the_change_against_the_one_before(store):
@@ -148,17 +154,17 @@ def test_a_jump_stands_at_its_run_with_what_else_changed(store):
     assert jumped.index.tolist() == [12]
     assert jumped["news"].tolist() == ["numpy 2.2.6 → 2.4.6"]
     assert found.table["level_s"].nunique() == 2
-    assert "1 jump (3% or more" in timeline.notes(found.series[0])[0]
+    assert "1 jump (3% or more" in show.notes(found.series[0])[0]
 
 
 APART = {
     "machine": {"machine_key": "another00000"},
-    "problem": {"problem": {"hash": "0" * 64}},
+    "problem": {"problem": ProblemFacts("0" * 64, 101, 0.1, 10, 1e6, 2e6, True)},
     **{
         name: {"settings": {name: value}}
         for name, value in {
             "preset": "other",
-            "device": "gpu",
+            "device": Device("gpu"),
             "threads": 2,
             "profile": "stock",
             "dtype": "float64",
@@ -176,6 +182,34 @@ def test_runs_under_other_conditions_are_a_series_of_their_own_and_never_compare
     assert [len(series.points) for series in found.series] == [1, 1]
     assert found.table["change"].isna().all()
     assert found.series[0].label != found.series[1].label
+
+
+def test_each_stage_is_a_series_of_its_own_with_its_unit(store):
+    for call_s in (1e-5, 2e-5):
+        store.add(stages={"train": 1e-4, "infer": call_s})
+    store.add(outcome="error", stages={"evaluate": 1.0})
+    store.add(outcome="error", stages={})
+    found = store.history()
+    by_stage = {series.stage.name: series for series in found.series}
+    assert {name: len(series.timed) for name, series in by_stage.items()} == {"train": 2, "infer": 2, "evaluate": 0}
+    assert all(series.points[-1].launches == 0 for series in found.series), "what has no time is a row in each"
+    assert "infer" in by_stage["infer"].label
+    assert found.table["call_s"].dropna().tolist() == [1e-5, 2e-5]
+    assert found.table["step_s"].dropna().tolist() == [1e-4, 1e-4]
+    assert found.as_json()["series"][found.series.index(by_stage["infer"])]["points"][1]["call_s"] == 2e-5
+    assert ">call</th>" in found._repr_html_()
+    assert len(found.plot().axes) == 3
+
+
+def test_metrics_stand_beside_the_times(store, monkeypatch):
+    monkeypatch.setattr(metric, "METRICS", (Metric("accuracy", "accuracy", "share", Direction.HIGHER, "of it"),))
+    store.add(metrics={"accuracy": 0.5})
+    store.add(metrics={"accuracy": 0.25, "undeclared": 1.0})
+    found = store.history()
+    assert found.table["accuracy"].tolist() == [0.5, 0.25]
+    assert ">25 %</td>" in found._repr_html_()
+    assert "undeclared" not in found._repr_html_()
+    assert [point["metrics"]["accuracy"] for point in found.as_json()["series"][0]["points"]] == [0.5, 0.25]
 
 
 def test_a_preset_can_be_chosen_and_one_that_is_not_there_is_refused(store):
@@ -228,12 +262,18 @@ def test_an_index_that_is_lost_old_or_damaged_is_made_again(store, damage):
     assert file.read_text() == kept
 
 
+def steady_of(entry):
+    return entry["contestants"]["numpy_manual"]["stages"]["train"]["steady"]
+
+
 LIES = {
-    "text_for_a_time": lambda entry: entry["contestants"]["numpy_manual"].update(step_s="fast"),
-    "negative_time": lambda entry: entry["contestants"]["numpy_manual"].update(step_s=-1.0),
+    "text_for_a_time": lambda entry: steady_of(entry).update(seconds="fast"),
+    "negative_time": lambda entry: steady_of(entry).update(seconds=-1.0),
     "no_contestants": lambda entry: entry.update(contestants=None),
-    "no_conditions": lambda entry: entry.update(conditions={}),
+    "no_machine": lambda entry: entry.update(machine={}),
     "half_an_entry": lambda entry: entry.pop("workbench"),
+    "another_outcome": lambda entry: entry["contestants"]["numpy_manual"].update(outcome="fine"),
+    "another_run": lambda entry: entry.update(run="../elsewhere"),
 }
 
 
@@ -243,7 +283,7 @@ def test_an_entry_that_makes_no_sense_is_read_from_its_run(store, lie):
     before = store.history().rows
     file = store.root / index.NAME
     value = json.loads(file.read_text())
-    LIES[lie](next(iter(value["runs"].values()))["measured"])
+    LIES[lie](next(iter(value["runs"].values()))["about"])
     file.write_text(json.dumps(value))
     assert store.history().rows == before
 
@@ -253,14 +293,14 @@ def test_a_run_that_changed_is_read_again(store):
     store.history()
     about = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(about | {"machine_key": "changed00000"}))
-    assert store.history().series[0].conditions["machine"] == "changed00000"
+    assert store.history().series[0].conditions.machine == "changed00000"
 
 
 def test_the_list_of_runs_and_the_history_share_the_index(store):
     store.fill([1e-4, 2e-4])
     listed, _ = index.runs(store.root)
-    assert [run["run"] for run in listed] == [row["run"] for row in reversed(store.history().rows)]
-    assert "contestants" not in listed[0]
+    assert [run.run for run in listed] == [row["run"] for row in reversed(store.history().rows)]
+    assert "contestants" not in listing.run_facts(listed[0], store.root)
 
 
 def test_texts_of_runs_are_one_harmless_line(store):
@@ -305,7 +345,7 @@ def test_the_command_line_prints_the_last_runs_and_the_jumps_and_all_of_them_as_
     store.fill(1e-4 * np.exp(noise(rng, 40, 0.004) + planted(8, 40, 1.1)))
     done = cli("history", "linreg", "numpy_manual", "--results", store.root, "-o", tmp_path / "plot.svg")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("-linreg-points-") == timeline.SHOWN + 1
+    assert done.stdout.count("-linreg-points-") == show.SHOWN + 1
     assert "carry drift that no statistic removes" in " ".join(done.stdout.split())
     assert (tmp_path / "plot.svg").is_file()
     value = json.loads(cli("history", "linreg", "numpy_manual", "--results", store.root, "--json").stdout)

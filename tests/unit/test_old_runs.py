@@ -66,7 +66,7 @@ def test_an_old_run_is_rebuilt_from_its_log(folder, store):
 
 
 def test_a_killed_run_of_before_shows_what_it_had(store):
-    name = index.unfinished(store)[0]["run"]
+    name = index.unfinished(store)[0].run
     table = runner.rebuild(name, store).table
     assert set(table["outcome"]) == {"ok"}
     with pytest.raises(WorkbenchError, match="cannot be resumed"):
