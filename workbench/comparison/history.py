@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-    from workbench.show.charts.kinds import RunPoint
-
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -171,10 +169,8 @@ class History:
     def plot(self) -> Figure:
         """Times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
-        from workbench.show.charts import kinds
 
-        drawn = [kinds.Series(series.label, [_run_point(point) for point in series.timed]) for series in self.series]
-        return plots.history(drawn, title=self.title)
+        return plots.history(self.series, title=self.title)
 
     def save(self, path: str | Path) -> Path:
         """Draw it into a file.
@@ -366,12 +362,3 @@ def _levelled(points: Sequence[Point], found: Sequence[Jump]) -> list[Point]:
         point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))
         for point in points
     ]
-
-
-def _run_point(point: Point) -> RunPoint:
-    """A timed run as a chart shows it."""
-    from workbench.show.charts.kinds import RunPoint
-
-    assert point.steady is not None, "a timed run has a time"
-    steady = point.steady
-    return RunPoint(point.date, steady.seconds, steady.low, steady.high, point.level_s or steady.seconds, point.jump)
