@@ -16,7 +16,7 @@ START = '    w = problem.init["w"].copy()\n'
 HANG = "os.read(os.pipe()[0], 1)"
 MIB = 1 << 20
 
-BLOCKS = "import workbench.wire.worker\n\nworkbench.worker.Worker.do_block = lambda self, **_: {answer}\n"
+BLOCKS = "import workbench.wire.worker\n\nworkbench.wire.worker.Worker.do_block = lambda self, **_: {answer}\n"
 ANSWERS = {
     "negative": '{"seconds": -1.0, "cpu_s": 0.1}',
     "zero": '{"seconds": 0, "cpu_s": 0.1}',
@@ -28,7 +28,7 @@ ANSWERS = {
     "not_a_number": '{"seconds": float("nan"), "cpu_s": 0.1}',
     "half": '{"seconds": 0.1}',
 }
-OBSERVED = "import workbench.wire.worker\n\nworkbench.worker.Worker.do_observe = lambda self: {answer}\n"
+OBSERVED = "import workbench.wire.worker\n\nworkbench.wire.worker.Worker.do_observe = lambda self: {answer}\n"
 OBSERVATIONS = {
     "threads": '{"observed": {"threads": "many"}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}',
     "nested": '{"observed": {"device": ["a"]}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}',
