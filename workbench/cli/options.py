@@ -21,8 +21,8 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, threads and memory in a second table.")]
 Content = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads this at run time
-    typer.Option("--content", help="A folder with tasks/ and frontends/ of your own."),
+    Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
+    typer.Option("--content", help="A folder with tasks/ or frontends/ of your own; may be given several times."),
 ]
 Store = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
