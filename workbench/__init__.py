@@ -16,7 +16,7 @@ from workbench.version import __version__
 
 if TYPE_CHECKING:
     from workbench.api import Run, load, results_of, run, source
-    from workbench.catalog.content import copy_content
+    from workbench.catalog.roots import copy_content
     from workbench.comparison import Gate, compare, regress
     from workbench.comparison.history import History, history
     from workbench.comparison.versions import VersionsReport, versions
@@ -46,7 +46,7 @@ __all__ = [
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES |= {"WorkbenchError": "workbench.errors"}
 _HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
-_HOMES |= {"copy_content": "workbench.catalog.content"}
+_HOMES |= {"copy_content": "workbench.catalog.roots"}
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.comparison")
 _HOMES |= dict.fromkeys(("History", "history"), "workbench.comparison.history")
 _HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.comparison.versions")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.catalog import catalog
+from workbench.catalog.checks import check_task
 from workbench.errors import OptionError, WorkbenchError
 from workbench.host import machine, venvs
 from workbench.model.device import Device
@@ -22,9 +23,9 @@ from workbench.store import results
 from workbench.store.results import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from workbench.catalog import Catalog
+    from workbench.catalog import Catalog, Roots
     from workbench.model.content import Frontend
 
 __all__ = [
@@ -62,21 +63,21 @@ def run(task: str, frameworks: str | Iterable[str] = "all", *, progress: Progres
 def measured(task: str, frameworks: str | Iterable[str], request: Request, progress: Progress | None = None) -> Run:
     """What :func:`run` does, for a request."""
     content = catalog(request.content)
-    content.task(task)
-    chosen = chosen_frontends(content, frameworks)
+    check_task(content, task)
+    chosen = chosen_frontends(content, frameworks, task)
     settings = settings_of(content, task, request)
     contestants = contestants_of(content, chosen)
     venvs.settle(contestants, build=request.build_environments, progress=progress, if_busy=request.if_busy)
     return measure(content, contestants, settings, store_of(request.output), progress, if_busy=request.if_busy)
 
 
-def chosen_frontends(content: Catalog, frameworks: str | Iterable[str]) -> list[Frontend]:
-    """Frontends chosen by ids, families, globs or "all"; a text may hold several with commas.
+def chosen_frontends(content: Catalog, frameworks: str | Iterable[str], task: str) -> list[Frontend]:
+    """Frontends chosen for a task by ids, families, globs or "all"; a text may hold several with commas.
 
     Raises:
         WorkbenchError: when one matches nothing, or none is named.
     """
-    return content.select(patterns_of(frameworks))
+    return content.select(patterns_of(frameworks), task)
 
 
 def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
@@ -121,7 +122,7 @@ def resume(
     path: str | Path,
     store: str | Path | None = None,
     *,
-    content: str | Path | Sequence[str | Path] | None = None,
+    content: Roots = None,
     progress: Progress | None = None,
     if_busy: str = "wait",
 ) -> Run:
@@ -139,19 +140,14 @@ def load(path: str | Path, store: str | Path | None = None) -> Run:
     return results.load(path, store_of(store))
 
 
-def source(
-    task: str,
-    frameworks: str | Iterable[str] = "all",
-    *parts: str,
-    content: str | Path | Sequence[str | Path] | None = None,
-) -> snippets.Snippets:
+def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: Roots = None) -> snippets.Snippets:
     """The code of a task in chosen frontends, for a notebook: a card per file.
 
     Args:
         task: a task's name, such as "linreg".
         frameworks: ids, families, globs or "all"; a text may hold several with commas.
         *parts: "about", "imports", "data", "model", "loss", "gradient", "update", "loop", "result"; all when none.
-        content: a folder with tasks/ and frontends/ of your own; workbench's own when None.
+        content: a folder with tasks or frontends of your own, or several, beside workbench's own.
 
     Raises:
         WorkbenchError: for a task, frontend or part that is not there.

@@ -44,7 +44,7 @@ class Workbench:
         Args:
             task: its name, such as "linreg".
             frontend: its id, such as "pytorch_eager".
-            base: the commit that is measured against; another that all tests are run with overrides it.
+            base: the commit that is measured against: a branch, tag or hash. --workbench-base overrides it.
             head: the commit that is judged; the working tree when None.
             **options: those of :func:`workbench.regress`.
         """

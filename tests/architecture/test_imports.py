@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 
 MODULES = {
     ".".join(path.relative_to(package_root()).with_suffix("").parts).removesuffix(".__init__"): path

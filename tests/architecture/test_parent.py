@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from workbench.catalog.content import content_root
+from workbench.catalog.roots import content_root
 
 FOREIGN = ("torch", "tensorflow", "jax", "jaxlib", "keras", "tasks", "frontends")
 

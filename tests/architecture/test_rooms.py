@@ -1,4 +1,4 @@
-"""The rooms of the package: each may use those below it, for types too; and no modules import each other in a circle."""
+"""The rooms of the package: each may use those below it, for types too; and nothing is imported in a circle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 
 ROOT = package_root()
 MODULES = {

@@ -10,7 +10,7 @@ import ast
 
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 
 MODULES = {
     ".".join(path.relative_to(package_root()).with_suffix("").parts).removesuffix(".__init__"): path

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from workbench.catalog.content import content_root
+from workbench.catalog.roots import content_root
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from workbench.catalog import catalog
+from workbench.catalog.roots import content_root
 
-ROOT = catalog().root
+ROOT = content_root()
 TASKS = sorted(ROOT.glob("tasks/[a-z]*.py"))
 MODULES = sorted(path for path in ROOT.glob("frontends/*/[a-z]*.py") if path.name != "runtime.py")
 RUNTIMES = sorted(ROOT.glob("frontends/*/runtime.py"))

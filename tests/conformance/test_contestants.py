@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from workbench import api
-from workbench.catalog import catalog
-from workbench.catalog.content import package_root
+from workbench.catalog import Catalog, catalog
+from workbench.catalog.roots import copy_content, package_root
 from workbench.host import machine
 from workbench.model.contestant import Contestant
-from workbench.model.records import Settings
 from workbench.model.progress import Silence
+from workbench.model.records import Settings
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,16 @@ def test_the_same_frontend_several_times_in_one_session(tmp_path, other_interpre
     found = catalog()
     numpy_manual = found.frontends["numpy_manual"]
     elsewhere = tmp_path / "clone"
-    shutil.copytree(found.root / "tasks", elsewhere / "tasks")
-    shutil.copytree(found.root / "frontends", elsewhere / "frontends")
+    copy_content(elsewhere)
     shutil.copytree(package_root(), elsewhere / "workbench", ignore=shutil.ignore_patterns("_content", "__pycache__"))
-    here = {"frontend": numpy_manual, "content": found.root, "package": package_root()}
+    clone = Catalog((elsewhere,))
+    here = {"frontend": numpy_manual, "roots": found.roots, "package": package_root()}
     contestants = [
         Contestant("base", **here),
         Contestant("null", **here),
         Contestant("other-python", **here, interpreter=other_interpreter),
         Contestant("other-environment", **here, environment={"WORKBENCH_TEST": "1"}),
-        Contestant("clone", numpy_manual, elsewhere, elsewhere / "workbench"),
+        Contestant("clone", clone.frontends["numpy_manual"], clone.roots, elsewhere / "workbench"),
         Contestant("slower", **here, slowdown=1.0),
     ]
     cpus, harness = machine.measuring_cpus(1)
@@ -68,7 +68,7 @@ def test_the_stock_profile_is_not_the_equal_one(tmp_path):
 
 def test_contestants_that_do_not_fit_into_memory_take_turns(tmp_path):
     found = catalog()
-    here = {"frontend": found.frontends["numpy_manual"], "content": found.root, "package": package_root()}
+    here = {"frontend": found.frontends["numpy_manual"], "roots": found.roots, "package": package_root()}
     contestants = [Contestant(name, **here) for name in ("a", "b", "c")]
     settings = Settings("linreg", "points", steps=20, launches=1, rounds=2, max_alive=2)
     finished = api.measure(found, contestants, settings, tmp_path, Silence())
@@ -77,4 +77,4 @@ def test_contestants_that_do_not_fit_into_memory_take_turns(tmp_path):
 
 def test_this_interpreter_is_the_default():
     found = catalog()
-    assert Contestant("a", found.frontends["numpy_manual"], found.root, package_root()).interpreter == sys.executable
+    assert Contestant("a", found.frontends["numpy_manual"], found.roots, package_root()).interpreter == sys.executable

@@ -201,7 +201,8 @@ def measure(harness, content) -> Callable[..., Harness]:
 
     def start(*words: object, launches: int = 2, rounds: int = 1, **how) -> Harness:
         quick = ["--steps=3", f"--launches={launches}", f"--rounds={rounds}"]
-        return harness("run", "linreg", *quick, "--content", content.root, *words, **how)
+        chosen = [] if any(str(word).startswith("--frameworks") for word in words) else ["-f", content.frontends]
+        return harness("run", "linreg", *quick, *chosen, "--content", content.root, *words, **how)
 
     return start
 

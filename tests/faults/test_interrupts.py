@@ -239,7 +239,8 @@ def test_a_run_that_is_being_measured_is_not_resumed_by_another(measure, harness
 
 
 def test_a_budget_that_ends_amid_the_rounds_still_measures_one_launch(harness, content):
-    session = harness("run", "linreg", "--steps=3", "--rounds=5", "--budget=0.1s", "--content", content.root, "--json")
+    words = ["linreg", "-f", "numpy", "--steps=3", "--rounds=5", "--budget=0.1s", "--content", content.root, "--json"]
+    session = harness("run", *words)
     assert session.end() == 0
     (row,) = json.loads(session.printed)["contestants"]
     assert (row["outcome"], row["launches"]) == ("ok", 1)

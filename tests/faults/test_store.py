@@ -24,7 +24,7 @@ from workbench.errors import WorkbenchError
 from workbench.host import lock
 from workbench.model.contestant import check_id
 from workbench.session import runner
-from workbench.store import eventlog, index, results
+from workbench.store import eventlog, index, results, upgrade
 from workbench.store.codec import plain
 
 DERIVED = ("run.json", "summary.json", "summary.csv", "summary.md", "losses.csv")
@@ -111,13 +111,15 @@ def test_a_log_of_a_newer_format_is_refused(run, store):
     events = eventlog.read(run).events
     events[0]["format"] = 99
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
-    with pytest.raises(WorkbenchError, match="format 99, this workbench reads up to 1: use a newer workbench"):
+    with pytest.raises(
+        WorkbenchError, match=f"format 99, this workbench reads up to {upgrade.FORMAT}: use a newer workbench"
+    ):
         runner.rebuild(run.name, store)
 
 
 def test_whole_lines_that_make_no_sense_are_one_sentence(run, store):
     events = [
-        {"event": "begin", "format": 1, "contestants": [3]},
+        {"event": "begin", "format": 2, "contestants": [3]},
         {"event": "problem"},
         {"event": "rounds", "rounds": 7},
     ]
@@ -315,7 +317,7 @@ def test_a_hostile_name_is_no_contestant(name):
 def test_a_hostile_name_in_results_is_neither_followed_nor_shown(run, store, name):
     outside = store.parent / "outside"
     shutil.copytree(run / "contestants" / "numpy_manual", outside)
-    rewrite(outside / "samples.json", lambda value: value.update(frontend=HOSTILE[name]))
+    rewrite(outside / "samples.json", lambda value: value.update(id=HOSTILE[name]))
     rewrite(run / "run.json", lambda value: value.update(contestants=[HOSTILE[name]]))
     with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: .* no contestant's id") as raised:
         workbench.load(run)
@@ -326,7 +328,7 @@ def test_a_hostile_name_in_a_log_makes_no_folder_outside(run, store):
     events = eventlog.read(run).events
     for event in events:
         if event["event"] == "begin":
-            event["contestants"][0]["frontend"] = "../../../outside"
+            event["contestants"][0]["id"] = "../../../outside"
         elif "contestant" in event:
             event["contestant"] = "../../../outside"
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
@@ -340,7 +342,11 @@ HOSTILE_TEXT = "\x1b]0;owned\x07\x9b31m<script>alert(1)</script>[red]x[/red]\u20
 
 def test_hostile_texts_in_results_drive_nothing(cli, run, store):
     def change(value):
-        value["settings"] |= {"task": HOSTILE_TEXT, "preset": HOSTILE_TEXT, "device": HOSTILE_TEXT}
+        value["settings"] |= {
+            "task": HOSTILE_TEXT,
+            "preset": HOSTILE_TEXT,
+            "device": {"kind": HOSTILE_TEXT, "index": 0},
+        }
         value["command"] = [HOSTILE_TEXT]
 
     rewrite(run / "run.json", change)
@@ -400,7 +406,7 @@ def test_loading_results_executes_nothing(run, store, tmp_path, file, form):
 
 def test_no_module_can_read_a_pickle_or_run_a_text():
     called, imported = set(), set()
-    for path in Path(workbench.__file__).parent.glob("*.py"):
+    for path in Path(workbench.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 called.add(node.func.id)

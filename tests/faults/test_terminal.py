@@ -67,7 +67,7 @@ def test_a_terminal_that_hangs_up_leaves_a_run_that_says_so(command, shell_envir
     there = gate("proof", 2)
     ours, theirs = pty.openpty()
     store = tmp_path / "store"
-    words = ["run", "linreg", "--steps=3", "--launches=2", "--rounds=1", "--content", str(content.root)]
+    words = ["run", "linreg", "-fnumpy", "--steps=3", "--launches=2", "--rounds=1", "--content", str(content.root)]
     environment = shell_environment | {"TMPDIR": str(tmp_path), "TERM": "xterm"}
     process = subprocess.Popen(
         [*command, *words, "--output", str(store)],
@@ -103,7 +103,7 @@ def test_odd_places_are_served(harness, content, tmp_path):
     odd = tmp_path / "a b\tc'\"$(x)[y]*ünï-☃"
     content.root.rename(odd)
     quick = ["--steps=3", "--launches=1", "--rounds=1"]
-    session = harness("run", "linreg", *quick, "--content", odd, store=odd / "[bold]store", cwd=odd)
+    session = harness("run", "linreg", "-f", "numpy", *quick, "--content", odd, store=odd / "[bold]store", cwd=odd)
     assert session.end() == 0
     (folder,) = (odd / "[bold]store").iterdir()
     assert folder.name in session.printed.replace("\n", "")

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from workbench.wire import exchange
+from workbench.store.codec import decoded
+from workbench.wire import answers
 
 MODULE = "import numpy as np\n"
 START = '    w = problem.init["w"].copy()\n'
@@ -55,7 +56,7 @@ def nonsense(new_content, cli, tmp_path_factory):
     content.plant("injects", content.changed((START, f"    raise RuntimeError({INJECTION})\n{START}")))
     store = tmp_path_factory.mktemp("store")
     words = ["run", "linreg", "--steps=3", "--launches=1", "--rounds=1", "--content", content.root, "--output", store]
-    done = cli(*words, "--json", TMPDIR=str(tmp_path_factory.mktemp("temporary")))
+    done = cli(*words, "-f", content.frontends, "--json", TMPDIR=str(tmp_path_factory.mktemp("temporary")))
     assert "Traceback" not in done.stderr, done.stderr
     return store, {row["frontend"]: row for row in json.loads(done.stdout)["contestants"]}
 
@@ -86,22 +87,28 @@ def test_a_message_cannot_drive_a_terminal_or_a_page(nonsense, cli):
     assert "<script>" not in api.load("latest", store)._repr_html_()
 
 
+PREPARED = dict.fromkeys(("wait_s", "audit_block_s", "audit_fetch_s", "audit_busy"), 0.1)
+REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}
+
+
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("kind", "message", "said"),
     [
-        ({"did": "import", "import_s": 1.0, "rss_bytes": 1, "versions": {"x": 3}}, "versions"),
-        ({"did": "prepare", "trace": [], "block_steps": 1}, "wait_s"),
-        (
-            {"did": "prepare", "trace": [-1.0], "block_steps": 1}
-            | dict.fromkeys(("wait_s", "audit_block_s", "audit_fetch_s", "audit_busy"), 0.1),
-            "trace",
-        ),
-        ({"did": "canary", "canary_s": None, "flops": None}, "canary_s"),
+        (answers.Imported, {"import_s": 1.0, "rss_bytes": 1, "versions": {"x": 3}}, "versions"),
+        (answers.Imported, {"import_s": -1.0, "rss_bytes": 1, "versions": {}}, "import_s = -1.0, expected seconds"),
+        (answers.Prepared, {"trace": [], "block_steps": 1}, "wait_s"),
+        (answers.Prepared, {**PREPARED, "trace": [-1.0], "block_steps": 1}, "trace"),
+        (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "steps of its block"),
+        (answers.Block, {"seconds": True, "cpu_s": 0.1}, "seconds"),
+        (answers.Canary, {"canary_s": None, "flops": None}, "canary_s"),
+        (answers.Observed, {**REPORT, "observed": {"threads": True}}, "observed threads = 'True'"),
+        (answers.Observed, {**REPORT, "observed": {"device": ["a"]}}, "device|observed"),
+        (answers.Observed, {**REPORT, "metrics": {"unheard_of": 1.0}}, "the metric 'unheard_of' is not declared"),
     ],
 )
-def test_an_answer_that_lacks_something_is_refused(message, said):
+def test_an_answer_that_lacks_something_is_refused(kind, message, said):
     with pytest.raises(ValueError, match=said):
-        exchange.check_answer(message)
+        decoded(kind, message)
 
 
 def session_with(content, measure, code, *words):

@@ -45,8 +45,8 @@ def session(cli, quick_options, tmp_path_factory) -> Callable[..., Session]:
 
     def run(content, *options: str) -> Session:
         store, temporary = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("temporary")
-        words = ["run", "linreg", "--json", "--content", content.root, "--output", store, *quick_options, *options]
-        done = cli(*words, TMPDIR=str(temporary))
+        words = ["run", "linreg", "-f", content.frontends, "--json", "--content", content.root, "--output", store]
+        done = cli(*words, *quick_options, *options, TMPDIR=str(temporary))
         return Session(done.returncode, done.stdout, done.stderr, store, temporary)
 
     return run

@@ -152,6 +152,19 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
     assert done.returncode == 1
 
 
+def test_commits_are_measured_with_the_options_of_a_run(regress, new_content):
+    content = new_content()
+    git(content.root, "init", "--quiet")
+    commit(content.root, "base")
+    options = ["--dtype=float64", "--profile=stock", "--launches=8", "--steps=5", "--warm-cache", "--max-alive=2"]
+    _, found, place = regress(content.root, "linreg", "--base", "HEAD", "--delta=0.5%", *options)
+    (row,) = found["rows"]
+    assert row["launches"] == LADDER[0] or "fresh launches" in row["reason"]
+    settings = json.loads((place / "runs" / found["runs"][0] / "run.json").read_text())["settings"]
+    assert (settings["dtype"], settings["profile"], settings["steps"]) == ("float64", "stock", 5)
+    assert (settings["warm_cache"], settings["max_alive"]) == (True, 2)
+
+
 @pytest.mark.parametrize(
     ("preset", "finding", "reason", "code"),
     [("dots", "not comparable", "has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],

@@ -40,10 +40,10 @@ FAULTS = {
     "hangs": (BLOCK, "timeout", f"{TIMEOUT_S} s in 'prove'"),
     "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
     "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "nonsense"),
-    "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 1, '); os._exit(0)", "error", "exit code 0"),
-    "answers_nan": (f'os.write({ANSWERS}, b\'{{"v": 1, "did": NaN}}\\n\'); {BLOCK}', "error", "NaN"),
+    "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 2, '); os._exit(0)", "error", "exit code 0"),
+    "answers_nan": (f'os.write({ANSWERS}, b\'{{"v": 2, "did": NaN}}\\n\'); {BLOCK}', "error", "NaN"),
     "answers_another_version": (f"os.write({ANSWERS}, b'{{\"v\": 99}}\\n'); {BLOCK}", "error", "version"),
-    "answers_out_of_turn": (f'os.write({ANSWERS}, b\'{{"v": 1, "did": "block"}}\\n\'); {BLOCK}', "error", "'block'"),
+    "answers_out_of_turn": (f'os.write({ANSWERS}, b\'{{"v": 2, "did": "block"}}\\n\'); {BLOCK}', "error", "'block'"),
     "answers_too_much": (f"[os.write({ANSWERS}, bytes(65536)) for _ in range(40)]; {BLOCK}", "error", "1 MiB"),
     "closes_its_channel": (f"os.close({ANSWERS}); {BLOCK}", "error", "closed its channel"),
     "dies_with_a_grandchild_on_its_pipe": (f"{KEPT_PIPE}; os._exit(0)", "error", "exit code 0"),
@@ -83,7 +83,6 @@ def content(new_content):
 IMPORT_FAULTS = {
     "raises_on_import": ("error", "ValueError: planted"),
     "breaks_on_import": ("error", "libplanted.so; try pip install --force-reinstall 'framework-workbench[planted]'"),
-    "syntax_error": ("error", "SyntaxError"),
     "exits_on_import": ("error", "exit code 7"),
     "missing": ("unavailable", "no_such_package_xyz is not installed: pip install 'framework-workbench[planted]'"),
 }
@@ -117,8 +116,15 @@ def test_all_others_are_complete(faulty, name):
     assert min(row[time] for time in ("import_s", "setup_s", "first_step_s", "step_s", "peak_bytes")) > 0
 
 
+def test_a_syntax_error_is_read_and_no_process_is_started_for_it(faulty):
+    row = faulty.rows["syntax_error"]
+    assert (row["outcome"], row["step_s"]) == ("error", None)
+    assert row["reason"].endswith("/frontends/syntax_error/linreg.py, line 4: invalid syntax")
+    assert not (faulty.run.path / row["log"]).exists()
+
+
 def test_every_contestant_has_exactly_one_row(faulty):
-    assert set(faulty.rows) == {"numpy_manual", *EXPECTED, *HARMLESS}
+    assert set(faulty.rows) == {"numpy_manual", "syntax_error", *EXPECTED, *HARMLESS}
     assert faulty.run.table["frontend"].is_unique
 
 

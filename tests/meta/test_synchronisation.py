@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workbench import api
-from workbench.catalog.content import content_root
+from workbench.catalog.roots import content_root
 
 LAZY = '''
 class Lazy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.catalog import content
+from workbench.catalog import roots
 from workbench.errors import WorkbenchError
 
 
@@ -12,42 +12,42 @@ from workbench.errors import WorkbenchError
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "workbench"
     folder.mkdir()
-    monkeypatch.setattr(content, "package_root", lambda: folder)
+    monkeypatch.setattr(roots, "package_root", lambda: folder)
     return folder
 
 
 def fill(folder):
-    for name in content.FOLDERS:
+    for name in roots.FOLDERS:
         (folder / name).mkdir(parents=True)
     return folder
 
 
 def test_the_package_is_where_it_is_imported_from():
-    assert (content.package_root() / "content.py").is_file()
+    assert (roots.package_root() / "contract.py").is_file()
 
 
 def test_the_content_of_this_very_checkout_or_wheel_is_found():
-    assert (content.content_root() / "tasks" / "linreg.py").is_file()
+    assert (roots.content_root() / "tasks" / "linreg.py").is_file()
 
 
 def test_a_checkout_has_the_content_beside_the_package(package):
-    assert fill(package.parent) == content.content_root()
+    assert fill(package.parent) == roots.content_root()
 
 
 def test_a_wheels_own_copy_goes_before_what_lies_beside_it(package):
     fill(package.parent)  # in site-packages this would be somebody else's
-    assert fill(package / "_content") == content.content_root()
+    assert fill(package / "_content") == roots.content_root()
 
 
-@pytest.mark.parametrize("missing", content.FOLDERS)
+@pytest.mark.parametrize("missing", roots.FOLDERS)
 def test_a_folder_that_is_missing_is_named(package, missing):
     (fill(package.parent) / missing).rmdir()
     with pytest.raises(WorkbenchError, match=f"^no {missing}/ in "):
-        content.content_root()
+        roots.content_root()
 
 
 def test_a_broken_wheel_does_not_fall_back_on_what_lies_beside_it(package):
     fill(package.parent)
     (package / "_content").mkdir()
     with pytest.raises(WorkbenchError, match=r"^no tasks/ and no frontends/ in .*_content: reinstall"):
-        content.content_root()
+        roots.content_root()

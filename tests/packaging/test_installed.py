@@ -90,7 +90,7 @@ def test_an_editable_install_runs_no_code_when_python_starts(editable, clone):
 
 def test_an_editable_install_follows_the_checkout(run, editable, clone, tmp_path):
     """Nothing is copied, and the content root is the checkout itself."""
-    script = "from workbench import content; print(content.package_root(), content.content_root(), sep='\\n')"
+    script = "from workbench.catalog import roots; print(roots.package_root(), roots.content_root(), sep='\\n')"
     lines = run(editable.python, "-c", script, cwd=tmp_path).stdout.splitlines()
     assert lines == [str(clone / "workbench"), str(clone)]
 

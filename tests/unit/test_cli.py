@@ -13,6 +13,7 @@ import pytest
 from workbench import __version__
 from workbench import cli as command_line
 from workbench.catalog import catalog
+from workbench.catalog.roots import content_root
 from workbench.session import runner
 
 COMMANDS = ("run", "list", "results", "show", "doctor")
@@ -68,7 +69,7 @@ def test_help_answers_without_the_heavy_packages(words, shell_environment):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
-        env=shell_environment | {"PYTHONPATH": str(catalog().root)},
+        env=shell_environment | {"PYTHONPATH": str(content_root())},
         capture_output=True,
         text=True,
         timeout=60,
@@ -99,7 +100,7 @@ WRONG = {
     "too_many_threads": (["linreg", "--threads", "100000"], ["--threads 100000"]),
     "dtype": (["linreg", "--dtype", "float16"], ["--dtype float16", "float32 or float64"]),
     "matmul_precision": (["linreg", "--matmul-precision", "bf16"], ["--matmul-precision bf16"]),
-    "content": (["linreg", "--content", "nowhere"], ["--content nowhere"]),
+    "content": (["linreg", "--content", "nowhere"], ["--content nowhere: there is no such folder"]),
     "option": (["linreg", "--frob"], ["--frob"]),
     "missing_task": ([], ["task"]),
     "two_tasks": (["linreg", "two_layer_net"], ["two_layer_net"]),
@@ -160,15 +161,17 @@ def test_json_stands_alone_on_stdout(cli, tmp_path, quick_options):
 
 
 def test_a_frontend_that_is_not_installed_has_its_own_exit_code(cli, content, quick_options):
-    content.plant("missing", "import no_such_package_xyz\n", packages=("no_such_package_xyz",))
-    done = cli("run", "linreg", "--steps=5", *quick_options, "--content", content.root)
+    missing = content.changed(("import numpy as np\n", "import no_such_package_xyz\nimport numpy as np\n"))
+    content.plant("missing", missing, packages=("no_such_package_xyz",))
+    done = cli("run", "linreg", "-f", content.frontends, "--steps=5", *quick_options, "--content", content.root)
     assert done.returncode == 3
     assert "no_such_package_xyz is not installed: pip install" in done.stdout
 
 
 def test_a_contestant_that_fails_has_its_own_exit_code(cli, content, quick_options):
     content.plant("wrong", content.changed(("yield loss", "yield 2 * loss")))
-    assert cli("run", "linreg", "--steps=5", *quick_options, "--content", content.root).returncode == 1
+    words = ["run", "linreg", "-f", content.frontends, "--steps=5", *quick_options, "--content", content.root]
+    assert cli(*words).returncode == 1
 
 
 def test_a_plot_that_fails_has_its_own_exit_code_and_the_tables_are_kept(monkeypatch, capsys, tmp_path, quick_options):

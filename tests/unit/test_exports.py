@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import json
 import math
 import os
@@ -14,11 +14,15 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError
 from workbench.host.files import MARKER
+from workbench.model.outcomes import Outcome
+from workbench.model.records import ContestantRecord
+from workbench.model.stage import TRAIN
 from workbench.show import exports
-from workbench.show.exports import frames, latex, tensorboard
+from workbench.show.exports import frames, tensorboard
+from workbench.show.renderers import LATEX, escape_latex
 from workbench.store import results
 from workbench.store.results import Run
 
@@ -28,19 +32,26 @@ EVIL = r"=HYPERLINK(1) \input{/etc/passwd} 50 % $x_1$ <script> --force | `id`"
 @pytest.fixture(scope="module")
 def run(numpy_run) -> Run:
     """The small run with a second launch, a disturbed round, and contestants that failed or lied."""
-    contestants = copy.deepcopy(list(numpy_run.contestants))
-    info = copy.deepcopy(dict(numpy_run.info))
-    first = contestants[0]
-    launch = first["launches"][0]
-    launch |= {"rounds": [0, 1], "blocks": [launch["blocks"][0], 2 * launch["blocks"][0]]}
-    first["launches"] = [launch, {**copy.deepcopy(launch), "launch": 1}]
+    (measured,) = numpy_run.contestants
+    launch, blocks = measured.launches[0], measured.launches[0].of()
+    doubled = dataclasses.replace(blocks, rounds=[0, 1], seconds=[blocks.seconds[0], 2 * blocks.seconds[0]])
+    launches = [dataclasses.replace(launch, number=number, blocks={"train": doubled}) for number in (0, 1)]
+    first = dataclasses.replace(measured, launches=launches)
+    quiet = dataclasses.replace(numpy_run.record.rounds[0], flags=())
     rounds = [
-        {**copy.deepcopy(info["rounds"][0]), "launch": n, "round": m, "flags": []} for n in (0, 1) for m in (0, 1)
+        dataclasses.replace(quiet, launch=n, number=m, flags=("canary",) if (n, m) == (1, 1) else ())
+        for n in (0, 1)
+        for m in (0, 1)
     ]
-    rounds[3]["flags"] = ["canary"]
-    lied = {**copy.deepcopy(first), "frontend": "liar", "outcome": "invalid", "reason": EVIL, "proof": None}
-    broken = {**lied, "frontend": "broken", "outcome": "error", "launches": []}
-    return Run(numpy_run.path, {**info, "rounds": rounds}, [first, lied, broken])
+    lied = dataclasses.replace(first, id="liar", frontend="liar", outcome=Outcome.INVALID, reason=EVIL, proof=None)
+    broken = dataclasses.replace(lied, id="broken", frontend="broken", outcome=Outcome.ERROR, launches=[])
+    record = dataclasses.replace(numpy_run.record, rounds=rounds, contestants=[first, lied, broken])
+    return Run(numpy_run.path, record)
+
+
+def run_of(run: Run, *contestants: ContestantRecord) -> Run:
+    """The run with other contestants."""
+    return Run(run.path, dataclasses.replace(run.record, contestants=list(contestants)))
 
 
 def written(folder) -> set[str]:
@@ -121,7 +132,7 @@ def test_without_a_path_the_name_of_a_run_cannot_leave_the_working_folder(run, t
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setitem(exports.FORMATS, to, exports.Format("", ".txt", lambda _, target: target.write_text("x")))
-    target = exports.export(Run(tmp_path / "store" / name, run.info, run.contestants), to)
+    target = exports.export(Run(tmp_path / "store" / name, run.record), to)
     assert written(tmp_path) == {"here"}
     assert written(tmp_path / "here") == {str(target)}
     assert str(target).isprintable()
@@ -129,18 +140,18 @@ def test_without_a_path_the_name_of_a_run_cannot_leave_the_working_folder(run, t
 
 
 def test_a_contestants_name_cannot_leave_the_target(run, tmp_path):
-    outside = {**run.contestants[0], "frontend": "../outside", "proof": None}
+    outside = dataclasses.replace(run.contestants[0], id="../outside", proof=None)
     with pytest.raises(WorkbenchError, match="no contestant's id"):
-        exports.export(Run(run.path, run.info, [outside]), "tensorboard", tmp_path / "out")
+        exports.export(run_of(run, outside), "tensorboard", tmp_path / "out")
     assert written(tmp_path) == set()
 
 
 def test_blocks_are_those_of_proven_contestants_with_the_disturbed_ones_marked(run):
     blocks = frames.blocks(run)
-    launch = run.contestants[0]["launches"][0]
-    step, steps = launch["blocks"][0], launch["block_steps"]
+    measured = run.contestants[0].launches[0].of()
+    step, steps = measured.seconds[0], measured.units
     assert list(blocks.itertuples(index=False, name=None)) == [
-        ("numpy_manual", number, place, (1 + place) * step, steps, (number, place) == (1, 1))
+        ("numpy_manual", "numpy_manual", number, place, (1 + place) * step, steps, (number, place) == (1, 1))
         for number in (0, 1)
         for place in (0, 1)
     ]
@@ -148,7 +159,7 @@ def test_blocks_are_those_of_proven_contestants_with_the_disturbed_ones_marked(r
 
 def test_deviations_are_relative_to_the_reference(run, monkeypatch):
     monkeypatch.setattr(Run, "losses", pd.DataFrame({"reference": [4.0, 0.0, 2.0], "a": [4.0, 1.0, 1.0]}))
-    fresh = Run(run.path, run.info, run.contestants)
+    fresh = Run(run.path, run.record)
     assert list(frames.deviations(fresh)["a"]) == [0.0, 0.25, 0.5]
 
 
@@ -167,7 +178,7 @@ def test_csv_holds_the_tables_and_no_formula(run, tmp_path):
 def test_parquet_holds_the_same_tables(run, tmp_path):
     pytest.importorskip("pyarrow")
     target = exports.export(run, "parquet", tmp_path / "out")
-    for name, frame in frames.frames(run).items():
+    for name, frame in frames.tables_of(run).items():
         pd.testing.assert_frame_equal(pd.read_parquet(target / f"{name}.parquet"), frame, check_dtype=False)
 
 
@@ -194,8 +205,8 @@ def test_latex_has_the_table_and_sets_any_text_as_it_stands(run, tmp_path):
 
 @pytest.mark.parametrize("text", ["\\", "%", "a & b", "{", "}", "~^", "5 % ± 3 µs × –", "--", "'\"`", "\x1b[0m\n\n"])
 def test_no_text_leaves_a_command_of_its_own_in_latex(text):
-    allowed = {*latex.SPECIAL.values(), "-{}-"}
-    rest = latex.escaped(text)
+    allowed = {*LATEX.values(), "-{}-"}
+    rest = escape_latex(text)
     for command in sorted(allowed, key=len, reverse=True):
         rest = rest.replace(command, "")
     assert not set(rest) & set("\\{}$&#_%~^\n\x1b")
@@ -251,9 +262,9 @@ def test_event_files_hold_losses_deviations_and_times_by_step(run, tmp_path):
     target = exports.export(run, "tensorboard", tmp_path / "out")
     assert written(target) == {"reference", "numpy_manual", MARKER}
     found = curves(target / "numpy_manual")
-    assert set(found) == {"loss", tensorboard.DEVIATION, tensorboard.WARM_UP, tensorboard.BLOCKS}
+    assert set(found) == {"loss", tensorboard.DEVIATION, tensorboard.warm_up_tag(TRAIN), tensorboard.blocks_tag(TRAIN)}
     assert found["loss"] == [(step, pytest.approx(loss)) for step, loss in run.losses["numpy_manual"].items()]
-    assert [step for step, _ in found[tensorboard.BLOCKS]] == [0, 1, 2, 3]
+    assert [step for step, _ in found[tensorboard.blocks_tag(TRAIN)]] == [0, 1, 2, 3]
     assert set(curves(target / "reference")) == {"loss"}
     assert "liar" not in tensorboard.scalars(run)
 
@@ -296,7 +307,7 @@ def test_tensorboard_reads_the_event_files(run, tmp_path, shell_environment):
     assert numpy["scalars"]["loss"] == [
         [step, pytest.approx(loss)] for step, loss in run.losses["numpy_manual"].items()
     ]
-    assert len(numpy["scalars"][tensorboard.BLOCKS]) == 4
+    assert len(numpy["scalars"][tensorboard.blocks_tag(TRAIN)]) == 4
     assert "numpy\\_manual" in reference["texts"]["summary"]
 
 
@@ -323,19 +334,19 @@ def test_pyperf_holds_a_benchmark_per_proven_frontend_and_a_run_per_launch(run, 
     (benchmark,) = suite["benchmarks"]
     assert benchmark["metadata"]["name"] == "numpy_manual"
     assert [entry["values"] for entry in benchmark["runs"]] == [
-        launch["blocks"] for launch in run.contestants[0]["launches"]
+        launch.of().seconds for launch in run.contestants[0].launches
     ]
 
 
 def test_a_run_without_times_is_no_pyperf_file(run, tmp_path):
     with pytest.raises(WorkbenchError, match="no timed frontend"):
-        exports.export(Run(run.path, run.info, run.contestants[1:]), "pyperf", tmp_path / "out.json")
+        exports.export(run_of(run, *run.contestants[1:]), "pyperf", tmp_path / "out.json")
     assert written(tmp_path) == set()
 
 
 @pytest.mark.parametrize("to", [name for name in exports.FORMATS if name not in {"parquet", "pyperf"}])
 def test_a_run_without_times_is_exported_all_the_same(run, tmp_path, to):
-    exports.export(Run(run.path, run.info, run.contestants[1:]), to, tmp_path / "out")
+    exports.export(run_of(run, *run.contestants[1:]), to, tmp_path / "out")
 
 
 def test_no_format_imports_a_framework(run, tmp_path, shell_environment):

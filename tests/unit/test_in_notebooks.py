@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 from xml.etree import ElementTree as ET
 
 import pytest
 
 import workbench
 from workbench import WorkbenchError
-from workbench.show import tables
+from workbench.model.outcomes import Outcome
+from workbench.show import columns, tables
+from workbench.show.columns import View
 from workbench.store.results import Run
 
 HOSTILE = "<script>alert(1)</script> & \x1b[31m red"
@@ -23,17 +25,24 @@ def page(shown):
 @pytest.fixture
 def run(numpy_run):
     """A run in which one of two contestants failed, with a reason and a colour made to break out of a page."""
-    ok = copy.deepcopy(numpy_run.contestants[0]) | {"color": "#666666"}
-    failed = ok | {"frontend": "broken", "outcome": "error", "reason": HOSTILE, "color": "red;}</style>"}
-    return Run(numpy_run.path, numpy_run.info, [ok, failed])
+    ok = dataclasses.replace(numpy_run.contestants[0], color="#666666")
+    failed = dataclasses.replace(ok, id="broken", outcome=Outcome.ERROR, reason=HOSTILE, color="red;}</style>")
+    return Run(numpy_run.path, dataclasses.replace(numpy_run.record, contestants=[ok, failed]))
+
+
+def table_of(run):
+    """The columns of the run's table, and its rows."""
+    (table,) = tables.stage_tables(run)
+    return table.seen(View.TABLE), table.timed
 
 
 def test_numbers_stand_to_the_right_and_names_to_the_left(run):
     _, ok, _ = page(run).iter("tr")
+    shown, (row,) = table_of(run)
     aligned = {cell.get("style", "").partition(";")[0] for cell in ok}
     assert aligned == {"text-align:left", "text-align:right"}
-    assert [place for place, cell in enumerate(ok) if "left" in cell.get("style", "")] == [1]
-    assert tuple("".join(cell.itertext()) for cell in ok)[2:] == tables.cells(run.rows[0])[2:]
+    assert [index for index, cell in enumerate(ok) if "left" in cell.get("style", "")] == [1]
+    assert tuple("".join(cell.itertext()) for cell in ok)[2:] == columns.texts(shown, row)[2:]
     assert ok[1].find("span").get("style") == "color:#666666"
 
 
@@ -41,14 +50,14 @@ def test_a_run_has_its_title_every_heading_a_meaning_and_every_note(run):
     shown = page(run)
     assert shown.find("table/caption").text == run.title
     heads = {head.text: head.get("title") for head in shown.iter("th")}
-    assert tuple(heads) == tables.HEADINGS
+    assert list(heads) == [column.heading for column in table_of(run)[0]]
     assert all(heads.values())
     assert [note.text for note in shown.findall("ul/li")] == tables.notes(run)
 
 
 def test_what_failed_has_a_row_with_its_reason_and_no_time(run):
     *_, failed = page(run).iter("tr")
-    assert [cell.get("colspan") for cell in failed] == [None, None, str(len(tables.HEADINGS) - 2)]
+    assert [cell.get("colspan") for cell in failed] == [None, None, str(len(table_of(run)[0]) - 2)]
     assert "".join(failed.itertext()) == "brokenerror: <script>alert(1)</script> &  [31m red"
     assert failed[1].find("span") is None, "a colour that is none styles nothing"
 

@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 
 from workbench.host import noise
+from workbench.host.noise import GpuState, Sampler, Snapshot
+from workbench.model.records import Covariates
 from workbench.statistics import disturbance
 from workbench.wire import canary
-from workbench.model.records import Covariates
-from workbench.host.noise import GpuState, Sampler, Snapshot
 
 MS = 1_000_000
 START = Snapshot(monotonic_ns=3_000 * MS, boottime_ns=5_000 * MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -10,6 +11,8 @@ import pytest
 
 import workbench
 from workbench.errors import WorkbenchError
+from workbench.model.records import Launch
+from workbench.store import upgrade
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_store_that_is_not_there_has_no_runs(tmp_path):
 
 def test_a_loaded_run_is_the_run_that_was_measured(run, numpy_run):
     again = workbench.load(run)
-    assert again.info == json.loads(json.dumps(numpy_run.info))
+    assert again.record == numpy_run.record
     assert again.table.equals(numpy_run.table)
     assert again.losses.equals(numpy_run.losses)
     assert again.losses.columns.tolist() == ["reference", "numpy_manual"]
@@ -95,7 +98,7 @@ def test_a_run_folder_holds_what_its_docstring_promises(run):
 
 def test_a_run_says_how_it_was_made(run):
     info = json.loads((run / "run.json").read_text())
-    assert info["format"] == 1
+    assert info["format"] == upgrade.FORMAT
     assert info["workbench"] == workbench.__version__
     assert {"machine", "machine_key", "settings", "problem", "started", "finished", "command"} <= set(info)
     assert info["settings"]["seed"] == 0
@@ -114,8 +117,9 @@ DAMAGE = {
     "list": b"[1, 2]",
     "null": b"null",
     "number": b"3",
-    "half_an_object": b'{"format": 1}',
-    "contestants_of_another_kind": b'{"format": 1, "contestants": 3}',
+    "half_an_object": b'{"format": 2}',
+    "contestants_of_another_kind": b'{"format": 2, "contestants": 3}',
+    "half_of_an_older_one": b'{"format": 1}',
 }
 
 
@@ -160,7 +164,7 @@ def test_damaged_arrays_are_one_sentence_and_the_table_is_still_there(run, file,
     assert len(str(raised.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("version", [2, 99, "1", None, 1.5])
+@pytest.mark.parametrize("version", [upgrade.FORMAT + 1, 99, "1", None, 1.5])
 def test_a_newer_format_is_refused(run, version):
     change_json(run / "run.json", lambda value: value.update(format=version))
     said = refused(run)
@@ -172,3 +176,30 @@ def test_two_runs_at_once_never_meet(tmp_path, quick):
     first, second = (workbench.run("linreg", "numpy", steps=2, output=tmp_path, **quick) for _ in range(2))
     assert first.id != second.id
     assert {path.name for path in tmp_path.iterdir()} == {first.id, second.id}
+
+
+@pytest.mark.parametrize("file", ["run.json", "contestants/numpy_manual/samples.json"])
+def test_a_field_that_is_not_known_yet_is_no_damage(run, file):
+    before = workbench.load(run).record
+    change_json(run / file, lambda value: value.update(from_the_future={"a": [1]}))
+    assert workbench.load(run).record == before
+
+
+def test_a_field_that_was_added_later_is_no_damage(run):
+    """Every field with a default may be missing: a run of before it was added stays whole."""
+    optional = {field.name for field in dataclasses.fields(Launch) if field.default_factory is not dataclasses.MISSING}
+    optional |= {field.name for field in dataclasses.fields(Launch) if field.default is not dataclasses.MISSING}
+
+    def strip(value):
+        for launch in value["launches"]:
+            for name in optional:
+                del launch[name]
+
+    change_json(run / "contestants" / "numpy_manual" / "samples.json", strip)
+    (launch,) = workbench.load(run).contestants[0].launches
+    assert (launch.blocks, launch.metrics, launch.purpose) == ({}, {}, "")
+
+
+def test_a_field_of_another_type_is_damage(run):
+    change_json(run / "run.json", lambda value: value["settings"].update(rounds="many"))
+    assert "run.json: Expected `int`, got `str` - at `$.settings.rounds`" in refused(run)

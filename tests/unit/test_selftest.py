@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 
 from workbench import cli
 from workbench.catalog import catalog
-from workbench.catalog.content import content_root
+from workbench.catalog.roots import content_root, package_root
+from workbench.comparison import judge
 from workbench.errors import WorkbenchError
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome
@@ -171,6 +173,68 @@ def test_a_false_alarm_that_other_launches_do_not_show_is_not_confirmed():
     assert all(other.verdict is not Verdict.slower or not other.confirmed for other in others)
     always = recording((0.0, 0.0), rng, hidden=[(1, 0.2)])
     assert all(found.confirmed for found in analysis.comparisons(Pool("quiet", [always]), analysis.identical))
+
+
+# Faults planted in the gate's rule: the self-test's figures must show them
+
+
+def figures_of(pool):
+    return by_name(analysis.pool_figures(pool, FULL))
+
+
+def test_a_gate_that_takes_any_difference_for_significant_fails_the_self_test(monkeypatch):
+    same = a_pool(IDENTICAL, sessions=8)
+    assert figures_of(same)[SAME].verdict == HOLDS
+    monkeypatch.setattr(judge, "alpha_at", lambda _: 0.5)
+    assert figures_of(same)[SAME].verdict == FAILS
+
+
+def test_a_gate_that_looks_once_alone_fails_the_self_test(monkeypatch):
+    scattered = a_pool(SLOWDOWNS, spread=0.03, launches=24)
+    before = figures_of(scattered)["5% slower"].numbers
+    monkeypatch.setattr(judge, "next_purpose", lambda seen, *_, **__: judge.SCREENING if len(seen) < 8 else None)
+    after = figures_of(scattered)["5% slower"].numbers
+    assert before["launches"] > after["launches"] == 8
+    assert before["slower"] > after["slower"]
+
+
+def test_a_gate_that_does_not_wait_for_its_confirmation_fails_the_self_test(monkeypatch):
+    once = a_pool(SLOWDOWNS)
+    once.recordings[0].times[:8, 2] *= 1.06
+    assert by_name(analysis.pool_figures(once, QUICK))["1% slower"].verdict == HOLDS
+    monkeypatch.setattr(judge, "_confirmed", lambda row, *_: dataclasses.replace(row, p=0.0))
+    assert by_name(analysis.pool_figures(once, QUICK))["1% slower"].verdict == FAILS
+
+
+def test_a_gate_that_forgets_its_null_fails_the_self_test(monkeypatch):
+    """Three of the same code: what differs from its own null is the machine's doing, and no alarm that is confirmed."""
+    shaken = a_pool((0.0, 0.0, 0.0), hidden=[(1, 0.2), (2, 0.1)])
+    assert analysis.null_of(shaken.recordings[0], 0, 1) == 2
+    found = figures_of(shaken)[CALLED].numbers
+    assert (found["alarms"], found["confirmed"]) == (12, 0)
+
+    def forgetful(row, *times, **how):
+        return real(row, *(dataclasses.replace(part, null=part.base) for part in times), **how)
+
+    real = judge.judge_times
+    monkeypatch.setattr(judge, "judge_times", forgetful)
+    assert figures_of(shaken)[CALLED].numbers["confirmed"] == 12
+
+
+def test_an_alarm_stands_where_nothing_is_left_to_confirm_it():
+    short = a_pool((0.0, 0.0), sessions=1, launches=8, hidden=[(1, 0.2)])
+    (only,) = analysis.comparisons(short, analysis.identical)
+    assert (only.verdict, only.confirmed) == (Verdict.slower, True)
+
+
+def test_what_is_faster_is_confirmed_with_base_and_head_exchanged():
+    always = a_pool((0.0, 0.0), sessions=1, hidden=[(1, -0.2)])
+    found = analysis.comparisons(always, analysis.identical)
+    assert {(one.verdict, one.confirmed) for one in found} == {(Verdict.faster, True)}
+    once = a_pool((0.0, 0.0), sessions=1)
+    once.recordings[0].times[:8, 1] *= 0.8
+    first, *_ = analysis.comparisons(once, analysis.identical)
+    assert (first.verdict, first.confirmed) == (Verdict.faster, False)
 
 
 def rates(figures, how):
@@ -433,7 +497,7 @@ def test_true_factor_counts_whole_steps():
 def test_a_recording_takes_launches_as_a_table_does_and_tells_of_disturbance(found):
     """Of five rounds two are disturbed, as the canary says; their blocks are left out."""
     slow = {2, 3}
-    one = Contestant("c0", found.frontends["numpy_manual"], found.root, found.root, slowdown=0.1)
+    one = Contestant("c0", found.frontends["numpy_manual"], found.roots, package_root(), slowdown=0.1)
     blocks = [9.0 if number in slow else 1.0 + number / 100 for number in range(5)]
     launch = Launch(0, True, 0.1, 0.1, 0.1, bring_up_s=2.0)
     launch.blocks = {"train": Blocks(units=30, seconds=blocks, rounds=list(range(5)))}
@@ -514,9 +578,9 @@ PLANTED = {
 def test_a_bare_loop_that_would_compute_something_else_is_refused(found, tmp_path, said):
     old, new = PLANTED[said]
     planted = early.plant(found, tmp_path)
-    source = (found.root / "frontends" / "numpy" / "linreg.py").read_text(encoding="utf-8")
+    source = (content_root() / "frontends" / "numpy" / "linreg.py").read_text(encoding="utf-8")
     assert source.count(old) == 1
-    (planted.root / "frontends" / early.PLANTED / "linreg.py").write_text(source.replace(old, new))
+    (planted.roots[-1] / "frontends" / early.PLANTED / "linreg.py").write_text(source.replace(old, new))
     made = overhead.measure(planted, planted.frontends[early.PLANTED], 4)
     assert made.outcome is Outcome.ERROR
     assert said in made.reason

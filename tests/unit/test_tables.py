@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import io
 import math
 
@@ -11,40 +11,59 @@ from rich.console import Console
 
 from workbench.catalog import catalog
 from workbench.model.option import parse_seconds, parse_share
+from workbench.model.outcomes import Outcome
 from workbench.show import tables
-from workbench.show.units import format_bytes, format_ratio, format_seconds, three_digits
+from workbench.show.columns import View
+from workbench.show.renderers import escape_markdown
+from workbench.show.units import (
+    format_bytes,
+    format_error,
+    format_range,
+    format_ratio,
+    format_seconds,
+    three_digits,
+)
 from workbench.store.results import Run
 
 GIB = 1 << 30
-TIMES = ("import_s", "setup_s", "first_step_s", "wait_s")
 HOSTILE = (
     "\x1b[31mred\x1b[0m \x9b31m [bold]b[/bold] <script>alert(1)</script> | `code` **b** [a](javascript:x) \x07\r\nnext"
 )
 
 
-def contestant_like(record, name: str, factor: float):
-    """A contestant's record under another name, with all its times scaled."""
-    made = copy.deepcopy(record)
-    made |= {"frontend": name, "title": name, "log": f"contestants/{name}/log.txt"}
-    for launch in made["launches"]:
-        launch |= {time: launch[time] * factor for time in TIMES if launch.get(time)}
-        launch |= {"blocks": [seconds * factor for seconds in launch["blocks"]], "peak_bytes": int(0.745 * GIB)}
-    return made
+def slowed(launch, factor: float):
+    """A launch with all its times scaled."""
+    blocks = launch.of()
+    return dataclasses.replace(
+        launch,
+        import_s=launch.import_s * factor,
+        setup_s=launch.setup_s * factor,
+        first_s=launch.first_s * factor,
+        blocks={"train": dataclasses.replace(blocks, seconds=[seconds * factor for seconds in blocks.seconds])},
+        peak_bytes=int(0.745 * GIB),
+    )
+
+
+def contestant_like(contestant, name: str, factor: float):
+    """A contestant under another name, with all its times scaled."""
+    launches = [slowed(launch, factor) for launch in contestant.launches]
+    return dataclasses.replace(contestant, id=name, frontend=name, title=name, launches=launches)
 
 
 @pytest.fixture
 def full(numpy_run) -> Run:
     """A run of every frontend there is, the slowest a thousand times slower than the fastest."""
-    record = numpy_run.contestants[0]
-    made = [contestant_like(record, name, 2.7**power) for power, name in enumerate(catalog().frontends)]
-    return Run(numpy_run.path, numpy_run.info, made)
+    (measured,) = numpy_run.contestants
+    several = [contestant_like(measured, name, 2.7**power) for power, name in enumerate(catalog().frontends)]
+    return Run(numpy_run.path, dataclasses.replace(numpy_run.record, contestants=several))
 
 
 @pytest.fixture
 def hostile(full) -> Run:
     """A run in which one contestant failed with a reason made to break out of where it is shown."""
-    full.contestants[1] |= {"outcome": "error", "reason": HOSTILE}
-    return full
+    first, second, *others = full.contestants
+    failed = dataclasses.replace(second, outcome=Outcome.ERROR, reason=HOSTILE)
+    return Run(full.path, dataclasses.replace(full.record, contestants=[first, failed, *others]))
 
 
 def rendered(run: Run, width: int = 80, **options) -> str:
@@ -75,7 +94,7 @@ def test_nothing_that_is_shown_wide_is_lost_when_narrow(full):
 
 def test_the_fastest_comes_first(full):
     shown = tables.markdown(full)
-    places = [shown.index(tables.escape_markdown(name)) for name in catalog().frontends]
+    places = [shown.index(escape_markdown(name)) for name in catalog().frontends]
     assert places == sorted(places)
 
 
@@ -109,7 +128,7 @@ def test_a_reason_is_no_markdown(hostile):
 
 
 def test_a_failed_one_shows_its_log_and_no_time(hostile):
-    name = hostile.contestants[1]["frontend"]
+    name = hostile.contestants[1].id
     shown = rendered(hostile, width=300)
     assert f"contestants/{name}/log.txt" in shown
     assert not any(line.startswith("| ") and name in line for line in tables.markdown(hostile).splitlines())
@@ -117,7 +136,8 @@ def test_a_failed_one_shows_its_log_and_no_time(hostile):
 
 def test_markdown_rows_have_as_many_cells_as_headings(full):
     lines = [line for line in tables.markdown(full).splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in lines} == {len(tables.HEADINGS) + 1}
+    (table,) = tables.stage_tables(full)
+    assert {line.replace("\\|", "").count("|") for line in lines} == {len(table.seen(View.TABLE)) + 1}
     assert len(lines) == 2 + len(full.contestants)
 
 
@@ -177,7 +197,15 @@ def test_three_digits(value, text):
 
 @pytest.mark.parametrize(("error", "text"), [(None, "–"), (0, "exact"), (0.0, "exact"), (1.04e-7, "1.0e-07")])
 def test_differences(error, text):
-    assert tables.format_error(error) == text
+    assert format_error(error) == text
+
+
+@pytest.mark.parametrize(
+    ("time", "low", "high", "text"),
+    [(1, 0.97, 1.01, "±3 %"), (1, 1, 1.004, "±0.4 %"), (None, None, None, "–"), (1, None, 1, "–")],
+)
+def test_ranges(time, low, high, text):
+    assert format_range(time, low, high) == text
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60", 60), ("60s", 60), (" 1.5 m ", 90), ("2min", 120), ("1h", 3600)])

@@ -16,7 +16,7 @@ import pytest
 
 import workbench
 from workbench.catalog import catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError
 from workbench.host import venvs
 from workbench.model.contestant import Contestant
@@ -314,7 +314,7 @@ def apart(content):
 
 
 def contestant(root) -> Contestant:
-    return Contestant("apart", catalog(root).frontends["apart"], root, package_root())
+    return Contestant("apart", catalog(root).frontends["apart"], catalog(root).roots, package_root())
 
 
 def test_a_frontend_may_name_requirements_of_its_own(apart):
@@ -379,4 +379,5 @@ def test_a_run_shows_the_row_with_its_reason_and_measures_the_others(apart, tmp_
     run = workbench.run("linreg", "apart,numpy", steps=3, content=apart, output=tmp_path, **quick)
     outcomes = dict(zip(run.table["frontend"], run.table["outcome"], strict=True))
     assert outcomes == {"apart": "unavailable", "numpy_manual": "ok"}
-    assert "build_environments" in workbench.load(run.path).rows[0]["reason"]
+    reasons = {row.id: row.reason for row in workbench.load(run.path).rows}
+    assert "build_environments" in reasons["apart"]

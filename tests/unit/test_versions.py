@@ -47,11 +47,15 @@ def test_what_names_no_two_versions_is_one_sentence(text, said):
 
 def test_the_frontends_are_those_that_import_the_package():
     found = catalog()
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax")] == ["jax_jit"]
-    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu")} == {"tf1", "tf2", "keras"}
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy")] == ["numpy_manual"]
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == ["jax_jit"]
+    assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu", "linreg")} == {
+        "tf1",
+        "tf2",
+        "keras",
+    }
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy", "linreg")] == ["numpy_manual"]
     with pytest.raises(WorkbenchError, match="no frontend imports scipy by itself"):
-        upgrades.frontends_of(found, "scipy")
+        upgrades.frontends_of(found, "scipy", "linreg")
 
 
 def test_every_version_is_a_contestant_of_one_session_and_compared_within_its_frontend():
@@ -230,6 +234,18 @@ def test_a_version_that_cannot_be_installed_is_a_row_and_the_others_are_measured
     assert report.rows[0].reason == "cannot be installed: No matching distribution found for numpy==99"
     assert report.rows[1].verdict == "not comparable"
     assert workbench.load(report.run.path).rows[0].outcome is Outcome.UNAVAILABLE
+
+
+def test_versions_are_measured_with_the_options_of_a_run(tmp_path, monkeypatch, quick):
+    import sys
+
+    monkeypatch.setattr(venvs, "provide", lambda *_: venvs.Environment(sys.executable, {"numpy": "2.4.6"}, ()))
+    options = {"profile": "stock", "sweep": "size", "warm_cache": True, "max_alive": 1, "timeout_s": "2m"}
+    report = workbench.versions("numpy==2.2.6,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **options, **quick)
+    settings = report.run.info["settings"]
+    assert (settings["profile"], settings["warm_cache"], settings["max_alive"]) == ("stock", True, 1)
+    assert settings["timeout_s"] == 120
+    assert set(report.run.sweep["frontend"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
 
 
 @pytest.mark.parametrize(

@@ -1,76 +1,109 @@
-"""What there is: tasks, presets, frontends, modes, and the matrix of pairs with its declared holes.
+"""What there is: tasks, presets, frontends, modes, and the matrix of pairs.
 
 Everything is derived from the tree, by reading: a task's docstring and literal ``PRESETS`` from its source, a
-frontend from its ``frontend.toml``. Nothing is imported or executed.
+frontend from its ``frontend.toml``. Nothing is imported or executed. :mod:`~workbench.catalog.roots` says where
+content lies, :mod:`~workbench.catalog.tasks` and :mod:`~workbench.catalog.frontends` read it, and
+:mod:`~workbench.catalog.checks` finds mistakes in it before anything is started.
 """
 
 from __future__ import annotations
 
-import ast
 import fnmatch
-import os
-import re
-import tomllib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from workbench.catalog.content import content_root
-from workbench.errors import OptionError, WorkbenchError, unknown
-from workbench.model.content import Frontend, Preset, Sweep, Task
+from workbench.catalog.frontends import read_frontends
+from workbench.catalog.roots import checked_root, content_root, folders_of
+from workbench.catalog.tasks import read_task
+from workbench.errors import WorkbenchError, unknown
+from workbench.model.content import Frontend, Task
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+__all__ = ["REFERENCE", "Catalog", "Replacement", "Roots", "catalog", "read_frontends", "read_task"]
 
-REFERENCE = "numpy_manual"
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+REFERENCE = "numpy_manual"  # the frontend that every task needs: it makes the reference that all are proven against
+
+Roots = str | Path | Sequence[str | Path] | None  # one folder of content, several, or none beside the built-in one
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Content of an earlier root that content of a later one is used instead of.
+
+    Attributes:
+        names: tasks, ids of frontends, and files below the root.
+        by: the root whose content is used.
+        of: the root whose content is not.
+    """
+
+    names: tuple[str, ...]
+    by: Path
+    of: Path
+
+    def __str__(self) -> str:
+        return f"{self.by} replaces {', '.join(self.names)} of {self.of}"
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The content below one root folder."""
+    """The content of one or several roots, side by side.
 
-    root: Path
+    A task and its frontends may come from different roots. Of tasks with the same name, and of frontends with the
+    same id, that of the later root is used; :attr:`replaced` lists them. A folder ``frontends/<name>`` without a
+    ``frontend.toml`` adds its files to the frontends of that folder's name in other roots, and replaces files of
+    earlier roots; one with a ``frontend.toml`` stands for itself, so folders of one name with frontends of different
+    ids coexist.
+
+    Attributes:
+        roots: folders that hold tasks/ or frontends/ or both.
+    """
+
+    roots: tuple[Path, ...]
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """Tasks by name."""
-        files = sorted((self.root / "tasks").glob("*.py"))
-        return {file.stem: read_task(file) for file in files if not file.stem.startswith("_")}
+        tasks: dict[str, Task] = {}
+        for root in self.roots:
+            tasks |= {file.stem: read_task(file) for file in _modules(root / "tasks")}
+        return tasks
 
     @cached_property
     def frontends(self) -> dict[str, Frontend]:
-        """Frontends by id, in the folders' alphabetical order."""
-        found: dict[str, Frontend] = {}
-        for file in sorted((self.root / "frontends").glob("*/frontend.toml")):
-            for frontend in read_frontends(file):
-                if frontend.id in found:
-                    raise WorkbenchError(f"{file}: mode {frontend.id!r} stands in two folders; rename one")
-                found[frontend.id] = frontend
-        for frontend in found.values():
-            if frontend.compiles is not None and frontend.compiles not in found:
+        """Frontends by id, root by root, in the folders' alphabetical order."""
+        frontends: dict[str, Frontend] = {}
+        for root in self.roots:
+            frontends |= _frontends_in(root)
+        for frontend in frontends.values():
+            if frontend.compiles is not None and frontend.compiles not in frontends:
                 raise WorkbenchError(
-                    f"frontends/{frontend.folder}/frontend.toml: {frontend.id} compiles {frontend.compiles!r}, "
-                    "which is no mode of any frontend"
+                    f"{frontend.root / 'frontends' / frontend.folder / 'frontend.toml'}: {frontend.id} compiles "
+                    f"{frontend.compiles!r}, but no frontend has that id"
                 )
-        return found
+        return frontends
+
+    def file(self, task: str, frontend: Frontend) -> Path | None:
+        """The file of a pair of task and frontend, or None when the pair does not exist."""
+        return self.module(frontend, task)
+
+    def module(self, frontend: Frontend, name: str) -> Path | None:
+        """The file of a module in a frontend's folder, such as its ``runtime``, or None when there is none."""
+        folders = folders_of(self.roots, frontend.folder, frontend.root)
+        return next((file for folder in folders if (file := folder / f"{name}.py").is_file()), None)
 
     def hole(self, task: str, frontend: Frontend) -> str | None:
         """Why a pair does not exist, or None when it does.
 
         Raises:
-            WorkbenchError: when it neither exists nor is declared, or both.
+            WorkbenchError: when its file lies beside the frontend.toml that declares a hole.
         """
-        exists = (self.root / "frontends" / frontend.folder / f"{task}.py").is_file()
-        reason = frontend.holes.get(task)
-        if exists and reason:
-            raise WorkbenchError(f"frontends/{frontend.folder}: {task} is declared a hole, yet {task}.py exists")
-        if not exists and not reason:
-            raise WorkbenchError(
-                f"frontends/{frontend.folder}: neither {task}.py nor a reason under [holes] in frontend.toml"
-            )
-        return reason
+        file, declared = self.file(task, frontend), frontend.holes.get(task)
+        if file is None:
+            return declared or f"there is no frontends/{frontend.folder}/{task}.py"
+        if declared and file.parents[2] == frontend.root:
+            raise WorkbenchError(f"{file.parent}: {task} is declared a hole in frontend.toml, yet {task}.py exists")
+        return None
 
     def task(self, name: str) -> Task:
         """The task of that name, or an error that suggests one."""
@@ -86,8 +119,13 @@ class Catalog:
             raise unknown(f"preset of {task.name}", name, task.presets)
         return name
 
-    def select(self, patterns: Iterable[str]) -> list[Frontend]:
+    def select(self, patterns: Iterable[str], task: str | None = None) -> list[Frontend]:
         """Frontends chosen by ids, families, globs or ``all``, each once, in the catalog's order.
+
+        Args:
+            patterns: ids, families, globs or ``all``.
+            task: leaves out frontends that do not have it, but for those that are named by their id and those that
+                declare why under ``[holes]``.
 
         Raises:
             WorkbenchError: for a pattern that matches nothing.
@@ -98,8 +136,57 @@ class Catalog:
             if not matching:
                 families = {family for f in self.frontends.values() for family in f.families}
                 raise unknown("frontend", pattern, {"all", *self.frontends, *families})
-            chosen |= matching
+            expected = {name for name in matching if task is None or name == pattern or self._expected(task, name)}
+            if not expected:
+                having = [f.id for f in self.frontends.values() if task and self.file(task, f)]
+                raise WorkbenchError(f"{pattern!r} has no file for task {task}: choose from {', '.join(having)}")
+            chosen |= expected
         return [frontend for frontend in self.frontends.values() if frontend.id in chosen]
+
+    def _expected(self, task: str, frontend: str) -> bool:
+        """Whether a pair exists, or says why it does not."""
+        found = self.frontends[frontend]
+        return task in found.holes or self.file(task, found) is not None
+
+    @cached_property
+    def replaced(self) -> list[Replacement]:
+        """What content of later roots is used instead of content of earlier ones."""
+        pairs = ((of, by) for number, of in enumerate(self.roots) for by in self.roots[number + 1 :])
+        return [Replacement(tuple(names), by, of) for of, by in pairs if (names := _replaced(of, by))]
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.py") if not file.stem.startswith("_"))
+
+
+def _frontends_in(root: Path) -> dict[str, Frontend]:
+    """The frontends that are declared in one root, by id.
+
+    Raises:
+        WorkbenchError: when two folders declare the same id.
+    """
+    frontends: dict[str, Frontend] = {}
+    for file in sorted((root / "frontends").glob("*/frontend.toml")):
+        for frontend in read_frontends(file):
+            if frontend.id in frontends:
+                other = frontends[frontend.id].folder
+                raise WorkbenchError(f"{file}: frontends/{other} declares mode {frontend.id!r}, too; rename one")
+            frontends[frontend.id] = frontend
+    return frontends
+
+
+def _replaced(of: Path, by: Path) -> list[str]:
+    """Tasks, frontends' ids and files of one root that a later root has, too."""
+    tasks = [{file.stem: file for file in _modules(root / "tasks")} for root in (of, by)]
+    frontends = [_frontends_in(root) for root in (of, by)]
+    both = [name for first, second in (tasks, frontends) for name in first if name in second]
+    added = [
+        file.relative_to(by)
+        for folder in sorted((by / "frontends").glob("[a-z]*/"))
+        if not (folder / "frontend.toml").is_file()
+        for file in _modules(folder)
+    ]
+    return [*both, *(str(file) for file in added if (of / file).is_file())]
 
 
 def _matches(pattern: str, frontend: Frontend) -> bool:
@@ -107,148 +194,15 @@ def _matches(pattern: str, frontend: Frontend) -> bool:
     return pattern == "all" or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
-def read_task(file: Path) -> Task:
-    """A task's name, specification and presets, read from its source without running it."""
-    try:
-        module = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    except SyntaxError as error:
-        raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
-    except ValueError as error:  # not UTF-8, or a null byte
-        raise WorkbenchError(f"{file}: {error}") from None
-    literal = next((value for node in module.body if (value := _assigned(node, "PRESETS"))), None)
-    if literal is None:
-        raise WorkbenchError(f"{file}: no PRESETS = {{...}} at the top level")
-    try:
-        values = ast.literal_eval(literal)
-        presets = {name: Preset(name, preset["about"], preset) for name, preset in values.items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise WorkbenchError(
-            f"{file}, line {literal.lineno}: PRESETS must be a literal dict of dicts, each with an 'about'"
-        ) from None
-    if not presets:
-        raise WorkbenchError(f"{file}, line {literal.lineno}: PRESETS is empty")
-    return Task(file.stem, ast.get_docstring(module) or "", presets, _sweep(file, module, presets))
+def catalog(content: Roots = None) -> Catalog:
+    """The content that comes with this workbench, and that of further roots beside it.
 
-
-def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Sweep | None:
-    literal = next((value for node in module.body if (value := _assigned(node, "SWEEP"))), None)
-    if literal is None:
-        return None
-    try:
-        value = ast.literal_eval(literal)
-        sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
-        known = presets[sweep.preset].values
-    except (ValueError, TypeError, KeyError, AttributeError):
-        known, sweep = {}, Sweep("", "", ())
-    if sweep.key not in known or len(sweep.values) < 3:
-        raise WorkbenchError(
-            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of it and >= 3 values"
-        )
-    return sweep
-
-
-def _assigned(node: ast.stmt, name: str) -> ast.expr | None:
-    """What a statement assigns to a name, if it does."""
-    if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-        return node.value
-    return None
-
-
-_KEYS: dict[str, type] = {
-    "title": str,
-    "families": list,
-    "packages": list,
-    "devices": list,
-    "modes": dict,
-    "extra": str,
-    "gpu_install": str,
-    "color": str,
-    "environment": dict,
-    "holes": dict,
-    "requirements": list,
-}
-_MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
-_DEVICES = ("cpu", "gpu")
-_REQUIRED = ("title", "families", "packages", "devices", "modes")
-
-
-def read_frontends(file: Path) -> list[Frontend]:
-    """The modes of one frontend.toml.
+    Args:
+        content: a folder that holds tasks/ or frontends/ or both, or several; the later one goes before the earlier
+            one and all go before the built-in one, see :class:`Catalog`.
 
     Raises:
-        WorkbenchError: naming file, line or key when it is malformed.
+        WorkbenchError: when a folder does not exist or holds no content.
     """
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorkbenchError(f"{file}: {error}") from None
-    for key in _REQUIRED:
-        if key not in table:
-            raise WorkbenchError(f"{file}: key {key!r} is missing")
-    for key, value in table.items():
-        if key not in _KEYS:
-            raise WorkbenchError(f"{file}: unknown key {key!r}; known are {', '.join(_KEYS)}")
-        if not isinstance(value, _KEYS[key]):
-            raise WorkbenchError(f"{file}: key {key!r} must be a {_KEYS[key].__name__}")
-        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise WorkbenchError(f"{file}: key {key!r} must be a list of texts in quotes")
-    if strange := set(table["devices"]) - set(_DEVICES):
-        raise WorkbenchError(f"{file}: unknown device {min(strange)!r} in 'devices'; known are {', '.join(_DEVICES)}")
-    return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
-
-
-def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
-    if not _NAME.match(name):
-        raise WorkbenchError(f"{file}: mode {name!r} must be lower-case letters, digits and underscores")
-    if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
-        raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
-    if strange := set(mode) - set(_MODE_KEYS):
-        raise WorkbenchError(
-            f"{file}: unknown key {min(strange)!r} in [modes.{name}]; known are {', '.join(_MODE_KEYS)}"
-        )
-    return Frontend(
-        id=name,
-        title=mode["title"],
-        folder=file.parent.name,
-        framework=table["title"],
-        families=tuple(table["families"]),
-        packages=tuple(table["packages"]),
-        devices=tuple(table["devices"]),
-        extra=table.get("extra"),
-        color=mode.get("color", table.get("color")),
-        compiles=mode.get("compiles"),
-        gpu_install=table.get("gpu_install"),
-        environment=_texts(file, table, mode, "environment"),
-        holes=_texts(file, table, mode, "holes"),
-        requirements=tuple(table.get("requirements", ())),
-    )
-
-
-def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
-    """A table of texts, the mode's entries over the folder's."""
-    if not isinstance(mode.get(key, {}), dict):
-        raise WorkbenchError(f"{file}: key {key!r} of a mode must be a dict")
-    entries = {**table.get(key, {}), **mode.get(key, {})}
-    for name, value in entries.items():
-        if not isinstance(value, str):
-            raise WorkbenchError(f"{file}: [{key}] {name} must be a text in quotes")
-    return entries
-
-
-def catalog(root: str | Path | Sequence[str | Path] | None = None) -> Catalog:
-    """The content below ``root``, or the content that comes with this workbench.
-
-    Raises:
-        WorkbenchError: when ``root`` is no folder with tasks/ and frontends/.
-    """
-    if root is None:
-        return Catalog(content_root())
-    if not isinstance(root, (str, os.PathLike)):
-        if len(root) != 1:
-            raise OptionError("content", root, "name one folder")
-        root = root[0]
-    folder = Path(root).resolve()
-    for part in ("tasks", "frontends"):
-        if not (folder / part / "__init__.py").is_file():
-            raise OptionError("content", root, f"no {part}/__init__.py there; it needs tasks/ and frontends/")
-    return Catalog(folder)
+    folders = [content] if isinstance(content, str | Path) else content or []
+    return Catalog(tuple(dict.fromkeys([content_root(), *map(checked_root, folders)])))

@@ -35,7 +35,7 @@ def results(store: Results = None, as_json: Json = False) -> None:
     runs, damaged = index.runs(folder)
     unfinished = index.unfinished(folder)
     if as_json:
-        print_json({"runs": [listing.run_facts(run, store) for run in runs], "unfinished": plain(unfinished)})
+        print_json({"runs": [listing.run_facts(run, folder) for run in runs], "unfinished": plain(unfinished)})
     elif runs:
         print_parts(listing.runs_table(runs))
     elif not unfinished:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, thread
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there; a folder only if it was written by this.")]
 Content = Annotated[
     Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
-    typer.Option("--content", help="A folder with tasks/ and frontends/ of your own; may be given several times."),
+    typer.Option("--content", help="A folder with tasks/ or frontends/ of your own; may be given several times."),
 ]
 Results = Annotated[
     Optional[Path],  # noqa: UP045
@@ -80,10 +79,8 @@ def _parameter(declared: Option) -> inspect.Parameter:
         hidden=bool(declared.refused),
         metavar=declared.notation.name if declared.notation else None,
     )
-    default = declared.default
-    if declared.refused or default is None:
-        default = None
-    elif declared.notation:
+    default = None if declared.refused else declared.default
+    if declared.notation and default is not None:
         default = declared.text_of(default)
     return parameter(declared.name, Annotated[_kind(declared), info], default)
 
@@ -134,8 +131,8 @@ def worded(error: WorkbenchError) -> str:
     if not isinstance(error, OptionError):
         return str(error)
     values = error.value if isinstance(error.value, (list, tuple)) else [error.value]
-    texts = [os.fspath(value) if isinstance(value, os.PathLike) else str(value) for value in values]
-    return f"{flag_of(error.option)} {' '.join(map(shlex.quote, texts))}: {error.message}"
+    texts = [shlex.quote(str(value)) for value in values if value is not True]  # what is only switched on has no value
+    return f"{' '.join([flag_of(error.option), *texts])}: {error.message}"
 
 
 def _version(wanted: bool) -> None:

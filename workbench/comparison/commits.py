@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import api
-from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import content_root, package_root
+from workbench.catalog import Catalog, Roots
+from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
 from workbench.comparison.sides import by_group
@@ -225,14 +224,9 @@ def gated(
 
 
 @contextlib.contextmanager
-def _sides(
-    base: str, head: str | None, content: str | Path | Sequence[str | Path] | None
-) -> Iterator[tuple[Side, Side]]:
-    """Both commits, checked out."""
-    folders = [content] if isinstance(content, (str, os.PathLike)) else list(content or ())
-    if len(folders) > 1:
-        raise OptionError("content", content, "commits of one repository are compared: name one folder")
-    root = Path(folders[0]).resolve() if folders else _content_here()
+def _sides(base: str, head: str | None, content: Roots) -> Iterator[tuple[Side, Side]]:
+    """Both commits, checked out; the content of each is that of its checkout alone."""
+    root = _one_folder(content)
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
     commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
@@ -241,6 +235,18 @@ def _sides(
         checkouts.checked_out(top, commits[1], head or WORKING_TREE) as new,
     ):
         yield _side(old, inside), _side(new, inside)
+
+
+def _one_folder(content: Roots) -> Path:
+    """The folder of content that both commits have.
+
+    Raises:
+        WorkbenchError: when several are named.
+    """
+    folders = [content] if isinstance(content, str | Path) else list(content or [])
+    if len(folders) > 1:
+        raise WorkbenchError("commits are compared in one folder of content: name one")
+    return Path(folders[0]).resolve() if folders else _content_here()
 
 
 def _content_here() -> Path:
@@ -254,12 +260,14 @@ def _content_here() -> Path:
 
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
+    found = Catalog((root,))
+    if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
+        raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
     try:
-        found = catalog(root)
         found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
     except OptionError as error:
         raise WorkbenchError(f"{checkout.title}: {error.message}") from None
-    except WorkbenchError as error:
+    except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
         raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
@@ -427,7 +435,7 @@ class _Measuring:
         return Contestant(
             f"{name}@{side}",
             frontend,
-            place.content.root,
+            place.content.roots,
             place.package,
             group=name,
             side=side,

@@ -14,7 +14,8 @@ import numpy as np
 
 from workbench import api
 from workbench.catalog import Catalog, catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.checks import check_task
+from workbench.catalog.roots import package_root
 from workbench.comparison.sides import MetricChange, by_group, metric_changes, metrics_of, times_side_by_side
 from workbench.errors import WorkbenchError
 from workbench.host import venvs
@@ -190,11 +191,11 @@ def measured(
     """What :func:`versions` does, for a request."""
     wanted = parse(requirements)
     content, listener = catalog(request.content), progress or Silence()
-    content.task(task)
+    check_task(content, task)
     if frameworks is None:
-        chosen = frontends_of(content, wanted[0].distribution)
+        chosen = frontends_of(content, wanted[0].distribution, task)
     else:
-        chosen = api.chosen_frontends(content, frameworks)
+        chosen = api.chosen_frontends(content, frameworks, task)
     if request.launches is None and request.budget_s is None and request.precision is None:
         request = dataclasses.replace(request, launches=LAUNCHES)
     settings = dataclasses.replace(api.settings_of(content, task, request), ratio_error=RATIO_ERROR)
@@ -228,15 +229,15 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
     return wanted
 
 
-def frontends_of(found: Catalog, distribution: str) -> list[Frontend]:
-    """The frontends that import what a distribution brings.
+def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]:
+    """The frontends of a task that import what a distribution brings.
 
     Raises:
         WorkbenchError: when none does.
     """
     chosen = [
         frontend
-        for frontend in found.frontends.values()
+        for frontend in found.select(["all"], task)
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
@@ -255,7 +256,7 @@ def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequen
         Contestant(
             f"{frontend.id}@{version.version}",
             frontend,
-            found.root,
+            found.roots,
             package_root(),
             group=frontend.id,
             side=version.version,

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError, one_line
 from workbench.host import lock
 from workbench.model.content import Frontend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 DISTRIBUTION = "framework-workbench"
 
@@ -28,17 +29,18 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Task:
-    """A task as its source describes it."""
+    """A task as its source describes it; ``root`` is the folder of content that it comes from."""
 
     name: str
     spec: str
     presets: Mapping[str, Preset]
     sweep: Sweep | None = None
+    root: Path = field(default_factory=Path)
 
     @property
     def title(self) -> str:
-        """The first line of the specification."""
-        return self.spec.strip().splitlines()[0].rstrip(".")
+        """The first line of the specification; the name where there is none."""
+        return self.spec.strip().partition("\n")[0].rstrip(".") or self.name
 
     @property
     def default_preset(self) -> str:
@@ -51,6 +53,7 @@ class Frontend:
     """One mode of one frontend folder, with its own id.
 
     ``requirements`` are those of an environment of its own, for a framework that cannot live with the others.
+    ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it.
     """
 
     id: str
@@ -67,6 +70,7 @@ class Frontend:
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
+    root: Path = field(default_factory=Path)
 
     @property
     def install(self) -> str:

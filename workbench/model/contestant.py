@@ -30,17 +30,17 @@ def check_id(name: object) -> None:
 
 @dataclass
 class Contestant:
-    """A frontend in a given interpreter, content root, environment and thread count, and how it ended.
+    """A frontend in a given interpreter, roots of content, environment and thread count, and how it ended.
 
     The same frontend may appear several times under different ids: with another interpreter (version against
-    version), another content root and package (commit against commit), other threads, or as it is (A/A). Contestants
+    version), other ``roots`` and package (commit against commit), other threads, or as it is (A/A). Contestants
     of one ``group`` are compared with each other alone: they are alive together and launched equally often; ``side``
     is which of them it is, such as "base" or a version. ``source`` says in words where it comes from, such as a commit.
     """
 
     id: str
     frontend: Frontend
-    content: Path
+    roots: tuple[Path, ...]
     package: Path
     interpreter: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -2,24 +2,29 @@
 
 A *comparison* has fixed roles, as a user's has: one contestant is base, another head, in every launch. Roles drawn
 anew in each launch would make the ratios symmetric by construction, and no systematic difference of what should be
-identical could ever show. It begins at a launch of the session and takes looks after 8, 12, 16 and 24 launches until
-it is settled.
+identical could ever show. It begins at a launch of the session, and the launches from there on are played back to the
+gate's own rule (:mod:`workbench.comparison.judge`), which says after each whether it wants another one, and what it
+finds. So what is certified here is the code that judges commits; there is no second one.
 
 What is independent of what: comparisons of identical code pair contestants 0 and 1, 2 and 3, ...; they share no
 process, and begin 8 launches apart, so they share launches only where one goes on beyond its first look (it goes on
 round the end of the session). Comparisons of one slow contestant with several bases share the slow one's processes;
-comparisons of one session share its moments.
+comparisons of one session share its moments. The null of a comparison, which the gate runs beside base and head, is
+the next contestant that is identical to the base; it can only withdraw an alarm.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.comparison import judge
+from workbench.comparison.judge import CONFIRMATION, SCREENING, Finding, Judgement, Times
 from workbench.selftest.pool import Pool, Recording
 from workbench.statistics import (
     ALPHA,
@@ -27,7 +32,6 @@ from workbench.statistics import (
     Comparison,
     Floats,
     Verdict,
-    alpha_at,
     asv_rule,
     compare,
     pyperf_rule,
@@ -52,14 +56,15 @@ class Figure:
     value: str
     bound: str
     verdict: str
-    numbers: dict[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Settled:
     """A comparison at the look that settled it, or at the last one.
 
-    ``significant`` is the sign of the first look with p < alpha, whatever the effect; 0 without one.
+    ``significant`` is the sign of the first look with p < alpha, whatever the effect; 0 without one. ``confirmed`` is
+    whether the gate's whole rule, with confirmation and null, calls it faster or slower.
     """
 
     comparison: Comparison
@@ -84,47 +89,72 @@ class Settled:
 # Comparisons
 
 
-def settle(base: Floats, head: Floats, true: float = 1.0, cost_s: Floats | None = None) -> Settled:
-    """Compare at the ladder's looks until it is settled.
+def settle(times: Times, true: float = 1.0, cost_s: Floats | None = None) -> Settled:
+    """Play launches back to the gate's rule until it wants no more of them for its screening.
 
     Args:
-        base: seconds per step of each launch.
-        head: the same, launch by launch.
+        times: seconds per step of each launch.
         true: the true ratio.
-        cost_s: what each launch of both took.
+        cost_s: what each launch of base and head took.
     """
-    looks = [look for look, launches in enumerate(LADDER) if launches <= len(base)] or [0]
-    significant, used = 0, len(base)
-    for look in looks:
-        used = min(LADDER[look], len(base))
-        answer = compare(base[:used], head[:used], delta=DELTA, alpha=alpha_at(look))
-        if not significant and answer.p is not None and answer.p < alpha_at(look):
-            significant = 1 if (answer.ratio or 1) > 1 else -1
-        if answer.verdict is not Verdict.inconclusive:
-            break
-    seconds = math.nan if cost_s is None else float(cost_s[:used].sum())
+    made, significant = 0, 0
+    while made < len(times) and _wanted(times.first(made)) == SCREENING:
+        made += 1
+        seen = judge.look(times.first(made), DELTA) if made in LADDER else None
+        if seen is not None and seen.significant and not significant:
+            significant = 1 if (seen.ratio or 1) > 1 else -1
+    answer = judge.look(times.first(made), DELTA) or compare(times.base, times.head, delta=DELTA)
+    seconds = math.nan if cost_s is None else float(cost_s[: answer.launches].sum())
     return Settled(answer, true, significant, seconds)
+
+
+def _wanted(screening: Times, confirmation: Times | None = None) -> str | None:
+    """What the gate wants the next launch for; there is one comparison in the whole gate."""
+    return judge.next_purpose(screening, confirmation or Times(), DELTA, comparisons=1)
 
 
 def comparison(recording: Recording, base: int, head: int, start: int = 0) -> Settled | None:
     """Contestant ``head`` against ``base``, beginning at a launch; None when a launch is missing."""
-    order = np.roll(np.arange(len(recording.times)), -start)
-    pair = recording.times[order][:, [base, head]]
-    if not len(pair) or np.isnan(pair).any():
+    order = _order(recording, start)
+    times = played(recording, base, head, order)
+    if not len(times) or len(times) < len(order):
         return None
     true = recording.factors[head] / recording.factors[base]
-    return settle(pair[:, 0], pair[:, 1], true, recording.cost_s[order][:, [base, head]].sum(axis=1))
+    return settle(times, true, recording.cost_s[order][:, [base, head]].sum(axis=1))
+
+
+def _order(recording: Recording, start: int) -> NDArray[np.intp]:
+    """The launches of a session from one of them on, round its end."""
+    return np.roll(np.arange(len(recording.times)), -start)
+
+
+def played(recording: Recording, base: int, head: int, launches: NDArray[np.intp]) -> Times:
+    """Some launches of a pair and of its null, those that all of them have finished."""
+    columns = recording.times[launches][:, [base, null_of(recording, base, head), head]]
+    whole = columns[~np.isnan(columns).any(axis=1)]
+    return Times(*(list(map(float, column)) for column in whole.T))
+
+
+def null_of(recording: Recording, base: int, head: int) -> int:
+    """The next contestant that is identical to the base and whole, as its null; the base itself where there is none.
+
+    Compared with itself, nothing ever differs: that leaves the null out.
+    """
+    others = (other for other in [*range(base + 1, len(recording.slowdowns)), *range(base)] if other != head)
+    same = (other for other in others if recording.slowdowns[other] == recording.slowdowns[base])
+    return next((other for other in same if not np.isnan(recording.times[:, other]).any()), base)
 
 
 def comparisons(pool: Pool, pairs: Callable[[Recording], list[tuple[int, int]]]) -> list[Settled]:
-    """All comparisons of a pool, each with whether other launches of the same pair confirm it."""
+    """All comparisons of a pool, each with whether the gate's whole rule confirms it."""
     found = []
     for number, recording in enumerate(pool.recordings):
         for base, head in pairs(recording):
             for start in starts(recording):
                 settled = comparison(recording, base, head, start)
                 if settled is not None:
-                    found.append(_confirmed(settled, pool, number, (base, head), start))
+                    confirmed = _confirmed(settled, pool, number, (base, head), start)
+                    found.append(dataclasses.replace(settled, confirmed=confirmed))
     return found
 
 
@@ -133,24 +163,33 @@ def starts(recording: Recording) -> range:
     return range(0, max(1, len(recording.times) - FIRST + 1), FIRST)
 
 
-def _confirmed(settled: Settled, pool: Pool, number: int, pair: tuple[int, int], start: int) -> Settled:
-    """Whether the same verdict comes from launches that it has not seen; without any, it stands."""
+def _confirmed(settled: Settled, pool: Pool, number: int, pair: tuple[int, int], start: int) -> bool:
+    """Whether the gate calls it slower once it has what it wants of launches that the screening has not seen.
+
+    Those are the rest of the session, then the next sessions'. Where the pool has too few of them, the alarm stands.
+    The gate confirms no *faster*: there, base and head change places, which changes nothing else.
+    """
     if settled.verdict not in (Verdict.faster, Verdict.slower):
-        return settled
+        return False
+    base, head = pair if settled.verdict is Verdict.slower else pair[::-1]
     recording, used = pool.recordings[number], settled.comparison.launches
-    if len(recording.times) - used >= FIRST:
-        order = np.roll(np.arange(len(recording.times)), -start)[used:]
-        again: Settled | None = settle(recording.times[order, pair[0]], recording.times[order, pair[1]])
-    else:
-        other = pool.recordings[(number + 1) % len(pool.recordings)]
-        again = None if len(pool.recordings) == 1 else comparison(other, *pair)
-    confirmed = again is None or again.verdict is settled.verdict
-    return Settled(settled.comparison, settled.true, settled.significant, settled.seconds, confirmed)
+    order = _order(recording, start)
+    screening, fresh = (played(recording, base, head, part) for part in (order[:used], order[used:]))
+    for other in (*pool.recordings[number + 1 :], *pool.recordings[:number]):
+        fresh = fresh + played(other, base, head, _order(other, 0))
+    made = 0
+    while _wanted(screening, fresh.first(made)) == CONFIRMATION:
+        if made == len(fresh):
+            return True
+        made += 1
+    row = Judgement(pool.scenario, "", Finding.NEW, "")
+    row = judge.judge_times(row, screening, fresh.first(made), delta=DELTA, comparisons=1)
+    return judge.corrected([row], 1)[0].finding is Finding.SLOWER
 
 
 def identical(recording: Recording) -> list[tuple[int, int]]:
     """Pairs of contestants that are the same code, no contestant in two."""
-    same = [place for place, slowdown in enumerate(recording.slowdowns) if slowdown == 0]
+    same = [index for index, slowdown in enumerate(recording.slowdowns) if slowdown == 0]
     return list(zip(same[::2], same[1::2], strict=False))
 
 
@@ -158,8 +197,8 @@ def slowed(slowdown: float) -> Callable[[Recording], list[tuple[int, int]]]:
     """Every base against every contestant of a slow-down."""
 
     def pairs(recording: Recording) -> list[tuple[int, int]]:
-        places = list(enumerate(recording.slowdowns))
-        return [(base, head) for base, zero in places if zero == 0 for head, share in places if share == slowdown]
+        shares = list(enumerate(recording.slowdowns))
+        return [(base, head) for base, zero in shares if zero == 0 for head, share in shares if share == slowdown]
 
     return pairs
 
@@ -341,10 +380,29 @@ def _failures(pool: Pool) -> Figure:
 
 # Other tools' rules on the same data
 
-RULES: dict[str, Callable[..., Verdict]] = {
-    "pyperf": pyperf_rule,
-    "asv": asv_rule,
-    "pytest-benchmark mean:5%": pytest_benchmark_rule,
+
+@dataclass(frozen=True)
+class Samples:
+    """The launches of base and of head that a rule is asked about: one time of each, and all of its blocks."""
+
+    base_s: Floats
+    head_s: Floats
+    base: list[list[float]]
+    head: list[list[float]]
+
+
+def _gate_rule(samples: Samples) -> Verdict:
+    """The gate's first look, which is all that so many launches allow."""
+    base_s, head_s = list(samples.base_s), list(samples.head_s)
+    seen = judge.look(Times(base_s, base_s, head_s), DELTA)
+    return Verdict.inconclusive if seen is None else seen.verdict
+
+
+RULES: dict[str, Callable[[Samples], Verdict]] = {
+    "workbench": _gate_rule,
+    "pyperf": lambda samples: pyperf_rule(samples.base, samples.head),
+    "asv": lambda samples: asv_rule(samples.base, samples.head),
+    "pytest-benchmark mean:5%": lambda samples: pytest_benchmark_rule(samples.base, samples.head),
 }
 
 
@@ -354,21 +412,22 @@ def rule_verdicts(pool: Pool, *, one_after_the_other: bool) -> dict[str, list[Ve
     As recorded, the two were interleaved. One after the other is how the other tools measure: all of base's launches,
     then all of head's, here the next eight of the same session.
     """
-    found: dict[str, list[Verdict]] = {name: [] for name in ("workbench", *RULES)}
+    found: dict[str, list[Verdict]] = {name: [] for name in RULES}
     for recording in pool.recordings:
         launches = len(recording.times)
         for base, head in identical(recording):
             for start in range(0, launches - FIRST * (1 + one_after_the_other) + 1, FIRST):
                 first = range(start, start + FIRST)
                 second = range(start + FIRST, start + 2 * FIRST) if one_after_the_other else first
-                old = [recording.blocks[launch][base] for launch in first]
-                new = [recording.blocks[launch][head] for launch in second]
-                if not all(old) or not all(new):
-                    continue
-                medians = recording.times[first, base], recording.times[second, head]
-                found["workbench"].append(compare(*medians, delta=DELTA, alpha=alpha_at(0)).verdict)
-                for name, rule in RULES.items():
-                    found[name].append(rule(old, new))
+                samples = Samples(
+                    recording.times[first, base],
+                    recording.times[second, head],
+                    [recording.blocks[launch][base] for launch in first],
+                    [recording.blocks[launch][head] for launch in second],
+                )
+                if all(samples.base) and all(samples.head):
+                    for name, rule in RULES.items():
+                        found[name].append(rule(samples))
     return found
 
 
@@ -377,7 +436,7 @@ def rule_figures(pools: Sequence[Pool]) -> list[Figure]:
     figures = []
     for apart in (False, True):
         by_pool = {pool.scenario: rule_verdicts(pool, one_after_the_other=apart) for pool in pools}
-        for name in ("workbench", *RULES):
+        for name in RULES:
             rates = {
                 scenario: (sum(v in (Verdict.faster, Verdict.slower) for v in verdicts[name]), len(verdicts[name]))
                 for scenario, verdicts in by_pool.items()

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from workbench.catalog import REFERENCE, Catalog, catalog
+from workbench.catalog import REFERENCE, Catalog
 from workbench.model.outcomes import Outcome
 from workbench.selftest.analysis import Figure, judged
 from workbench.selftest.pool import QUIET, TASK, session_of, settings_for
@@ -68,18 +68,14 @@ def train(problem: Problem) -> Training:
 
 
 def plant(content: Catalog, root: Path) -> Catalog:
-    """The content's tasks and NumPy frontend, copied, and the planted one beside it."""
-    (root / "frontends").mkdir()
-    shutil.copytree(content.root / "tasks", root / "tasks")
-    shutil.copy(content.root / "frontends" / "__init__.py", root / "frontends")
-    right = content.root / "frontends" / content.frontends[REFERENCE].folder
-    shutil.copytree(right, root / "frontends" / right.name)
+    """The content, and beside it in a root of its own the reference's folder with the planted file."""
+    reference = content.frontends[REFERENCE]
     planted = root / "frontends" / PLANTED
-    shutil.copytree(right, planted)
+    shutil.copytree(reference.root / "frontends" / reference.folder, planted)
     toml = planted / "frontend.toml"
     toml.write_text(toml.read_text(encoding="utf-8").replace(REFERENCE, PLANTED), encoding="utf-8")
     (planted / f"{TASK}.py").write_text(SOURCE, encoding="utf-8")
-    return catalog(root)
+    return Catalog((*content.roots, root))
 
 
 def early_return(content: Catalog) -> Figure:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.catalog import Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -78,7 +78,7 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
     settings = settings_for(launches=1, budget_s=None, seed=0, alive=1)
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         workers = Workers(content, settings, Path(folder), start_selftest)
-        contestant = Contestant(frontend.id, frontend, content.root, package_root())
+        contestant = Contestant(frontend.id, frontend, content.roots, package_root())
         try:
             worker = workers.start(contestant)
             try:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.catalog import REFERENCE, Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.host import machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -158,7 +158,7 @@ def hog(content: Catalog, settings: Settings, scenario: Scenario) -> Iterator[No
     cpus = settings.cpus if scenario.hog == "same" else settings.harness_cpus[:1]
     with tempfile.TemporaryDirectory(prefix="workbench-hog-") as folder:
         workers = Workers(content, dataclasses.replace(settings, cpus=cpus), Path(folder))
-        worker = workers.start(Contestant("hog", content.frontends[REFERENCE], content.root, package_root()))
+        worker = workers.start(Contestant("hog", content.frontends[REFERENCE], content.roots, package_root()))
         try:
             worker.ask("make", Done, settings.timeout_s)
             worker.ask("import", Imported, settings.timeout_s)
@@ -221,7 +221,7 @@ def record(
     """
     frontend, package = content.frontends[REFERENCE], package_root()
     contestants = [
-        Contestant(f"c{place}", frontend, content.root, package, slowdown=slowdown)
+        Contestant(f"c{place}", frontend, content.roots, package, slowdown=slowdown)
         for place, slowdown in enumerate(slowdowns)
     ]
     settings = dataclasses.replace(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, WorkbenchError
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure
@@ -34,7 +34,7 @@ class Report:
             return EXIT_INTERRUPTED
         return EXIT_CONTESTANT if any(figure.verdict == FAILS for figure in self.figures) else EXIT_OK
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values; what is not finite is null."""
         return {
             "facts": self.facts,
@@ -67,13 +67,14 @@ class Report:
         lines = [f"- {name}: {value}" for name, value in self.facts.items()]
         lines += ["", f"| | {' | '.join(HEADINGS)} |", f"|{'---|' * (len(HEADINGS) + 1)}"]
         for part, figures in itertools.groupby(self.figures, lambda figure: figure.part):
-            for place, figure in enumerate(figures):
-                cells = (part if place == 0 else "", figure.name, figure.value, figure.bound, figure.verdict)
+            for index, figure in enumerate(figures):
+                cells = (part if index == 0 else "", figure.name, figure.value, figure.bound, figure.verdict)
                 lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         return "\n".join(lines)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
+    """A value for JSON, which knows no number that is not finite."""
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -331,6 +331,8 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if kind == "MemoryError" or any(word in f"{kind} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or kind}")
+    if phase == "import" and (missing in ("tasks", "frontends") or kind == "SyntaxError"):
+        return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}")
     if phase == "import":
         remedy = frontend.install.replace("install", "install --force-reinstall")
         return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}; try {remedy}")

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import workbench
 from workbench.catalog import Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.checks import check_pair
+from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import WorkbenchError
 from workbench.host import lock, machine
 from workbench.model.content import Frontend
@@ -72,7 +73,7 @@ def measure(
 
     Args:
         content: makes the problem and its reference.
-        contestants: who is measured; their frontends may come from other content roots.
+        contestants: who is measured; their frontends may come from other roots of content.
         settings: what is asked for.
         store: receives the run's folder.
         progress: who is told how it gets on.
@@ -85,6 +86,7 @@ def measure(
         PlotFailedError: when all is measured and written but for a plot.
     """
     progress = progress or Silence()
+    _fail_unreadable(contestants, settings.task)
     with _alone(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)
         events: list[Event] = []
@@ -104,6 +106,19 @@ def measure(
                 shutil.rmtree(folder, ignore_errors=True)
             raise
     return finish(folder, events)
+
+
+def _fail_unreadable(contestants: Sequence[Contestant], task: str) -> None:
+    """End contestants in whose own files reading finds a mistake; the others are measured.
+
+    Those of another interpreter are left to it: what is not valid Python here may be so there.
+    """
+    for contestant in contestants:
+        try:
+            if contestant.interpreter == sys.executable:
+                check_pair(Catalog(contestant.roots), task, contestant.frontend)
+        except WorkbenchError as error:
+            contestant.fail(WorkerFailedError(Outcome.ERROR, str(error)))
 
 
 def resume(
@@ -150,7 +165,7 @@ def _again(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant
         )
     if unknown := [record.frontend for record in before.contestants if record.frontend not in by_id]:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: there is no frontend {unknown[0]!r} any more")
-    return [Contestant(record.id, by_id[record.frontend], content.root, package) for record in before.contestants]
+    return [Contestant(record.id, by_id[record.frontend], content.roots, package) for record in before.contestants]
 
 
 def _reopened(folder: Path) -> Path:
@@ -264,7 +279,7 @@ def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settin
         machine=facts,
         machine_key=machine.stable_key(facts),
         packages=installed([contestant.frontend for contestant in contestants]),
-        content_hash=content_hash(content.root),
+        content_hash=content_hash(content.roots),
         settings=settings,
         contestants=[contestant.entrant for contestant in contestants],
     )
@@ -280,13 +295,15 @@ def installed(frontends: Sequence[Frontend]) -> dict[str, str]:
     return {name: version for name, version in sorted(versions.items()) if version is not None}
 
 
-def content_hash(root: Path) -> str:
-    """SHA-256 over all sources below tasks/ and frontends/."""
+def content_hash(roots: Sequence[Path]) -> str:
+    """SHA-256 over all sources below tasks/ and frontends/ of some roots, wherever those lie."""
     digest = hashlib.sha256()
-    for folder in ("tasks", "frontends"):
-        for file in sorted((root / folder).rglob("*")):
-            if file.suffix in (".py", ".toml"):
-                digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
+    for number, root in enumerate(roots):
+        digest.update(b"another root\n" if number else b"")
+        for folder in FOLDERS:
+            for file in sorted((root / folder).rglob("*")):
+                if file.suffix in (".py", ".toml"):
+                    digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from workbench.catalog import Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import package_root
 from workbench.host import machine, noise
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -141,7 +141,7 @@ class Session:
         for contestant in self.contestants:
             frontend = contestant.frontend
             device = contestant.device or self.settings.device
-            if reason := Catalog(contestant.content).hole(self.settings.task, frontend):
+            if reason := Catalog(contestant.roots).hole(self.settings.task, frontend):
                 self._context.end(contestant, Outcome.UNSUPPORTED, reason)
             elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
@@ -228,7 +228,7 @@ class Session:
 def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Contestant]:
     """One contestant per frontend, under the frontend's own id."""
     package = package_root()
-    return [Contestant(frontend.id, frontend, catalog.root, package) for frontend in frontends]
+    return [Contestant(frontend.id, frontend, catalog.roots, package) for frontend in frontends]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from workbench.catalog import REFERENCE, Catalog
-from workbench.catalog.content import package_root
+from workbench.catalog.roots import module_folders, package_root
 from workbench.host.environment import worker_environment
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -118,12 +118,12 @@ class Workers:
     def reference_job(self) -> Job:
         """The job of the reference."""
         frontend = self.catalog.frontends[REFERENCE]
-        return self._job(Contestant(REFERENCE_ID, frontend, self.catalog.root, package_root()), proof=REFERENCE_PROOF)
+        return self._job(Contestant(REFERENCE_ID, frontend, self.catalog.roots, package_root()), proof=REFERENCE_PROOF)
 
     def _job(self, contestant: Contestant, proof: str) -> Job:
         settings = self.settings
         return Job(
-            content=str(contestant.content),
+            content=module_folders(contestant.roots, contestant.frontend.folder, contestant.frontend.root),
             package=str(contestant.package),
             task=settings.task,
             preset=settings.preset,

@@ -17,7 +17,7 @@ from workbench.model import metric as metrics
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.model.rows import Row
-from workbench.model.stage import Stage, stage_of
+from workbench.model.stage import TRAIN, Stage, stage_of
 from workbench.show.units import format_bytes, format_error, format_range, format_ratio, format_seconds, format_share
 
 if TYPE_CHECKING:
@@ -254,7 +254,8 @@ COLUMNS: tuple[Column[Row], ...] = (
         "import_s",
         lambda row: row.import_s,
         heading="import",
-        meaning="of the framework, in the first fresh process",
+        meaning="of the framework; import, set-up and first {unit} are those of the first fresh process, with cold "
+        "compiler caches and nothing else running",
         views=TIMES,
         drop=2,
     ),
@@ -271,7 +272,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: row.first_s,
         heading="first",
         title="first {unit}",
-        meaning="first {unit}: tracing and compiling are in here",
+        meaning="first {unit}, with tracing and compiling in it",
         views=TIMES,
         drop=6,
     ),
@@ -464,7 +465,7 @@ def of_run(rows: Iterable[Row], stage: Stage | None = None) -> tuple[Column[Row]
         stage: gives the unit its name; that of the first row when None.
     """
     several = tuple(rows)
-    chosen = stage or stage_of(several[0].stage if several else "train")
+    chosen = stage or (stage_of(several[0].stage) if several else TRAIN)
     present = {name for row in several for name in row.metrics}
     declared = (metric_column(metric) for metric in metrics.METRICS if metric.name in present)
     return (*(column.at(chosen) for column in COLUMNS), *declared)
@@ -473,6 +474,13 @@ def of_run(rows: Iterable[Row], stage: Stage | None = None) -> tuple[Column[Row]
 def seen(columns: Iterable[Column[T]], view: View) -> tuple[Column[T], ...]:
     """The columns that a view shows."""
     return tuple(column for column in columns if view in column.views)
+
+
+def explained(view: View, stage: Stage = TRAIN) -> str:
+    """What the columns of a view mean, as a table in Markdown; the README has it."""
+    shown = [column for column in seen(of_run((), stage), view) if view is View.TABLE or not column.names_rows]
+    lines = [f"| {column.heading} | {column.meaning} |" for column in shown]
+    return "\n".join(["| column | what it is |", "|---|---|", *lines])
 
 
 def texts(columns: Iterable[Column[T]], row: T) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def as_json(content: Catalog) -> dict[str, Any]:
         {
             "task": task.name,
             "title": task.title,
+            "root": str(task.root),
             "presets": [{"preset": preset.name, **preset.values} for preset in task.presets.values()],
         }
         for task in content.tasks.values()
@@ -36,16 +37,26 @@ def as_json(content: Catalog) -> dict[str, Any]:
         for task in content.tasks
         for frontend in content.frontends.values()
     ]
-    return {"tasks": tasks, "frontends": _folders(content), "pairs": pairs}
+    replaced = [
+        {"names": list(replacement.names), "by": str(replacement.by), "of": str(replacement.of)}
+        for replacement in content.replaced
+    ]
+    return {"tasks": tasks, "frontends": _folders(content), "pairs": pairs, "replaced": replaced}
+
+
+def _by_folder(content: Catalog) -> list[list[Frontend]]:
+    """The modes of each frontend's folder; folders of one name in different roots are different ones."""
+    folders: dict[tuple[Path, str], list[Frontend]] = {}
+    for frontend in content.frontends.values():
+        folders.setdefault((frontend.root, frontend.folder), []).append(frontend)
+    return list(folders.values())
 
 
 def _folders(content: Catalog) -> list[dict[str, Any]]:
-    folders: dict[str, list[Frontend]] = {}
-    for frontend in content.frontends.values():
-        folders.setdefault(frontend.folder, []).append(frontend)
     return [
         {
-            "frontend": folder,
+            "frontend": modes[0].folder,
+            "root": str(modes[0].root),
             "title": modes[0].framework,
             "extra": modes[0].extra,
             "packages": modes[0].packages,
@@ -53,12 +64,12 @@ def _folders(content: Catalog) -> list[dict[str, Any]]:
             "devices": modes[0].devices,
             "modes": [{"id": mode.id, "title": mode.title} for mode in modes],
         }
-        for folder, modes in folders.items()
+        for modes in _by_folder(content)
     ]
 
 
 def terminal(content: Catalog) -> list[RenderableType]:
-    """Tasks with their presets, then the matrix of pairs, then the reasons of its holes."""
+    """Tasks with their presets, the matrix of pairs, the reasons of its holes, and what content replaces other."""
     from rich.text import Text
 
     parts: list[RenderableType] = []
@@ -67,8 +78,10 @@ def terminal(content: Catalog) -> list[RenderableType]:
         parts += [Text(f"    {preset.name:<10} {preset.about}") for preset in task.presets.values()]
     parts += [Text(""), _matrix(content), Text("")]
     for frontend in content.frontends.values():
-        for task_name, reason in frontend.holes.items():
-            parts.append(Text(f"–  {frontend.id} has no {task_name}: {reason}", style="dim"))
+        for task_name in frontend.holes:
+            if reason := content.hole(task_name, frontend):
+                parts.append(Text(f"–  {frontend.id} has no {task_name}: {reason}", style="dim"))
+    parts += [Text(one_line(str(replacement)), style="yellow") for replacement in content.replaced]
     return parts
 
 
@@ -136,13 +149,13 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
 def diagnosis(content: Catalog) -> dict[str, Any]:
     """The machine, what is installed of each frontend, and what to install."""
     frontends = []
-    for entry in _folders(content):
-        frontend = next(f for f in content.frontends.values() if f.folder == entry["frontend"])
+    for modes in _by_folder(content):
+        frontend = modes[0]
         missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
         frontends.append(
             {
-                "frontend": entry["frontend"],
-                "modes": [mode["id"] for mode in entry["modes"]],
+                "frontend": frontend.folder,
+                "modes": [mode.id for mode in modes],
                 "installed": not missing,
                 "versions": _versions(frontend),
                 "install": frontend.install if missing else None,

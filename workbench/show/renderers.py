@@ -103,7 +103,7 @@ def _terminal_text(column: Column[T], row: T) -> Text:
 def markdown(columns: Sequence[Column[T]], rows: Sequence[T]) -> str:
     """A table in Markdown."""
     rule = "".join("---:|" if column.number else "---|" for column in columns)
-    head = _markdown_line([escape_markdown(column.heading) for column in columns])
+    head = _markdown_line([column.heading for column in columns])
     lines = (_markdown_line([_markdown_cell(column, row) for column in columns]) for row in rows)
     return "\n".join([head, f"|{rule}", *lines])
 

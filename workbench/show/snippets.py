@@ -29,7 +29,7 @@ class Snippet:
 
     Attributes:
         frontends: ids of the modes that share the file, with commas.
-        file: its path below the content root.
+        file: its path below its root of content.
         text: the lines, without the indentation that all share; a line "# ⋮" stands for lines left out.
     """
 
@@ -66,8 +66,8 @@ def source(task: str, frontends: str | Iterable[str], parts: Sequence[str], cont
     patterns = [frontends] if isinstance(frontends, str) else list(frontends)
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     comparison = sidebyside.compare(task, wanted, content)
-    asked = [mode.folder for pattern in wanted for mode in content.select([pattern])]
-    sources = sorted(comparison.sources, key=lambda found: asked.index(found.frontends[0].folder))
+    asked = [mode.id for pattern in wanted for mode in content.select([pattern], task)]
+    sources = sorted(comparison.sources, key=lambda found: min(asked.index(mode.id) for mode in found.frontends))
     return Snippets(task, tuple(_snippet(found, parts) for found in sources))
 
 

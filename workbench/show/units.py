@@ -46,14 +46,14 @@ def format_share(share: float | None) -> str:
     return f"{100 * share:.{0 if abs(round(100 * share, 1) - round(100 * share)) < 0.05 else 1}f} %"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence, for example "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 def format_change(change: float | None) -> str:
     """A relative change in percent, for example "+3.0 %"; "–" for None."""
     return "–" if change is None else f"{round(100 * change, 1) + 0.0:+.1f} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, for example "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def format_error(error: float | None) -> str:

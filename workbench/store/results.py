@@ -242,8 +242,9 @@ def load(path: str | Path, store: Path | None = None) -> Run:
     folder = find(Path(path), store)
     facts = _read_json(folder, folder / "run.json")
     with _undamaged(folder, "run.json"):
-        written = upgrade.format_of(facts)
-        _check_format(folder, written)
+        if not isinstance(facts, dict):
+            raise DamageError("it holds no object")
+        written = _checked_format(folder, facts.get("format"))
         names = facts.get("contestants")
         if not isinstance(names, list):
             raise DamageError("it names no contestants")
@@ -337,8 +338,8 @@ def events_of(folder: Path) -> list[Event]:
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
     for line in lines:
-        if line.get("event") == "begin" and isinstance(line.get("format"), int):
-            _check_format(folder, line.get("format"))
+        if line.get("event") == "begin":
+            _checked_format(folder, line.get("format"))
     try:
         return records.typed(lines)
     except DamageError as error:
@@ -349,12 +350,13 @@ def _id(folder: Path) -> str:
     return folder.name.removeprefix(PARTIAL)
 
 
-def _check_format(folder: Path, written: int) -> None:
-    if written > upgrade.FORMAT:
+def _checked_format(folder: Path, written: object) -> int:
+    if type(written) is not int or not 1 <= written <= upgrade.FORMAT:
         raise _DamagedError(
-            f"run {folder.name} has format {written}, this workbench reads up to {upgrade.FORMAT}: "
+            f"run {folder.name} has format {one_line(str(written))}, this workbench reads up to {upgrade.FORMAT}: "
             "use a newer workbench"
         )
+    return written
 
 
 def default_store() -> Path:

@@ -1,8 +1,8 @@
 """Where a worker process starts: ``python -P _boot.py JOB.json READ_FD WRITE_FD``.
 
 Before anything else is imported it goes to its CPUs, finds workbench by path (so that the worker's interpreter
-needs no workbench installed) and puts the content root first on the path (so that no folder of the user's and
-no package that is called ``tasks`` or ``frontends`` can shadow ours).
+needs no workbench installed) and lets the content's packages come from the job's folders alone (so that no folder of
+the user's and no package that is called ``tasks`` or ``frontends`` can shadow ours).
 It dies with the harness, even stopped: a worker that outlives a killed harness would keep its memory for ever.
 """
 
@@ -58,10 +58,11 @@ def main() -> None:
     assert spec.loader is not None
     sys.modules["workbench"] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
-    sys.path.insert(0, job["content"])
 
+    from workbench.wire import content
     from workbench.wire.worker import serve
 
+    content.install(job["content"])
     serve(job, commands, answers)
 
 

@@ -1,7 +1,7 @@
 """How values cross process borders: JSON lines over pipes, arrays in npz files. Never a pickle.
 
-A worker speaks over two pipes of its own. Each message is one line of JSON with the format's version; a
-command is ``{"v": 1, "do": ...}``, an answer ``{"v": 1, "did": ...}`` or ``{"v": 1, "failed": ...}``.
+A worker speaks over two pipes of its own. Each message is one line of JSON with the protocol's version; a
+command is ``{"v": 2, "do": ...}``, an answer ``{"v": 2, "did": ...}`` or ``{"v": 2, "failed": ...}``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from workbench.contract import Array, Arrays, Problem
 
-VERSION = 1
+# Of messages and Job: tests/unit/test_protocol.py records what each version consists of.
+VERSION = 2
 LINE_LIMIT = 1 << 20
 
 _GROUPS = ("init", "data")
@@ -122,14 +123,15 @@ def hash_of(arrays: Arrays) -> str:
 class Job:
     """Everything a worker is told when it starts; written as JSON and read before anything is imported.
 
-    ``content`` is the folder that holds tasks/ and frontends/, ``package`` the folder of workbench itself,
-    ``folder`` the frontend's folder and ``mode`` its mode. ``threads`` and ``matmul_precision`` are None where the
-    framework is left as it comes. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
+    ``content`` maps each package of content (``tasks``, ``frontends``, ``frontends.numpy``, ...) to the folders that
+    its modules are looked for in: the first folder that has a module wins. ``package`` is the folder of workbench
+    itself, ``folder`` the frontend's folder and ``mode`` its mode. ``threads`` and ``matmul_precision`` are None where
+    the framework is left as it comes. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
     are the CPUs to stay on (empty: anywhere), ``changes`` replace sizes of the preset, as a sweep does.
     ``slowdown`` is for the self-test alone: the share of steps that is repeated without being counted.
     """
 
-    content: str
+    content: dict[str, tuple[str, ...]]
     package: str
     task: str
     preset: str

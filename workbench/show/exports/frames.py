@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.model.stage import TRAIN, Stage, stage_of
-from workbench.show import columns, tables
+from workbench.show import columns, sweeps, tables
 from workbench.show.columns import Column
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def tables_of(run: Run) -> dict[str, pd.DataFrame]:
             f"summary{suffix}": tables.frame(run, stage.name, flat=True),
             f"blocks{suffix}": blocks(run, stage.name),
         }
-    return frames if run.sweep.empty else {**frames, "sweep": run.sweep}
+    sweep = sweeps.points(run.record)
+    return frames if sweep.empty else {**frames, "sweep": sweep}
 
 
 def blocks(run: Run, stage: str = TRAIN.name) -> pd.DataFrame:

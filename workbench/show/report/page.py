@@ -181,7 +181,8 @@ def _changed(run: Run, content: Catalog | None) -> bool:
     from workbench.session.runner import content_hash
 
     try:
-        root = (content or catalog()).root
+        roots = (content or catalog()).roots
     except WorkbenchError:
         return True
-    return content_hash(root) != run.record.content_hash
+    # Once --content replaced the built-in content; runs of that time hold the hash of the one folder.
+    return run.record.content_hash not in {content_hash(roots), content_hash(roots[-1:])}

@@ -17,7 +17,7 @@ from workbench.store import results
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from workbench.catalog import Catalog
+    from workbench.catalog import Catalog, Roots
     from workbench.model.content import Frontend, Task
     from workbench.model.rows import Row
     from workbench.store.results import Run
@@ -43,15 +43,13 @@ class Block:
     lines: Sequence[str]
 
 
-def write_site(
-    store: str | Path, folder: str | Path, *, content: str | Path | Catalog | None = None, force: bool = False
-) -> Path:
+def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalog = None, force: bool = False) -> Path:
     """Write the site of a folder of runs; readers meet all of it or nothing.
 
     Args:
         store: the folder of runs; those that cannot be read are left out.
         folder: the site's folder, which any static host can serve.
-        content: a folder with tasks/ and frontends/, or its catalog; workbench's own when None.
+        content: folders of content beside workbench's own, or a catalog; workbench's own alone when None.
         force: replace a site that is there.
 
     Returns:
@@ -163,7 +161,7 @@ def _settings(values: Mapping[str, object]) -> str:
 def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
     lines = [_result(run, row) for run in runs for row in run.rows if row.frontend == frontend.id]
     tasks = [task for task in content.tasks if not content.hole(task, frontend)]
-    holes = {task: reason for task in content.tasks if (reason := content.hole(task, frontend))}
+    holes = {task: why for task in frontend.holes if task in content.tasks and (why := content.hole(task, frontend))}
     return page.render(
         "frontend.html.j2",
         title=frontend.title,

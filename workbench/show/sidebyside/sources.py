@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.catalog import catalog
@@ -21,7 +22,7 @@ class Source:
     """One content file and the modes that share it.
 
     Attributes:
-        file: its path below the content root.
+        file: its path below its root of content.
         frontends: the modes that it is the source of.
         text: the file as it stands.
         parts: the numbers of its lines by part, in the order of PARTS.
@@ -81,16 +82,17 @@ def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog 
     found = content or catalog()
     found.task(task)
     patterns = [frontends] if isinstance(frontends, str) else list(frontends)
-    chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()])
+    chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()], task)
     holes = {mode.id: reason for mode in chosen if (reason := found.hole(task, mode))}
-    folders: dict[str, list[Frontend]] = {}
+    sharing: dict[tuple[Path, Path | None], list[Frontend]] = {}
     for mode in chosen:
-        if mode.id not in holes:
-            folders.setdefault(mode.folder, []).append(mode)
-    if not folders:
+        file, runtime = found.file(task, mode), found.module(mode, "runtime")
+        if file is not None and mode.id not in holes:
+            sharing.setdefault((file, runtime), []).append(mode)
+    if not sharing:
         reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "give ids, families or all"
         raise WorkbenchError(f"nothing to show of {task}: {reason}")
-    sources = tuple(_source(found, task, modes) for modes in folders.values())
+    sources = tuple(_source(file, runtime, modes) for (file, runtime), modes in sharing.items())
     return Comparison(task, sources, _marked(sources), holes)
 
 
@@ -152,10 +154,10 @@ def _run_from(numbers: Sequence[int], place: int) -> Sequence[int]:
     return numbers[place:end]
 
 
-def _source(content: Catalog, task: str, modes: Sequence[Frontend]) -> Source:
+def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) -> Source:
     folder = modes[0].folder
-    file = f"frontends/{folder}/{task}.py"
-    text, runtime = (_read(content, name) for name in (file, f"frontends/{folder}/runtime.py"))
+    file = f"frontends/{folder}/{path.name}"
+    text, runtime = _read(path), _read(runtime_path) if runtime_path else ""
     try:
         return Source(
             file,
@@ -171,9 +173,10 @@ def _source(content: Catalog, task: str, modes: Sequence[Frontend]) -> Source:
         raise WorkbenchError(f"{file}{where}: no Python: {getattr(error, 'msg', error)}") from None
 
 
-def _read(content: Catalog, name: str) -> str:
+def _read(path: Path) -> str:
+    name = "/".join(path.parts[-3:])
     try:
-        return (content.root / name).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise WorkbenchError(f"{name}: {error.strerror}") from None
     except ValueError as error:

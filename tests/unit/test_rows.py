@@ -1,0 +1,201 @@
+"""From records to rows: phases add up, the launch is the unit, nothing that failed shows a speed."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from workbench.model.outcomes import Outcome
+from workbench.model.records import Settings, SweepPoint
+from workbench.model.stage import INFER
+from workbench.statistics.launches import unit_times
+from workbench.statistics.rows import least_difference, rows, sweep_fits, sweep_points
+from workbench.testing import contestant, launch, record, rounds
+
+FAILED = [outcome for outcome in Outcome if outcome not in (Outcome.OK, Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)]
+
+
+def by_id(*contestants, stage="train", **fields):
+    return {row.id: row for row in rows(record(*contestants, **fields), stage)}
+
+
+def flagged(*flags):
+    """Rounds of launch 0, each with these flags."""
+    return [
+        dataclasses.replace(entry, flags=of_one)
+        for entry, of_one in zip(rounds(1, len(flags)), map(tuple, flags), strict=True)
+    ]
+
+
+def test_phases_add_up_to_the_total():
+    row = by_id(contestant("a", [launch(0, [0.01, 0.01, 0.01])]))["a"]
+    assert row.total_s == pytest.approx(1.0 + 0.5 + 0.25 + 100 * 0.01)
+
+
+def test_only_the_timed_launch_shows_its_start():
+    row = by_id(contestant("a", [launch(0, [0.01] * 3), launch(1, [0.01] * 3)]))["a"]
+    assert row.import_s == 1.0
+
+
+def test_the_launch_is_the_unit():
+    many_fast_blocks = launch(0, [0.010] * 50)
+    few_slow_blocks = [launch(number, [0.020] * 3) for number in (1, 2)]
+    row = by_id(contestant("a", [many_fast_blocks, *few_slow_blocks]))["a"]
+    assert row.unit_s == 0.020
+
+
+def test_disturbed_rounds_are_left_out_unless_most_are():
+    measured = contestant("a", [launch(0, [0.01, 0.01, 0.05])])
+    row = by_id(measured, rounds=flagged([], [], ["steal 9 %"]))["a"]
+    assert (row.unit_s, row.unit_s_high, row.disturbed_blocks) == (0.01, 0.01, 1)
+    assert by_id(measured, rounds=flagged([], ["x"], ["x"]))["a"].unit_s_high == 0.05
+
+
+def test_six_launches_have_an_interval_and_fewer_a_span():
+    steps = [0.010, 0.011, 0.012, 0.013, 0.014, 0.015]
+    launches = [launch(number, [step] * 5) for number, step in enumerate(steps)]
+    assert by_id(contestant("a", launches))["a"].interval == "95 % over 6 launches"
+    assert "range" in by_id(contestant("a", launches[:2]))["a"].interval
+
+
+@pytest.mark.parametrize("outcome", FAILED)
+def test_what_is_not_ok_shows_no_speed(outcome):
+    row = by_id(contestant("a", [launch(0, [0.01] * 3)], outcome=outcome))["a"]
+    assert [row.unit_s, row.total_s, row.gflops, row.rank] == [None] * 4
+    assert not row.timed
+
+
+def test_the_relative_step_is_compared_round_by_round():
+    """A machine that is slow for a while, while one's blocks run and then the other's, is no difference of theirs."""
+    slow = [1.0, 1.0, 1.0, 1.5, 1.5]
+    first = contestant("a", [launch(0, [0.010 * part for part in slow])])
+    second = contestant("b", [launch(0, [0.020 * part for part in [1.0, 1.5, 1.5, 1.5, 1.5]])])
+    compared = by_id(first, second)
+    assert compared["a"].relative == 1
+    assert compared["b"].relative == pytest.approx(2)
+    assert compared["b"].unit_s / compared["a"].unit_s == pytest.approx(3)
+
+
+def test_the_relative_step_of_unequal_launches_is_that_of_the_steps():
+    compared = by_id(contestant("a", [launch(0, [0.01])]), contestant("b", [launch(n, [0.03]) for n in (0, 1)]))
+    assert [row.relative for row in compared.values()] == [1, pytest.approx(3)]
+
+
+def test_break_even_counts_set_up_and_first_step_but_not_the_import():
+    late = dataclasses.replace(launch(0, [0.005] * 5), first_s=10.25, import_s=99.0)
+    eager, compiled = contestant("eager", [launch(0, [0.010] * 5)]), contestant("compiled", [late], compiles="eager")
+    row = by_id(eager, compiled)["compiled"]
+    # 10 s more at the start, 5 ms less at each step
+    assert row.break_even == pytest.approx(2001, abs=1)
+    assert row.break_even_against == "eager"
+
+
+def test_a_slower_compiled_style_never_breaks_even():
+    late = dataclasses.replace(launch(0, [0.020] * 5), first_s=10.0)
+    eager, compiled = contestant("eager", [launch(0, [0.010] * 5)]), contestant("compiled", [late], compiles="eager")
+    assert by_id(eager, compiled)["compiled"].break_even is None
+
+
+def test_contestants_that_cannot_be_told_apart_share_a_rank():
+    a = contestant("a", [launch(0, [0.010, 0.012, 0.011] * 4)])
+    b = contestant("b", [launch(0, [0.0105, 0.0125, 0.0115] * 4)])
+    c = contestant("c", [launch(0, [0.030, 0.031, 0.032] * 4)])
+    ranked = by_id(a, b, c)
+    assert [ranked[name].rank for name in "abc"] == [1, 1, 3]
+
+
+def test_seven_launches_are_ranked_pair_by_pair():
+    """A difference that every launch shows is seen through a machine that drifts by much more."""
+    drift = [1.0, 1.3, 0.8, 1.6, 0.7, 1.2, 2.0, 0.9]
+    a = contestant("a", [launch(number, [0.010 * part] * 3) for number, part in enumerate(drift)])
+    b = contestant("b", [launch(n, [(0.012 + n * 1e-5) * part] * 3) for n, part in enumerate(drift)])
+    assert [row.rank for row in by_id(b, a).values()] == [2, 1]
+
+
+def test_an_ignored_request_is_said():
+    ignoring = launch(0, [0.01] * 3)
+    ignoring.observed |= {"threads": 2, "matmul_precision": "tf32"}
+    ignoring.of().cpu_per_wall = 1.9
+    row = by_id(contestant("a", [ignoring]))["a"]
+    assert len(row.warnings) == 3
+    assert any("observed 2" in warning for warning in row.warnings)
+    assert (
+        by_id(contestant("a", [ignoring]), settings=Settings("t", "p", threads=2, matmul_precision=None))["a"].warnings
+        == ()
+    )
+
+
+def test_rates_come_from_the_tasks_own_count_of_work():
+    row = by_id(contestant("a", [launch(0, [0.01] * 3)]), rounds=rounds(1, 1))["a"]
+    assert (row.gflops, row.gbytes) == pytest.approx((0.1, 0.2))
+    assert row.matrix_share == pytest.approx(0.1)
+
+
+def test_a_sweep_is_fitted():
+    points = [SweepPoint(size, size * 1e6, 1.0, [1e-4 + size * 1e-5] * 3) for size in (1, 10, 100)]
+    swept = record(contestant("a", [launch(0, [0.01] * 3)], sweep=points))
+    (fitted,) = sweep_fits(sweep_points(swept))
+    assert fitted.contestant == "a"
+    assert fitted.fit.overhead_s == pytest.approx(1e-4, rel=1e-6)
+    assert fitted.fit.seconds_per_unit == pytest.approx(1e-11, rel=1e-6)
+
+
+def test_two_sizes_make_no_fit_and_what_failed_no_point():
+    points = [SweepPoint(size, size * 1e6, 1.0, [1e-4] * 3) for size in (1, 10, 100)]
+    failed = contestant("failed", sweep=points, outcome=Outcome.ERROR)
+    swept = sweep_points(record(contestant("a", sweep=points[:2]), failed))
+    assert [(point.contestant, point.size) for point in swept] == [("a", 1), ("a", 10)]
+    assert sweep_fits(swept) == []
+
+
+def test_a_slow_round_makes_no_difference_between_contestants():
+    quiet, slow = [0.010] * 4, [0.010, 0.030, 0.010, 0.020]
+    ratio = [1.05 * seconds for seconds in slow]
+    base, head = unit_times([launch(0, slow), launch(0, ratio)], "train")
+    assert head / base == pytest.approx(1.05)
+    assert unit_times([launch(0, quiet)], "train") == pytest.approx([0.010])
+
+
+def test_contestants_of_other_rounds_keep_their_own_median():
+    first, second = launch(0, [0.01, 0.02, 0.03]), launch(0, [0.04, 0.05, 0.06], rounds=[3, 4, 5])
+    assert unit_times([first, second], "train") == [0.02, 0.05]
+
+
+def test_a_metric_is_the_median_over_the_launches_that_report_it():
+    launches = [launch(number, [0.01] * 3) for number in range(4)]
+    for number, accuracy in enumerate((0.9, 0.8, 0.7)):
+        launches[number].metrics = {"accuracy": accuracy}
+    assert by_id(contestant("a", launches))["a"].metrics == {"accuracy": 0.8}
+
+
+def test_each_stage_has_its_own_rows():
+    """What is compared at one stage is not what is compared at another."""
+    train, infer = launch(0, [0.01] * 3), launch(0, [0.02] * 3, stage=INFER.name)
+    both = dataclasses.replace(train, blocks={**train.blocks, **infer.blocks})
+    measured = contestant("a", [both]), contestant("b", [launch(0, [0.001] * 3, stage=INFER.name)])
+    training, inference = by_id(*measured), by_id(*measured, stage="infer")
+    assert (training["a"].unit_s, training["b"].timed) == (0.01, False)
+    assert [inference[name].unit_s for name in "ab"] == [0.02, 0.001]
+    assert inference["a"].relative == pytest.approx(20)
+    assert (inference["a"].gflops, inference["a"].total_s) == (None, None), "work is counted for a step of the training"
+
+
+def scattering(name, sd, launches=4, count=40, **fields):
+    random = np.random.default_rng(sum(name.encode()))
+    blocks = np.exp(sd * random.standard_normal((launches, count)))
+    return contestant(name, [launch(number, list(blocks[number])) for number in range(launches)], **fields)
+
+
+def test_the_least_difference_is_two_standard_errors_of_the_ratio_that_is_known_best():
+    least = least_difference(record(scattering("a", 0.03), scattering("b", 0.04), scattering("c", 0.5)))
+    assert least == pytest.approx(2 * 1.2533 * math.hypot(0.03, 0.04) / math.sqrt(4 * 40), rel=0.2)
+
+
+def test_there_is_no_least_difference_without_two_that_were_measured_side_by_side():
+    a, b = scattering("a", 0.03), scattering("b", 0.03)
+    assert least_difference(record(a, b)) is not None
+    for other in ([], [scattering("b", 0.03, outcome=Outcome.ERROR)], [scattering("b", 0.03, launches=3)]):
+        assert least_difference(record(a, *other)) is None
+    assert least_difference(record(a, scattering("b", 0.03, count=39))) is None
+    assert least_difference(record(scattering("a", 0.03, count=1), scattering("b", 0.03, count=1))) is None

@@ -1,0 +1,94 @@
+"""A frontend, read from its ``frontend.toml``: title, packages, devices, and its modes with their ids."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.model.content import Frontend
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_KEYS: dict[str, type] = {
+    "title": str,
+    "families": list,
+    "packages": list,
+    "devices": list,
+    "modes": dict,
+    "extra": str,
+    "gpu_install": str,
+    "color": str,
+    "environment": dict,
+    "holes": dict,
+    "requirements": list,
+}
+_MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
+_DEVICES = ("cpu", "gpu")
+_REQUIRED = ("title", "families", "packages", "devices", "modes")
+
+
+def read_frontends(file: Path) -> list[Frontend]:
+    """The modes of one ``frontends/<folder>/frontend.toml`` in some root.
+
+    Raises:
+        WorkbenchError: naming file, line or key when it is malformed.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WorkbenchError(f"{file}: {error}") from None
+    for key in _REQUIRED:
+        if key not in table:
+            raise WorkbenchError(f"{file}: key {key!r} is missing")
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise WorkbenchError(f"{file}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+        if not isinstance(value, _KEYS[key]):
+            raise WorkbenchError(f"{file}: key {key!r} must be a {_KEYS[key].__name__}")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise WorkbenchError(f"{file}: key {key!r} must be a list of texts in quotes")
+    if strange := set(table["devices"]) - set(_DEVICES):
+        raise WorkbenchError(f"{file}: unknown device {min(strange)!r} in 'devices'; known are {', '.join(_DEVICES)}")
+    return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
+
+
+def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
+    if not _NAME.match(name):
+        raise WorkbenchError(f"{file}: mode {name!r} must be lower-case letters, digits and underscores")
+    if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
+        raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
+    if strange := set(mode) - set(_MODE_KEYS):
+        raise WorkbenchError(
+            f"{file}: unknown key {min(strange)!r} in [modes.{name}]; known are {', '.join(_MODE_KEYS)}"
+        )
+    return Frontend(
+        id=name,
+        title=mode["title"],
+        folder=file.parent.name,
+        framework=table["title"],
+        families=tuple(table["families"]),
+        packages=tuple(table["packages"]),
+        devices=tuple(table["devices"]),
+        extra=table.get("extra"),
+        color=mode.get("color", table.get("color")),
+        compiles=mode.get("compiles"),
+        gpu_install=table.get("gpu_install"),
+        environment=_texts(file, table, mode, "environment"),
+        holes=_texts(file, table, mode, "holes"),
+        requirements=tuple(table.get("requirements", ())),
+        root=file.parents[2],
+    )
+
+
+def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
+    """A table of texts, the mode's entries over the folder's."""
+    if not isinstance(mode.get(key, {}), dict):
+        raise WorkbenchError(f"{file}: key {key!r} of a mode must be a dict")
+    entries = {**table.get(key, {}), **mode.get(key, {})}
+    for name, value in entries.items():
+        if not isinstance(value, str):
+            raise WorkbenchError(f"{file}: [{key}] {name} must be a text in quotes")
+    return entries
