@@ -80,6 +80,15 @@ def test_three_roots_at_once(task_folder, frontend_folder, tmp_path, quick):
     assert [snippet.file for snippet in shown.snippets] == ["frontends/numpy/iris.py", "frontends/plain/iris.py"]
 
 
+def test_the_command_line_takes_several_folders(cli, task_folder, frontend_folder, tmp_path, quick_options):
+    folders = ["--content", task_folder, "--content", frontend_folder]
+    listed = cli("list", *folders).stdout
+    assert {"iris", "plain_numpy"} <= set(listed.split())
+    done = cli("run", "iris", "--steps=3", *quick_options, *folders, "-o", tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    assert outcomes(workbench.load("latest", tmp_path / "store")) == {"numpy_manual": "ok", "plain_numpy": "ok"}
+
+
 def test_folders_of_one_name_run_side_by_side(task_folder, tmp_path, quick):
     """Each with its own file: the one that computes something else is told from the other."""
     numpy = tmp_path / "numpy" / "frontends" / "numpy"

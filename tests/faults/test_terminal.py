@@ -67,7 +67,7 @@ def test_a_terminal_that_hangs_up_leaves_a_run_that_says_so(command, shell_envir
     there = gate("proof", 2)
     ours, theirs = pty.openpty()
     store = tmp_path / "store"
-    words = ["run", "linreg", "-f=numpy", "--steps=3", "--launches=2", "--rounds=1", "--content", str(content.root)]
+    words = ["run", "linreg", "-fnumpy", "--steps=3", "--launches=2", "--rounds=1", "--content", str(content.root)]
     environment = shell_environment | {"TMPDIR": str(tmp_path), "TERM": "xterm"}
     process = subprocess.Popen(
         [*command, *words, "--output", str(store)],

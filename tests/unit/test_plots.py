@@ -74,8 +74,7 @@ def fits(overhead=1e-5, slope=1e-11, names=("jax_jit",)):
 
 
 def loss(frame, *, title="A title to find", tolerance=1e-4):
-    prepared = charts.Losses.of(frame, COLORS)
-    return curves.figure(charts.loss(prepared), charts.deviation(prepared, tolerance), title=title)
+    return curves.figure(charts.loss(frame, COLORS), charts.deviation(frame, COLORS, tolerance), title=title)
 
 
 def sweep(points, fits):
@@ -406,7 +405,6 @@ def test_drawing_does_not_import_scipy():
     code = (
         "import sys, pandas as pd; from workbench.show import charts; from workbench.show.plots import curves; "
         "frame = pd.DataFrame({name: [2.0, 1.0] for name in ('a', 'b', 'reference')}); "
-        "losses = charts.Losses.of(frame, {}); "
-        "curves.figure(charts.loss(losses), charts.deviation(losses), title='t'); print('scipy' in sys.modules)"
+        "curves.figure(charts.loss(frame, {}), charts.deviation(frame, {}), title='t'); print('scipy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

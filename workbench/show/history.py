@@ -14,7 +14,6 @@ from workbench.errors import WorkbenchError
 from workbench.model import metric as metrics
 from workbench.model.metric import Metric
 from workbench.show import columns, renderers
-from workbench.show.charts import kinds
 from workbench.show.columns import Column, format_metric
 from workbench.show.renderers import escape_html
 from workbench.show.units import format_range, format_seconds
@@ -53,8 +52,7 @@ class History(Timeline):
         """Times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
 
-        drawn = [kinds.Series(series.label, [*map(_run_point, series.timed)]) for series in self.series]
-        return plots.history(drawn, title=self.title)
+        return plots.history(self.series, title=self.title)
 
     def save(self, path: str | Path) -> Path:
         """Draw it into a file.
@@ -117,15 +115,6 @@ def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     metrics = pd.DataFrame([point.get("metrics") for point in rows], index=frame.index)
     return (
         frame.assign(date=pd.to_datetime(frame.date, errors="coerce", utc=True)).drop(columns="metrics").join(metrics)
-    )
-
-
-def _run_point(point: Point) -> kinds.RunPoint:
-    """A timed run as a chart shows it."""
-    assert point.steady is not None, "a timed run has a time"
-    steady = point.steady
-    return kinds.RunPoint(
-        point.date, steady.seconds, steady.low, steady.high, point.level_s or steady.seconds, point.jump
     )
 
 

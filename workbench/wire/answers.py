@@ -121,3 +121,18 @@ class Observed:
 
 def _all_seconds(values: Sequence[float]) -> bool:
     return all(0 <= value < LONGEST_S for value in values)
+
+
+# The answer to each command of the protocol.
+ANSWERS: dict[str, type] = {
+    "make": Done,
+    "import": Imported,
+    "prove": Proven,
+    "prepare": Prepared,
+    "block": Block,
+    "use": Done,
+    "move": Done,
+    "canary": Canary,
+    "observe": Observed,
+    "finish": Done,
+}

@@ -4,8 +4,8 @@ The charts come from losses, rows and sizes; ``kinds`` has their types. Pure: no
 drawing.
 """
 
-from workbench.show.charts.curves import Losses, deviation, loss
+from workbench.show.charts.curves import deviation, loss
 from workbench.show.charts.lines import break_even, sweep
 from workbench.show.charts.rows import first, memory, metrics, phases, steady
 
-__all__ = ["Losses", "break_even", "deviation", "first", "loss", "memory", "metrics", "phases", "steady", "sweep"]
+__all__ = ["break_even", "deviation", "first", "loss", "memory", "metrics", "phases", "steady", "sweep"]

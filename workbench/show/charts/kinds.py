@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from workbench.show.charts.looks import Look
 from workbench.statistics.arrays import Floats
 
@@ -15,7 +13,7 @@ LOG_SPAN = 30.0  # from where a range is drawn on a log axis
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", "count", or "" for a plain number."""
+    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", "count", or "" for plain numbers."""
 
     title: str
     low: float
@@ -62,74 +60,58 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(Chart):
-    """Values over steps, a curve per contestant."""
+    """Values over steps, a curve per contestant; empty where none, nor the reference, has a value."""
 
     steps: Floats
     curves: Sequence[Curve]
     axis: Axis
+    empty: bool = False
     reference: Floats | None = None  # what all should be
     limit: float | None = None  # what none should exceed
     exact: float | None = None  # where values of 0 stand on the log axis, if there are any
     stretch: int = 1  # how many steps each value is the largest of
     digits: int = 6  # that mean something
 
-    @property
-    def empty(self) -> bool:
-        """Whether no contestant and not even the reference has a value."""
-        columns = [*(curve.values for curve in self.curves), *([] if self.reference is None else [self.reference])]
-        return all(bool(np.isnan(values).all()) for values in columns)
-
 
 @dataclass(frozen=True)
-class Dot:
-    """A contestant's value, its interval and its launches; without a value ``failure`` says why, if it failed."""
+class Entry:
+    """A contestant's row: the parts of its value, None where not measured; ``failure`` says why there are none.
 
-    id: str
-    look: Look
-    failure: str = ""
-    value: float | None = None
-    low: float = 0.0
-    high: float = 0.0
-    launches: Sequence[float] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dots(Chart):
-    """A row per contestant, with its value as a dot."""
-
-    heading: str  # of a panel beside others
-    axis: Axis
-    rows: Sequence[Dot]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A contestant's parts, None for what was not measured; ``failure`` says why nothing was, if it failed."""
+    A value of one part may have an interval, ``low`` to ``high``, and what each launch measured.
+    """
 
     id: str
     look: Look
     parts: Sequence[float | None]
     failure: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    launches: Sequence[float] = ()
 
     @property
-    def total(self) -> float:
-        """The sum of what was measured."""
+    def value(self) -> float | None:
+        """The whole; None where a part is missing."""
+        return None if None in self.parts else self.measured
+
+    @property
+    def measured(self) -> float:
+        """The sum of the parts that are there."""
         return sum(part for part in self.parts if part is not None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every part was measured."""
-        return None not in self.parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bars(Chart):
-    """A row per contestant, with its parts stacked, from the left; ``parts`` names them, ``words`` are of a value."""
+class Rows(Chart):
+    """A row per contestant: bars of parts, stacked from the left, or dots with their intervals.
+
+    ``parts`` names the parts, ``words`` says a value, ``heading`` stands above dots in a panel beside others.
+    """
 
     axis: Axis
-    parts: Sequence[str]
+    rows: Sequence[Entry]
+    parts: Sequence[str] = ("",)
     words: Callable[[float], str]
-    rows: Sequence[Bar]
+    dots: bool = False
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,26 +143,3 @@ class Lines(Chart):
     x: Axis
     y: Axis
     lines: Sequence[Line]
-
-
-@dataclass(frozen=True)
-class RunPoint:
-    """One run in a series: its steady time with its interval, the level of the runs around it, the jump that led to it.
-
-    Times in seconds; ``date`` as ISO 8601, empty where unknown; ``jump`` relative, None where there was none.
-    """
-
-    date: str
-    seconds: float
-    low: float
-    high: float
-    level: float
-    jump: float | None = None
-
-
-@dataclass(frozen=True)
-class Series:
-    """Comparable runs, oldest first, and the conditions that they share."""
-
-    label: str
-    points: Sequence[RunPoint] = field(default=())

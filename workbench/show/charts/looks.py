@@ -15,34 +15,20 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 @dataclass(frozen=True)
 class Look:
-    """A colour as #rrggbb, and which of the contestants of this colour it is, counted from 0."""
+    """A colour (#rrggbb), and shape of the marker and dash of the line, as Plotly names them."""
 
     color: str
-    mode: int = 0
-
-    @property
-    def shape(self) -> str:
-        """The marker, as Plotly names it."""
-        return SHAPES[self.mode % len(SHAPES)]
-
-    @property
-    def hollow(self) -> bool:
-        """Whether the marker is an outline: that of every second mode is."""
-        return self.mode % 2 == 1
-
-    @property
-    def dash(self) -> str:
-        """The line's dashes, as Plotly names them."""
-        return DASHES[self.mode % len(DASHES)]
+    shape: str
+    hollow: bool
+    dash: str
 
 
 def looks(colors: Mapping[str, str | None]) -> dict[str, Look]:
-    """The look of each contestant, from its framework's colour; modes are counted in the order of ids."""
-    seen = Counter[str]()
-    by_id: dict[str, Look] = {}
-    for identifier in sorted(colors):
-        named = colors[identifier]
-        color = to_hex(named if named is not None and is_color_like(named) else FALLBACK)
-        by_id[identifier] = Look(color, seen[color])
-        seen[color] += 1
-    return by_id
+    """The look of each contestant, by its framework's colour: of one colour, markers are filled and hollow in turn."""
+    modes, known = Counter[str](), {}
+    for name, given in sorted(colors.items()):
+        color = to_hex(given if given is not None and is_color_like(given) else FALLBACK)
+        mode = modes[color]
+        known[name] = Look(color, SHAPES[mode % len(SHAPES)], mode % 2 == 1, DASHES[mode % len(DASHES)])
+        modes[color] += 1
+    return known

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from workbench.model import metric
 from workbench.model.metric import Direction, Metric
@@ -12,8 +13,8 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import RunRecord
 from workbench.model.rows import Row
 from workbench.model.stage import TRAIN, Stage, stage_of
-from workbench.show.charts.kinds import LOG_SPAN, Axis, Bar, Bars, Dot, Dots, Table
-from workbench.show.charts.looks import Look, looks
+from workbench.show.charts.kinds import LOG_SPAN, Axis, Entry, Rows, Table
+from workbench.show.charts.looks import looks
 from workbench.show.columns import format_metric
 from workbench.show.units import format_bytes, format_interval, format_ratio, format_seconds, listed
 from workbench.statistics.launches import unit_time
@@ -24,57 +25,53 @@ def usable(number: float | None) -> bool:
     return number is not None and 1e-15 < number < 1e12
 
 
-def steady(rows: Sequence[Row], record: RunRecord) -> Dots:
+def steady(rows: Sequence[Row], record: RunRecord) -> Rows:
     """The steady time of a unit with its interval, and that of every launch; the fastest first.
 
     Args:
         rows: a run's rows of one stage.
         record: the run's.
     """
-    stage, known, ordered, disturbed = _stage(rows), _looks(rows), _fastest_first(rows), record.disturbed
+    stage, ordered, disturbed = _stage(rows), _fastest_first(rows), record.disturbed
     launches = {
         contestant.id: [unit_time(launch, stage.name, disturbed) for launch in contestant.measured(stage.name)]
         for contestant in record.contestants
     }
     dots = [
-        _dot(row, known[row.id], row.unit_s, row.unit_s_low, row.unit_s_high, launches.get(row.id, ()))
-        for row in ordered
+        dataclasses.replace(_with_interval(entry, row.unit_s_low, row.unit_s_high), launches=launches.get(row.id, ()))
+        for entry, row in zip(_entries(ordered, lambda row: [row.unit_s]), ordered, strict=True)
     ]
     kinds = listed(list(dict.fromkeys(str(row.interval) for row in ordered if row.timed)))
     cells = [
-        [dot.id, format_seconds(dot.value), format_interval(dot.low, dot.high), _each(dot.launches)]
+        [dot.id, format_seconds(dot.value), format_interval(dot.low, dot.high), ", ".join(map(format_seconds, dot.launches))]
         for dot in dots
         if dot.value is not None
-    ]
-    return Dots(
+    ]  # fmt: skip
+    return Rows(
         key="time" if stage == TRAIN else f"time_{stage.name}",
         title=f"Time per {stage.unit}",
         about=f"Each point is a launch; the larger symbol is their median, its bar the interval ({kinds}).",
         numbers=Table(f"Time per steady {stage.unit}", ["frontend", "median", "interval", "launches"], cells),
-        heading=f"Steady {stage.unit}, with its interval",
         axis=_dots_axis(f"time per steady {stage.unit}", dots),
         rows=dots,
+        words=format_seconds,
+        dots=True,
+        heading=f"Steady {stage.unit}, with its interval",
     )
 
 
-def first(rows: Sequence[Row]) -> Dots:
+def first(rows: Sequence[Row]) -> Rows:
     """The first unit of each contestant, in the order of :func:`steady`."""
-    title, known = f"First {_stage(rows).unit}", _looks(rows)
-    dots = [_dot(row, known[row.id], row.first_s) for row in _fastest_first(rows)]
-    about = "Tracing and compiling are included."
-    return Dots(key="first", title=title, about=about, heading=title, axis=_dots_axis(title, dots), rows=dots)
-
-
-def _each(times: Sequence[float]) -> str:
-    return ", ".join(map(format_seconds, times))
+    title = f"First {_stage(rows).unit}"
+    dots = [_with_interval(entry) for entry in _entries(_fastest_first(rows), lambda row: [row.first_s])]
+    axis = _dots_axis(title, dots)
+    return Rows(
+        key="first", title=title, about="", axis=axis, rows=dots, words=format_seconds, dots=True, heading=title
+    )
 
 
 def _stage(rows: Sequence[Row]) -> Stage:
     return stage_of(rows[0].stage) if rows else TRAIN
-
-
-def _looks(rows: Sequence[Row]) -> dict[str, Look]:
-    return looks({row.id: row.color for row in rows})
 
 
 def _fastest_first(rows: Sequence[Row]) -> list[Row]:
@@ -82,26 +79,25 @@ def _fastest_first(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.outcome is not Outcome.OK, row.relative or row.unit_s or math.inf))
 
 
-def _failure(row: Row) -> str:
-    return "" if row.outcome is Outcome.OK else ": ".join(filter(None, [row.outcome, row.reason]))
+def _entries(rows: Sequence[Row], parts: Callable[[Row], Sequence[float | None]]) -> list[Entry]:
+    """A row each; a contestant that failed shows nothing but why, and what cannot be a measured value is none."""
+    known, entries = looks({row.id: row.color for row in rows}), []
+    for row in rows:
+        ok = row.outcome is Outcome.OK
+        failure = "" if ok else ": ".join(filter(None, [row.outcome, row.reason]))
+        values = [part if ok and usable(part) else None for part in parts(row)]
+        entries.append(Entry(row.id, known[row.id], values, failure))
+    return entries
 
 
-def _dot(
-    row: Row,
-    look: Look,
-    value: float | None,
-    low: float | None = None,
-    high: float | None = None,
-    launches: Sequence[float] = (),
-) -> Dot:
-    if row.outcome is not Outcome.OK or value is None or not usable(value):
-        return Dot(row.id, look, _failure(row))
+def _with_interval(entry: Entry, low: float | None = None, high: float | None = None) -> Entry:
+    value = entry.value or 0.0
     if low is None or high is None or not low <= value <= high:
         low = high = value
-    return Dot(row.id, look, "", value, low, high, launches)
+    return dataclasses.replace(entry, low=low, high=high)
 
 
-def _dots_axis(title: str, dots: Sequence[Dot]) -> Axis:
+def _dots_axis(title: str, dots: Sequence[Entry]) -> Axis:
     timed = [(dot.value, dot.low, dot.high) for dot in dots if dot.value is not None]
     values, lows, highs = zip(*timed, strict=True) if timed else ((1.0,),) * 3
     if max(values) > LOG_SPAN * min(values):
@@ -110,89 +106,75 @@ def _dots_axis(title: str, dots: Sequence[Dot]) -> Axis:
     return Axis(title, 0.0, 1.04 * max(highs), "s")
 
 
-def phases(rows: Sequence[Row], steps: int) -> Bars:
+def phases(rows: Sequence[Row], steps: int) -> Rows:
     """The time to so many steps of training: import, set-up, the first step, and the others at the steady time."""
-    others, known = max(0, steps - 1), _looks(rows)
-    bars = [Bar(row.id, known[row.id], _phases(row, others), _failure(row)) for row in rows]
-    bars.sort(key=lambda bar: (bool(bar.failure), bar.total if bar.complete else math.inf))
-    whole = [bar for bar in bars if bar.complete]
-    winner = f" {whole[0].id} gets there first, after {format_seconds(whole[0].total)}." if whole else ""
+    others, bars = max(0, steps - 1), []
+    for entry in _entries(rows, lambda row: [row.import_s, row.setup_s, row.first_s, row.unit_s]):
+        *start, unit = entry.parts
+        bars.append(dataclasses.replace(entry, parts=[*start, None if unit is None else others * unit]))
+    bars.sort(key=lambda bar: (bool(bar.failure), math.inf if bar.value is None else bar.value))
+    whole = [bar for bar in bars if bar.value is not None]
     names = ["import", "set-up", "first step", f"{others:,} steady steps"]
-    cells = [[bar.id, *map(format_seconds, [*bar.parts, bar.total])] for bar in whole]
-    return Bars(
+    cells = [[bar.id, *map(format_seconds, [*bar.parts, bar.value])] for bar in whole]
+    about = (
+        f"From the start of a fresh process to step {others + 1:,}: import, set-up, the first step (with tracing and "
+        f"compiling) and {others:,} steady ones."
+    )
+    return Rows(
         key="phases",
         title="Phases",
-        about=f"From the start of a fresh process to step {others + 1:,}: import, set-up, the first step (with tracing "
-        f"and compiling) and {others:,} steady ones.{winner}",
+        about=f"{about} {whole[0].id} gets there first, after {format_seconds(whole[0].value)}." if whole else about,
         numbers=Table("Time by phase", ["frontend", *names, "total"], cells),
-        axis=Axis(f"time to step {others + 1:,}", 0.0, max((bar.total for bar in bars), default=0.0), "s"),
+        axis=Axis(f"time to step {others + 1:,}", 0.0, max((bar.measured for bar in bars), default=0.0), "s"),
+        rows=bars,
         parts=names,
         words=format_seconds,
-        rows=bars,
     )
 
 
-def _phases(row: Row, others: int) -> list[float | None]:
-    known = [
-        time if row.outcome is Outcome.OK and usable(time) else None
-        for time in (row.import_s, row.setup_s, row.first_s, row.unit_s)
-    ]
-    return [*known[:3], None if known[3] is None else others * known[3]]
-
-
-def memory(rows: Sequence[Row]) -> Bars | None:
+def memory(rows: Sequence[Row]) -> Rows | None:
     """Peak resident memory, and how much of it was there after the import; None where it was not measured."""
-    known = _looks(rows)
-    measured = sorted(
-        (row for row in rows if row.timed and usable(row.peak_bytes)), key=lambda row: row.peak_bytes or 0
-    )
-    if not measured:
+    timed = sorted((row for row in rows if row.timed and usable(row.peak_bytes)), key=lambda row: row.peak_bytes or 0)
+    if not timed:
         return None
     bars = []
-    for row in measured:
-        peak = row.peak_bytes or 0
-        imported = min(row.import_bytes or 0, peak)
-        bars.append(Bar(row.id, known[row.id], [imported, peak - imported]))
-    least, most = bars[0], bars[-1]
-    cells = [
-        [row.id, *map(format_bytes, (row.import_bytes, row.peak_bytes, row.peak_device_bytes))] for row in measured
-    ]
-    return Bars(
+    for entry, row in zip(_entries(timed, lambda row: [row.peak_bytes]), timed, strict=True):
+        imported = min(row.import_bytes or 0, entry.measured)
+        bars.append(dataclasses.replace(entry, parts=[imported, entry.measured - imported]))
+    (least, _), (most, peak) = ((bar.id, bar.measured) for bar in (bars[0], bars[-1]))
+    cells = [[row.id, *map(format_bytes, (row.import_bytes, row.peak_bytes, row.peak_device_bytes))] for row in timed]
+    return Rows(
         key="memory",
         title="Memory",
-        about=f"Peak resident memory of each process, from {format_bytes(least.total)} ({least.id}) to "
-        f"{format_bytes(most.total)} ({most.id}), {format_ratio(most.total / least.total)}.",
+        about=f"Peak resident memory of each process, from {format_bytes(bars[0].measured)} ({least}) to "
+        f"{format_bytes(peak)} ({most}), {format_ratio(peak / bars[0].measured)}.",
         numbers=Table("Memory", ["frontend", "after import", "peak", "peak on the device"], cells),
-        axis=Axis("peak resident memory", 0.0, most.total, "bytes"),
+        axis=Axis("peak resident memory", 0.0, peak, "bytes"),
+        rows=bars,
         parts=["after import", "training adds"],
         words=format_bytes,
-        rows=bars,
     )
 
 
-def metrics(rows: Sequence[Row]) -> list[Bars]:
+def metrics(rows: Sequence[Row]) -> list[Rows]:
     """A chart of each declared metric that any contestant has; the best first."""
     charts = (_metric(declared, rows) for declared in metric.METRICS)
     return [chart for chart in charts if chart.rows]
 
 
-def _metric(declared: Metric, rows: Sequence[Row]) -> Bars:
-    known = _looks(rows)
-    bars = [Bar(row.id, known[row.id], [row.metrics[declared.name]]) for row in rows if declared.name in row.metrics]
-    bars.sort(key=lambda bar: bar.total, reverse=declared.direction is Direction.HIGHER)
-    direction = "" if declared.direction is Direction.NEITHER else f"; {declared.direction}"
-    ends = [0.0, *(bar.total for bar in bars)]
-    return Bars(
-        key=f"metric_{declared.name}",
-        title=declared.heading,
-        about=f"{declared.meaning}{direction}.",
-        numbers=Table(
-            declared.heading,
-            ["frontend", declared.heading],
-            [[bar.id, format_metric(declared, bar.total)] for bar in bars],
-        ),
-        axis=Axis(declared.heading, min(ends), max(ends), declared.unit),
-        parts=[declared.heading],
-        words=functools.partial(format_metric, declared),
+def _metric(declared: Metric, rows: Sequence[Row]) -> Rows:
+    name, heading, words = declared.name, declared.heading, functools.partial(format_metric, declared)
+    colors = looks({row.id: row.color for row in rows})
+    bars = [Entry(row.id, colors[row.id], [row.metrics[name]]) for row in rows if name in row.metrics]
+    bars.sort(key=lambda bar: bar.measured, reverse=declared.direction is Direction.HIGHER)
+    ends = [0.0, *(bar.measured for bar in bars)]
+    return Rows(
+        key=f"metric_{name}",
+        title=heading,
+        about=declared.meaning + ("." if declared.direction is Direction.NEITHER else f"; {declared.direction}."),
+        numbers=Table(heading, ["frontend", heading], [[bar.id, words(bar.measured)] for bar in bars]),
+        axis=Axis(heading, min(ends), max(ends), declared.unit),
         rows=bars,
+        parts=[heading],
+        words=words,
     )

@@ -37,9 +37,9 @@ class RunPlots:
 
     def loss(self, title: str | None = None) -> Figure:
         """The loss over the steps, and how far each contestant is from the float64 reference."""
-        losses = charts.Losses.of(self.run.losses, self.run.colors)
-        deviation = charts.deviation(losses, self.run.record.tolerance)
-        return curves.figure(charts.loss(losses), deviation, title=title or self.run.title)
+        losses, colors = self.run.losses, self.run.colors
+        deviation = charts.deviation(losses, colors, self.run.record.tolerance)
+        return curves.figure(charts.loss(losses, colors), deviation, title=title or self.run.title)
 
     def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:
         """The steady unit of a stage with its interval, and the first unit; the fastest first."""

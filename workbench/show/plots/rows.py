@@ -8,16 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from workbench.show.charts.kinds import Bar, Bars, Dot, Dots
+from workbench.show.charts.kinds import Entry, Rows
 from workbench.show.plots import style
-from workbench.show.units import format_seconds
 
 ROW_IN = 0.27
 NOTE = 80  # characters of the reason beside a row
 SHARES = (0.28, 0.48, 0.70, 1.0)  # of a bar's colour, for its parts from the left
 
 
-def dots(panels: Sequence[Dots], *, title: str) -> Figure:
+def dots(panels: Sequence[Rows], *, title: str) -> Figure:
     """Panels side by side that have the same rows; why a contestant failed stands in the first."""
     rows = panels[0].rows
     with style.styled():
@@ -32,7 +31,7 @@ def dots(panels: Sequence[Dots], *, title: str) -> Figure:
     return figure
 
 
-def bars(chart: Bars, *, title: str) -> Figure:
+def bars(chart: Rows, *, title: str) -> Figure:
     """Stacked bars; a part without a number is left out of its bar, and the bar's label says so."""
     with style.styled():
         figure = style.sheet(title, ROW_IN * len(chart.rows) + 0.6)
@@ -50,7 +49,7 @@ def bars(chart: Bars, *, title: str) -> Figure:
     return figure
 
 
-def _name_rows(axes: Axes, rows: Sequence[Dot | Bar]) -> None:
+def _name_rows(axes: Axes, rows: Sequence[Entry]) -> None:
     """Names left of the axes; of a row that failed the reason, in grey, over all panels."""
     if not rows:
         style.empty(axes, "nothing was measured")
@@ -76,7 +75,7 @@ def _value(axes: Axes, right: float, index: int, text: str) -> None:
     axes.annotate(text, (right, index), (6, 0), textcoords="offset points", **style.SMALL)
 
 
-def _dots(axes: Axes, chart: Dots) -> None:
+def _dots(axes: Axes, chart: Rows) -> None:
     if all(dot.value is None for dot in chart.rows):
         axes.set_xticks([])
     else:
@@ -85,12 +84,12 @@ def _dots(axes: Axes, chart: Dots) -> None:
         if dot.value is not None:
             axes.hlines(index, dot.low, dot.high, color=dot.look.color, **style.INTERVAL)
             axes.plot([dot.value], [index], **style.marker(dot.look), linestyle="none", zorder=3, label=dot.id)
-            _value(axes, dot.high, index, format_seconds(dot.value))
+            _value(axes, dot.high, index, chart.words(dot.value))
         elif not dot.failure:
             _grey(axes, index, "not measured")
 
 
-def _bars(axes: Axes, chart: Bars) -> None:
+def _bars(axes: Axes, chart: Rows) -> None:
     rows, starts = range(len(chart.rows)), [0.0] * len(chart.rows)
     colors = [bar.look.color for bar in chart.rows]
     for part, share in enumerate(SHARES[-len(chart.parts) :]):
@@ -103,7 +102,7 @@ def _bars(axes: Axes, chart: Bars) -> None:
             _grey(axes, index, "not measured")
         elif not bar.failure:
             without = f" without {', '.join(missing)}" if missing else ""
-            _value(axes, bar.total, index, chart.words(bar.total) + without)
+            _value(axes, bar.measured, index, chart.words(bar.measured) + without)
     if chart.axis.high > 0:
         style.scale(axes, "x", chart.axis)
     else:

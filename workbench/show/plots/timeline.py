@@ -6,13 +6,16 @@ import datetime
 import itertools
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
-from workbench.show.charts.kinds import RunPoint, Series
 from workbench.show.plots import style
+
+if TYPE_CHECKING:
+    from workbench.comparison.history import Point, Series
 
 PANEL_IN = 1.9
 MOST = 6  # panels in one figure
@@ -30,19 +33,20 @@ def history(series: Sequence[Series], *, title: str) -> Figure:
         panels = figure.subplots(max(1, len(shown)), 1, squeeze=False)[:, 0]
         for axes, of_one in zip(panels, shown, strict=False):
             style.panel(axes, textwrap.fill(style.clean(of_one.label), LABEL))
-            _series(axes, of_one.points)
+            _series(axes, of_one.timed)
         if not shown:
             style.empty(panels[0], "no runs")
     return figure
 
 
-def _series(axes: Axes, points: Sequence[RunPoint]) -> None:
+def _series(axes: Axes, points: Sequence[Point]) -> None:
     if not points:
         style.empty(axes, "no run has a time")
         return
-    count, seconds = len(points), [point.seconds for point in points]
+    times, count = [point.steady for point in points if point.steady is not None], len(points)
+    seconds = [time.seconds for time in times]
     if count <= FEW:
-        lows, highs = [point.low for point in points], [point.high for point in points]
+        lows, highs = [time.low for time in times], [time.high for time in times]
         axes.vlines(range(count), lows, highs, color=DOT, **style.INTERVAL)
         axes.plot(range(count), seconds, "o", color=DOT, markersize=4, label="_steps")
     else:
@@ -51,16 +55,17 @@ def _series(axes: Axes, points: Sequence[RunPoint]) -> None:
     _levels(axes, points)
     axes.set_xlim(-0.5, count - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: _date(points, round(at))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: _day(points, round(at))))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
 
 
-def _levels(axes: Axes, points: Sequence[RunPoint]) -> None:
+def _levels(axes: Axes, points: Sequence[Point]) -> None:
     """The level from each jump to the next, and the jumps."""
     jumps = {index: point.jump for index, point in enumerate(points) if point.jump is not None}
     for start, end in itertools.pairwise([0, *jumps, len(points)]):
-        axes.hlines(points[start].level, start - 0.5, end - 0.5, color=LEVEL, linewidth=1.2, label="_level")
+        level = points[start].level_s or 0.0
+        axes.hlines(level, start - 0.5, end - 0.5, color=LEVEL, linewidth=1.2, label="_level")
     for index, jump in jumps.items():
         axes.axvline(index - 0.5, color=JUMP, linewidth=1.2, linestyle=(0, (4, 2)), label="_jump")
         where, box = axes.get_xaxis_transform(), {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.8}
@@ -68,10 +73,9 @@ def _levels(axes: Axes, points: Sequence[RunPoint]) -> None:
         axes.text(index - 0.5, 0.97, f"{jump:+.1%}", font, transform=where, bbox=box)
 
 
-def _date(points: Sequence[RunPoint], index: int) -> str:
+def _day(points: Sequence[Point], index: int) -> str:
     """The day of the run at a tick."""
-    date = points[index].date if 0 <= index < len(points) else ""
     try:
-        return f"{datetime.datetime.fromisoformat(date).astimezone(datetime.UTC):%Y-%m-%d}" if date else ""
-    except ValueError:
+        return datetime.datetime.fromisoformat(points[index].date).date().isoformat() if index >= 0 else ""
+    except (IndexError, ValueError):
         return ""

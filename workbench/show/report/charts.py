@@ -42,11 +42,12 @@ def of_run(run: Run) -> list[Chart]:
 def _curves(run: Run) -> list[Chart]:
     """The loss over the steps, and the deviation from the reference; damaged losses cost these two alone."""
     try:
-        losses = charts.Losses.of(run.losses, run.colors)
+        losses = run.losses
     except WorkbenchError as error:
-        return [Chart(key=key, title=title, about=f"Not drawn: {error}") for key, title in charts.curves.TITLES.items()]
-    deviation = charts.deviation(losses, run.record.tolerance, MOST_STEPS)
-    return [charts.loss(losses, MOST_STEPS), *filter(None, [deviation])]
+        titles = {"loss": "Loss", "deviation": "Deviation from the reference"}
+        return [Chart(key=key, title=title, about=f"Not drawn: {error}") for key, title in titles.items()]
+    deviation = charts.deviation(losses, run.colors, run.record.tolerance, MOST_STEPS)
+    return [charts.loss(losses, run.colors, MOST_STEPS), *filter(None, [deviation])]
 
 
 def fragment(chart: Chart, identifier: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import one_line
-from workbench.show.charts.kinds import Axis, Bars, Chart, Curves, Dot, Dots, Line, Lines, Mark
+from workbench.show.charts.kinds import Axis, Chart, Curves, Entry, Line, Lines, Mark, Rows
 from workbench.show.charts.looks import Look
 from workbench.show.units import format_interval, format_seconds
 from workbench.statistics.arrays import Floats
@@ -40,10 +40,8 @@ def figure(chart: Chart) -> Figure | None:
     """The chart as a figure; None where there is nothing to draw."""
     if isinstance(chart, Curves):
         return None if chart.empty else _curves(chart)
-    if isinstance(chart, Dots):
-        return _dots(chart)
-    if isinstance(chart, Bars):
-        return _bars(chart)
+    if isinstance(chart, Rows):
+        return _dots(chart) if chart.dots else _bars(chart)
     return _lines(chart) if isinstance(chart, Lines) else None
 
 
@@ -140,7 +138,7 @@ def _single(values: Floats) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _dots(chart: Dots) -> Figure:
+def _dots(chart: Rows) -> Figure:
     """The values with their intervals, and beneath each its launches."""
     rows = [dot for dot in chart.rows if dot.value is not None]
     traces = [trace for index, dot in enumerate(rows) for trace in (_median(dot, index), _launches(dot, index))]
@@ -148,7 +146,7 @@ def _dots(chart: Dots) -> Figure:
     return _figure(traces, _axis(chart.axis), yaxis, height, showlegend=False)
 
 
-def _median(dot: Dot, index: int) -> object:
+def _median(dot: Entry, index: int) -> object:
     from plotly.graph_objects import Scatter
 
     value = dot.value or 0.0
@@ -164,7 +162,7 @@ def _median(dot: Dot, index: int) -> object:
     )
 
 
-def _launches(dot: Dot, index: int) -> object:
+def _launches(dot: Entry, index: int) -> object:
     """The launches below the median's symbol, in three lines, so that equal ones do not hide each other."""
     from plotly.graph_objects import Scatter
 
@@ -179,11 +177,15 @@ def _launches(dot: Dot, index: int) -> object:
     )
 
 
-def _bars(chart: Bars) -> Figure:
+def _bars(chart: Rows) -> Figure:
     """Complete bars, of parts that differ by their pattern; the colour is the framework's, the legend's keys grey."""
     from plotly.graph_objects import Bar
 
-    rows, scale, traces = [bar for bar in chart.rows if bar.complete], MIB if chart.axis.unit == "bytes" else 1, []
+    rows, scale, traces = (
+        [bar for bar in chart.rows if bar.value is not None],
+        MIB if chart.axis.unit == "bytes" else 1,
+        [],
+    )
     for part, name in enumerate(chart.parts):
         shape = PATTERNS[part - len(chart.parts)]
         pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7}
