@@ -16,7 +16,7 @@ from workbench.model.option import keywords
 from workbench.model.request import REGRESS, GateRequest
 
 if TYPE_CHECKING:
-    from workbench.comparison import Gate
+    from workbench.api import Gate
 
 OPTION = "--workbench-base"
 
@@ -48,7 +48,7 @@ class Workbench:
             head: the commit that is judged; the working tree when None.
             **options: those of :func:`workbench.regress`.
         """
-        from workbench.comparison import regress
+        from workbench.api import regress
 
         where = {"content": self._content, "output": self._store, **options}
         return regress(self._base or base, head, [task], frontend, **where)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from workbench import testing
-from workbench.comparison import Gate, apart
+from workbench.comparison import apart
 from workbench.errors import WorkbenchError
 from workbench.model import metric
 from workbench.model.device import Device
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import gate as report
+from workbench.show.gate import Gate
 from workbench.statistics import ALPHA, Verdict, compare_apart
 from workbench.store.results import Run
 

@@ -13,7 +13,7 @@ import pytest
 
 from workbench import testing
 from workbench.comparison import judge
-from workbench.comparison.commits import ALONE, Gate, Ladder
+from workbench.comparison.commits import ALONE, Ladder
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.comparison.sides import MetricChange
 from workbench.model import metric
@@ -24,6 +24,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import Covariates, Round
 from workbench.session.stopping import Spent
 from workbench.show import gate as report
+from workbench.show.gate import Gate
 from workbench.statistics import ALPHA, LADDER, minimum_launches
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -136,7 +136,7 @@ def make_run(tmp_path, numpy_run):
 
 
 def test_a_slower_version_is_found_with_its_ratio(make_run):
-    base, head = upgrades.VersionsReport(make_run(1.1)).rows
+    base, head = show.VersionsReport(make_run(1.1)).rows
     assert (base.verdict, base.comparison) == (None, None)
     assert head.verdict == "slower"
     assert head.comparison.low < 1.1 < head.comparison.high
@@ -145,7 +145,7 @@ def test_a_slower_version_is_found_with_its_ratio(make_run):
 
 
 def test_every_stage_has_its_rows_and_its_unit(make_run):
-    report = upgrades.VersionsReport(make_run(1.1, stages=("train", "infer")))
+    report = show.VersionsReport(make_run(1.1, stages=("train", "infer")))
     assert [(row.stage, row.verdict) for row in report.rows] == [
         ("train", None),
         ("train", "slower"),
@@ -160,7 +160,7 @@ def test_every_stage_has_its_rows_and_its_unit(make_run):
 
 def test_metrics_stand_in_a_column_with_their_change_from_the_base(make_run, monkeypatch):
     monkeypatch.setattr(metric, "METRICS", (Metric("artefact", "artefact", "bytes", Direction.LOWER, "its size"),))
-    report = upgrades.VersionsReport(make_run(metrics=({"artefact": 2048.0}, {"artefact": 1024.0})))
+    report = show.VersionsReport(make_run(metrics=({"artefact": 2048.0}, {"artefact": 1024.0})))
     assert "2.0 KiB → 1.0 KiB (-50.0 %)" in report._repr_html_()
     assert report.table["artefact"].tolist() == [2048, 1024]
     assert report.as_json()["rows"][1]["artefact_change"] == -0.5
@@ -185,7 +185,7 @@ def test_numbers_that_did_not_move_are_exact_and_those_that_did_are_told(make_ru
 )
 def test_a_version_without_a_time_is_not_comparable_and_keeps_its_reason(make_run, change):
     run = make_run(**change, reason="cannot be installed: <no> matching")
-    report = upgrades.VersionsReport(run)
+    report = show.VersionsReport(run)
     head = report.rows[1]
     assert (head.verdict, head.comparison.ratio, head.steady) == ("not comparable", None, None)
     assert any("cannot be installed" in note for note in show.notes(report))
@@ -206,13 +206,13 @@ def test_other_packages_that_differ_are_named_and_the_compared_one_is_not(make_r
         "numpy_manual@2.2.6": {"numpy": "2.2.6", "scipy": "1.16.0", "pip": "1"},
         "numpy_manual@2.4.6": {"numpy": "2.4.6", "scipy": "1.17.1", "pip": "1"},
     }
-    report = upgrades.VersionsReport(make_run(), packages)
+    report = show.VersionsReport(make_run(), packages)
     assert report.also_differs == {"numpy_manual": {"scipy": ["1.16.0", "1.17.1"]}}
     assert any("scipy 1.16.0 / 1.17.1" in note for note in show.notes(report))
 
 
 def test_the_report_is_a_frame_a_page_and_json(make_run):
-    report = upgrades.VersionsReport(make_run())
+    report = show.VersionsReport(make_run())
     assert list(report.table["version"]) == ["numpy==2.2.6", "numpy==2.4.6"]
     assert report.table["ratio"].isna().tolist() == [True, False]
     assert json.loads(json.dumps(report.as_json(), allow_nan=False))["rows"][1]["verdict"] == "slower"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbench.comparison import judge
+from workbench.comparison.commits import GateResult
 from workbench.comparison.judge import BASE, HEAD, Finding, Judgement
 from workbench.comparison.sides import shared_stages
 from workbench.errors import WorkbenchError
@@ -19,10 +20,21 @@ from workbench.statistics.launches import unit_time
 
 if TYPE_CHECKING:
     from workbench.model.records import ContestantRecord, RunRecord, Settings
+    from workbench.model.request import Judging
     from workbench.store.results import Run
 
 OBSERVED = ("device", "threads", "matmul_precision", "flush_to_zero", "blas")
 """What must have been observed alike, by the name that a framework's ``observe`` gives it."""
+
+
+def judged(base: Run, head: Run, judging: Judging) -> GateResult:
+    """Compare two runs made at different times, as far as they can be compared.
+
+    Raises:
+        WorkbenchError: when the two are of different tasks.
+    """
+    found = rows(base, head, delta=judging.delta)
+    return GateResult(base.id, head.id, found, [head], judging.delta, judging.strict, apart=True)
 
 
 def rows(base: Run, head: Run, *, delta: float) -> list[Judgement]:

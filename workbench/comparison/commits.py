@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench import api
 from workbench.catalog import Catalog, Roots
 from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
@@ -30,29 +29,28 @@ from workbench.host import checkouts, machine, venvs
 from workbench.host.checkouts import WORKING_TREE, Checkout
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.option import keywords
 from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import Round, Settings
-from workbench.model.request import REGRESS, GateRequest
+from workbench.model.request import GateRequest, patterns_of
 from workbench.session import runner
 from workbench.session.problem import problem_hash
+from workbench.session.settings import settings_of
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
 from workbench.statistics.disturbance import flagged
 from workbench.statistics.launches import Places
+from workbench.store.results import store_of
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from workbench.store.results import Run
 
 ALONE = "alone"  # what a launch is made for that only proves: there is nothing to compare it with
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateResult:
     """What came of comparing two commits: a row per pair, and the runs that hold every launch.
 
     Attributes:
@@ -95,32 +93,6 @@ class Gate:
         if self.unknown or not self.rows:
             return EXIT_CONTESTANT if self.strict else EXIT_UNAVAILABLE
         return EXIT_OK
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The rows as a frame."""
-        from workbench.show import gate as report
-
-        return report.frame(self)
-
-    def as_json(self) -> dict[str, object]:
-        """All of it as plain values."""
-        from workbench.show import gate as report
-
-        return {
-            "base": self.base,
-            "head": self.head,
-            "delta": self.delta,
-            "exit_code": self.exit_code,
-            "rows": report.plain_rows(self),
-            "runs": [run.id for run in self.runs],
-            **self.facts,
-        }
-
-    def _repr_html_(self) -> str:
-        from workbench.show import gate as report
-
-        return report.html(self)
 
 
 class Ladder:
@@ -180,32 +152,6 @@ class TaskPlan:
     incomparable: str = ""  # why no pair of this task can be compared
 
 
-@keywords(GateRequest, REGRESS)
-def regress(
-    base: str,
-    head: str | None = None,
-    tasks: Sequence[str] = (),
-    frameworks: str | Sequence[str] = "all",
-    *,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Gate:
-    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
-
-    Args:
-        base: a branch, tag or hash: what is measured against.
-        head: the same for what is judged; None is the working tree as it lies there.
-        tasks: names; all that either side has when empty.
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        progress: who is told how it gets on.
-        **options: those of :class:`workbench.model.request.GateRequest`.
-
-    Raises:
-        WorkbenchError: for anything that was asked for wrongly.
-    """
-    return gated(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
-
-
 def gated(
     base: str,
     head: str | None,
@@ -213,14 +159,26 @@ def gated(
     frameworks: str | Sequence[str],
     request: GateRequest,
     progress: Progress | None = None,
-) -> Gate:
-    """What :func:`regress` does, for a request."""
-    chosen = api.patterns_of(frameworks)
+) -> GateResult:
+    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
+
+    Args:
+        base: a branch, tag or hash: what is measured against.
+        head: the same for what is judged; None is the working tree as it lies there.
+        tasks: names; all that either side has when empty.
+        frameworks: ids, families, globs or "all"; a text may hold several with commas.
+        request: how they are measured and judged.
+        progress: who is told how it gets on.
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly.
+    """
+    chosen = patterns_of(frameworks)
     with _sides(base, head, request.content) as (old, new):
         plans = [_planned(old, new, task, request.preset, chosen) for task in _tasks(old, new, tasks)]
         rows, runs = _Measuring(old, new, request, progress or Silence()).all(plans)
         facts = {"machine": machine.stable_key(machine.facts())}
-        return Gate(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
+        return GateResult(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
 
 
 @contextlib.contextmanager
@@ -352,7 +310,7 @@ class _Measuring:
     def _settings(self, side: Side, plan: TaskPlan) -> Settings:
         """What the ladder decides is no setting of a session."""
         asked = dataclasses.replace(self._request, preset=plan.preset, launches=LADDER[0], budget_s=None)
-        settings = api.settings_of(side.content, plan.task, asked)
+        settings = settings_of(side.content, plan.task, asked)
         return dataclasses.replace(settings, ratio_error=self._request.delta / 3)
 
     def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[Run]]:
@@ -419,7 +377,7 @@ class _Measuring:
 
     def _measured(self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder) -> Run:
         try:
-            store, if_busy = api.store_of(self._request.output), self._request.if_busy
+            store, if_busy = store_of(self._request.output), self._request.if_busy
             return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
         except runner.PlotFailedError as failure:
             return failure.run

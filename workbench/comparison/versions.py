@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench import api
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.checks import check_task
 from workbench.catalog.roots import package_root
@@ -21,22 +20,19 @@ from workbench.errors import WorkbenchError
 from workbench.host import venvs
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.option import keywords
 from workbench.model.outcomes import Outcome
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import ContestantRecord
-from workbench.model.request import VERSIONS, Request
+from workbench.model.request import Request, patterns_of
 from workbench.model.stage import TRAIN, in_order
 from workbench.session import runner, verify
+from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
 from workbench.statistics.launches import Places, Steady, steady
-from workbench.store.results import Run
+from workbench.store.results import Run, store_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import RenderableType
-
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven no test at 2 % exists
@@ -105,7 +101,7 @@ class VersionRow:
 
 
 @dataclass(frozen=True)
-class VersionsReport:
+class VersionsResult:
     """What a session of versions came to.
 
     Attributes:
@@ -122,62 +118,10 @@ class VersionsReport:
         with self.run.reading():
             return rows(self.run)
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The rows as a frame."""
-        from workbench.show import versions as report
-
-        return report.frame(self)
-
     @property
     def also_differs(self) -> dict[str, dict[str, list[str]]]:
         """By frontend, packages besides the compared one whose versions differ between the environments."""
         return also_differs(self.rows, self.environments)
-
-    def as_json(self) -> dict[str, object]:
-        """What `workbench versions --json` prints."""
-        from workbench.show import versions as report
-
-        plain = report.plain_rows(self)
-        return {"run": self.run.id, "title": self.run.title, "rows": plain, "also_differs": self.also_differs}
-
-    def terminal(self) -> list[RenderableType]:
-        """The table and what must be known beside it."""
-        from workbench.show import versions as report
-
-        return report.terminal(self)
-
-    def _repr_html_(self) -> str:
-        from workbench.show import versions as report
-
-        return report.html(self)
-
-
-@keywords(Request, VERSIONS)
-def versions(
-    requirements: str | Iterable[str],
-    task: str,
-    frameworks: str | Iterable[str] | None = None,
-    *,
-    progress: Progress | None = None,
-    environments: Path | None = None,
-    **options: Any,
-) -> VersionsReport:
-    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
-
-    Args:
-        requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
-        task: a task's name.
-        frameworks: frontends to measure; those that import the package when None.
-        progress: who is told how it gets on.
-        environments: the folder that keeps environments; in the user's cache when None.
-        **options: those of :class:`workbench.model.request.Request`.
-
-    Raises:
-        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
-        NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
-    """
-    return measured(requirements, task, frameworks, Request.of(VERSIONS, options), progress, environments)
 
 
 def measured(
@@ -187,24 +131,37 @@ def measured(
     request: Request,
     progress: Progress | None = None,
     environments: Path | None = None,
-) -> VersionsReport:
-    """What :func:`versions` does, for a request."""
+) -> VersionsResult:
+    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
+
+    Args:
+        requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
+        task: a task's name.
+        frameworks: frontends to measure; those that import the package when None.
+        request: how they are measured.
+        progress: who is told how it gets on.
+        environments: the folder that keeps environments; in the user's cache when None.
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
+        NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
+    """
     wanted = parse(requirements)
     content, listener = catalog(request.content), progress or Silence()
     check_task(content, task)
     if frameworks is None:
         chosen = frontends_of(content, wanted[0].distribution, task)
     else:
-        chosen = api.chosen_frontends(content, frameworks, task)
+        chosen = content.select(patterns_of(frameworks), task)
     if request.launches is None and request.budget_s is None and request.precision is None:
         request = dataclasses.replace(request, launches=LAUNCHES)
-    settings = dataclasses.replace(api.settings_of(content, task, request), ratio_error=RATIO_ERROR)
+    settings = dataclasses.replace(settings_of(content, task, request), ratio_error=RATIO_ERROR)
     contestants = contestants_of(content, chosen, wanted)
     with venvs.undisturbed(request.if_busy, listener):
         equipped = _equipped(contestants, task, content, listener, environments)
-    store = api.store_of(request.output)
+    store = store_of(request.output)
     run = runner.measure(content, contestants, settings, store, listener, if_busy=request.if_busy)
-    return VersionsReport(run, equipped)
+    return VersionsResult(run, equipped)
 
 
 def parse(requirements: str | Iterable[str]) -> list[Version]:

@@ -359,6 +359,11 @@ def _checked_format(folder: Path, written: object) -> int:
     return written
 
 
+def store_of(folder: str | Path | None) -> Path:
+    """The folder of runs that is meant; the default one when None."""
+    return Path(folder) if folder is not None else default_store()
+
+
 def default_store() -> Path:
     """Where runs go unless told otherwise: ./results."""
     return Path("results")
