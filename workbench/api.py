@@ -9,7 +9,7 @@ from workbench.catalog import catalog
 from workbench.catalog.checks import check_task
 from workbench.errors import WorkbenchError
 from workbench.host import machine, venvs
-from workbench.host.lock import CHOICES
+from workbench.host.locks import CHOICES
 from workbench.model.contestant import Settings
 from workbench.model.device import Device
 from workbench.model.progress import Progress

@@ -8,7 +8,6 @@ that want the same one build it once. uv builds where it is on the PATH, else ve
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -21,13 +20,13 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError, one_line
-from workbench.host import lock
+from workbench.host import locks
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -175,7 +174,7 @@ def build(spec: Spec, root: Path, say: Say) -> Environment:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / f"{spec.key}.lock", say):
+        with locks.exclusive(root / f"{spec.key}.lock", lambda: say("another session is building it: waiting")):
             if (found := _finished(root / spec.key)) is not None:
                 return found
             for left in [root / spec.key, *root.glob(f"{BUILDING}{spec.key}-*")]:  # of a build that was killed
@@ -295,21 +294,6 @@ def _finished(folder: Path) -> Environment | None:
         return None
 
 
-@contextlib.contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
-    """Hold an environment's lock; the kernel's, so it ends with its holder."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another session is building it: waiting")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def needs_own(frontend: Frontend) -> bool:
     """Whether a frontend names requirements of its own and cannot be imported here."""
     return bool(frontend.requirements) and any(importlib.util.find_spec(name) is None for name in frontend.packages)
@@ -348,7 +332,7 @@ def settle(
 
 def undisturbed(if_busy: str, progress: Progress | None) -> contextlib.AbstractContextManager[None]:
     """Hold the host's lock: building takes all CPUs, and would disturb who measures."""
-    return lock.measuring(if_busy, lambda text: (progress or Silence()).phase("lock", text))
+    return locks.measuring(if_busy, lambda text: (progress or Silence()).phase("lock", text))
 
 
 def equip(

@@ -20,7 +20,7 @@ from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import WorkbenchError
-from workbench.host import lock, machine
+from workbench.host import files, locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant, Settings
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -199,7 +199,7 @@ def finish(folder: Path, events: Sequence[Mapping[str, Any]]) -> Run:
 @contextlib.contextmanager
 def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
     """Hold the host's lock, and end what a killed session has left running."""
-    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
+    with locks.measuring(if_busy, lambda text: progress.phase("lock", text)):
         end_orphans()
         yield
 
@@ -344,15 +344,15 @@ def derive(folder: Path) -> None:
     for record in found:
         place = folder / "contestants" / record["frontend"]
         place.mkdir(parents=True, exist_ok=True)
-        results.write_json(place / "samples.json", record)
-    results.write_json(folder / "run.json", {**info, "contestants": [record["frontend"] for record in found]})
+        files.write_json(place / "samples.json", record)
+    files.write_json(folder / "run.json", {**info, "contestants": [record["frontend"] for record in found]})
     made = Run(folder, info, found)
-    results.write_json(folder / "summary.json", {**made.summary(), "run": folder.name.removeprefix(PARTIAL)})
-    results.write_text(folder / "losses.csv", made.losses.to_csv())
-    results.write_text(folder / "summary.csv", made.table.drop(columns=["versions", "color"]).to_csv(index=False))
-    results.write_text(folder / "summary.md", tables.markdown(made))
+    files.write_json(folder / "summary.json", {**made.summary(), "run": folder.name.removeprefix(PARTIAL)})
+    files.write_text(folder / "losses.csv", made.losses.to_csv())
+    files.write_text(folder / "summary.csv", made.table.drop(columns=["versions", "color"]).to_csv(index=False))
+    files.write_text(folder / "summary.md", tables.markdown(made))
     if not made.sweep.empty:
-        results.write_text(folder / "sweep.csv", made.sweep.to_csv(index=False))
+        files.write_text(folder / "sweep.csv", made.sweep.to_csv(index=False))
 
 
 def _drawn(finished: Run) -> Run:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.host import files
 from workbench.show import listing, summary
 from workbench.store import eventlog, results
 from workbench.store.records import scrubbed
@@ -85,7 +86,7 @@ def _entries(store: Path) -> tuple[dict[str, Any], list[str]]:
     if entries != known:
         text = json.dumps({"format": FORMAT, "runs": entries}, allow_nan=False, ensure_ascii=False)
         with contextlib.suppress(OSError):  # a store that can only be read is still a store
-            results.write_text(store / NAME, text)
+            files.write_text(store / NAME, text)
     return entries, damaged
 
 
