@@ -24,6 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError, one_line
 from workbench.host import locks
@@ -39,7 +42,6 @@ BUILDING = ".building-"
 NEEDED = ("numpy", "threadpoolctl")  # by a worker and its frontends, whatever the framework
 CLEAN = {"PYTHONPATH": ""}  # what the user has put there belongs to our own interpreter
 KEPT_LINES = 2000
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOR_OTHERS = (
     "CONDA_PREFIX",
     "PIP_CONSTRAINT",
@@ -113,12 +115,14 @@ def name_of(requirement: str) -> str:
     """The normalised name of the distribution that a requirement is about.
 
     Raises:
-        WorkbenchError: when it begins with no name.
+        WorkbenchError: when it is not a requirement.
     """
-    match = _NAME.match(requirement.strip())
-    if match is None:
-        raise WorkbenchError(f"{requirement!r} is no requirement: write NAME==VERSION, such as numpy==2.4.6")
-    return re.sub(r"[-_.]+", "-", match[0]).lower()
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        raise WorkbenchError(
+            f"{requirement!r} is not a requirement: write NAME==VERSION, such as numpy==2.4.6, or NAME @ URL"
+        ) from None
 
 
 def tested_versions() -> tuple[str, ...]:
@@ -278,7 +282,7 @@ def _installed(folder: Path) -> dict[str, str]:
     from importlib.metadata import distributions
 
     places = [str(path) for path in folder.glob("lib/python*/site-packages")]
-    found = {name_of(entry.name): entry.version for entry in distributions(path=places)}
+    found = {canonicalize_name(entry.name): entry.version for entry in distributions(path=places)}
     return dict(sorted(found.items()))
 
 
