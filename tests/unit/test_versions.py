@@ -38,6 +38,9 @@ def test_versions_of_one_package_are_read_from_a_text_or_a_list():
         ("", "two or more different versions"),
         ("numpy==2.2,jax==0.9", "not of numpy and jax"),
         ("--index-url=x,numpy==2.2", "names no version"),
+        ("numpy===2.2,numpy==2.4", "'numpy===2.2' names no version"),
+        ("numpy==2.2; python_version>'3',numpy==2.4", "names no version"),
+        ("numpy @ https://example.org/numpy.whl,numpy==2.4", "names no version"),
     ],
 )
 def test_what_names_no_two_versions_is_one_sentence(text, said):

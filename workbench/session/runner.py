@@ -20,7 +20,7 @@ from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import WorkbenchError
-from workbench.host import lock, machine
+from workbench.host import files, locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -34,6 +34,7 @@ from workbench.session.stopping import Plan
 from workbench.session.workers import PROBLEM, REFERENCE_PROOF
 from workbench.show import tables
 from workbench.store import records, results
+from workbench.store.codec import text_of
 from workbench.store.eventlog import EventLog
 from workbench.store.results import PARTIAL, Run
 from workbench.wire import exchange
@@ -208,7 +209,7 @@ def finish(folder: Path, events: Sequence[Event]) -> Run:
 @contextlib.contextmanager
 def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
     """Hold the host's lock, and end what a killed session has left running."""
-    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
+    with locks.measuring(if_busy, lambda text: progress.phase("lock", text)):
         end_orphans()
         yield
 
@@ -349,16 +350,16 @@ def derive(folder: Path) -> None:
     for contestant in run.contestants:
         own = folder / "contestants" / contestant.id
         own.mkdir(parents=True, exist_ok=True)
-        results.write_json(own / "samples.json", contestant)
-    results.write_json(folder / "run.json", records.facts_of(run.record))
-    results.write_json(folder / "summary.json", run.summary())
-    results.write_text(folder / "losses.csv", run.losses.to_csv())
+        files.write_text(own / "samples.json", text_of(contestant))
+    files.write_text(folder / "run.json", text_of(records.facts_of(run.record)))
+    files.write_text(folder / "summary.json", text_of(run.summary()))
+    files.write_text(folder / "losses.csv", run.losses.to_csv())
     for stage in run.stages:
         name = "summary.csv" if stage is TRAIN else f"summary_{stage.name}.csv"
-        results.write_text(folder / name, tables.csv(run, stage.name))
-    results.write_text(folder / "summary.md", tables.markdown(run))
+        files.write_text(folder / name, tables.csv(run, stage.name))
+    files.write_text(folder / "summary.md", tables.markdown(run))
     if not run.sweep.empty:
-        results.write_text(folder / "sweep.csv", run.sweep.to_csv(index=False))
+        files.write_text(folder / "sweep.csv", run.sweep.to_csv(index=False))
 
 
 def _drawn(finished: Run) -> Run:

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
+from workbench.host import files
 from workbench.model.contestant import check_id
 from workbench.model.proof import Trained
 from workbench.model.stage import TRAIN, in_order
 from workbench.store import eventlog, records, upgrade
-from workbench.store.codec import DamageError, Json, parsed, text_of
+from workbench.store.codec import DamageError, Json, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,32 +205,8 @@ def complete(folder: Path) -> Path:
     """Give a run in progress its final name."""
     final = folder.with_name(folder.name.removeprefix(PARTIAL))
     folder.rename(final)
-    eventlog.sync_folder(final.parent)
+    files.flush(final.parent)
     return final
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON; readers meet all of it or what was there before."""
-    write_text(path, text_of(value))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text under a temporary name of its own, flushed to disk, then renamed.
-
-    Raises:
-        OSError: when the disk is full or gone; nothing has changed then.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 def load(path: str | Path, store: Path | None = None) -> Run:

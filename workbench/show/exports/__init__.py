@@ -65,7 +65,7 @@ def export(run: Run, format: str, path: str | Path | None = None, *, force: bool
     """
     chosen = format_of(format)
     target = Path(path) if path is not None else Path(_name(run, format) + chosen.suffix)
-    writing = files.folder if chosen.folder else files.file
+    writing = files.new_folder if chosen.folder else files.new_file
     with writing(target, force=force) as temporary, run.reading():
         chosen.write(run, temporary)
     return target

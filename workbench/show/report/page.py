@@ -117,7 +117,7 @@ def write_report(
     from workbench.host import files
 
     target = Path(path)
-    with files.file(target, force=force) as temporary:
+    with files.new_file(target, force=force) as temporary:
         temporary.write_text(html(runs, content), encoding="utf-8", errors="backslashreplace")
     return target
 

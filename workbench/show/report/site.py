@@ -65,7 +65,7 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
         raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
     found = content if isinstance(content, Catalog) else catalog(content)
     runs = latest(readable(Path(store)))
-    with files.folder(Path(folder), force=force) as temporary:
+    with files.new_folder(Path(folder), force=force) as temporary:
         for name, text in pages(found, runs).items():
             file = temporary / name
             file.parent.mkdir(exist_ok=True)
