@@ -24,7 +24,7 @@ from workbench.model.stage import TRAIN
 from workbench.show import exports
 from workbench.show.exports import frames, tensorboard
 from workbench.show.renderers import LATEX, escape_latex
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 EVIL = r"=HYPERLINK(1) \input{/etc/passwd} 50 % $x_1$ <script> --force | `id`"
 

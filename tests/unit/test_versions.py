@@ -19,7 +19,7 @@ from workbench.model import metric
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import versions as show
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 
 def test_versions_of_one_package_are_read_from_a_text_or_a_list():

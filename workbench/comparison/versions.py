@@ -31,7 +31,7 @@ from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
 from workbench.statistics.launches import Places, Steady, steady
-from workbench.store.results import Run, store_of
+from workbench.store.results import StoredRun, store_of
 
 if TYPE_CHECKING:
     from workbench.contract import Array
@@ -109,7 +109,7 @@ class VersionsResult:
         environments: by contestant, the versions of all packages in its environment.
     """
 
-    run: Run
+    run: StoredRun
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -275,7 +275,7 @@ def _distribution(package: str) -> str:
     return packages_distributions().get(package, [package])[0]
 
 
-def rows(run: Run) -> list[VersionRow]:
+def rows(run: StoredRun) -> list[VersionRow]:
     """A row per stage, frontend and version; the first version of each frontend is the base of its others."""
     groups = by_group(run.contestants)
     bases = {group: next(iter(sides.values())) for group, sides in groups.items()}
@@ -287,7 +287,7 @@ def rows(run: Run) -> list[VersionRow]:
     ]
 
 
-def _row(run: Run, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
+def _row(run: StoredRun, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
     disturbed, launches, first = run.record.disturbed, head.measured(stage), head is base
     return VersionRow(
         frontend=head.frontend,
@@ -315,7 +315,7 @@ def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, distur
     return compare(base_s if old else None, head_s if new else None, names=Names(base.id, head.id))
 
 
-def drift_between(run: Run, base: ContestantRecord, head: ContestantRecord) -> Drift:
+def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord) -> Drift:
     """How far a contestant's losses and result are from the base's."""
     if base is head or base.proof is None or head.proof is None:
         return Drift()
