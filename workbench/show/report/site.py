@@ -96,7 +96,7 @@ def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
 def pages(content: Catalog, runs: Sequence[StoredRun]) -> dict[str, str]:
     """Every file of the site by its path below the site's folder."""
     made = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
-    made["index.html"] = _index(content, runs)
+    made |= {"index.html": _index(content, runs)}
     for task in content.tasks.values():
         made[f"tasks/{task.name}.html"] = _task(content, task, [run for run in runs if _of(run) == task.name])
     for frontend in content.frontends.values():
