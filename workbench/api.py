@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,22 +20,25 @@ from workbench.model.option import keywords
 from workbench.model.progress import Progress
 from workbench.model.request import COMPARE, REGRESS, RUN, VERSIONS, GateRequest, Judging, Request, patterns_of
 from workbench.session import runner
-from workbench.session.runner import NotWrittenError, PlotFailedError, measure
 from workbench.session.session import contestants_of
 from workbench.session.settings import settings_of
 from workbench.show import snippets
+from workbench.show.folder import PlotFailedError, publish
 from workbench.show.gate import Gate
 from workbench.show.history import History
+from workbench.show.run import Run
 from workbench.show.versions import VersionsReport
 from workbench.store import results
-from workbench.store.results import Run
+from workbench.store.results import NotWrittenError, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from _typeshed import DataclassInstance
 
-    from workbench.catalog import Roots
+    from workbench.catalog import Catalog, Roots
+    from workbench.model.contestant import Contestant
+    from workbench.model.records import Settings
 
 __all__ = [
     "Gate",
@@ -45,6 +51,7 @@ __all__ = [
     "history",
     "load",
     "measure",
+    "publish",
     "rebuild",
     "regress",
     "results_of",
@@ -85,7 +92,36 @@ def measured(task: str, frameworks: str | Iterable[str], request: Request, progr
     settings = settings_of(content, task, request)
     contestants = contestants_of(content, chosen)
     venvs.settle(contestants, build=request.build_environments, progress=progress, if_busy=request.if_busy)
-    return measure(content, contestants, settings, results.store_of(request.output), progress, if_busy=request.if_busy)
+    store = results.store_of(request.output)
+    return measure(content, contestants, settings, store, progress, if_busy=request.if_busy)
+
+
+def measure(
+    content: Catalog,
+    contestants: Sequence[Contestant],
+    settings: Settings,
+    store: Path,
+    progress: Progress | None = None,
+    *,
+    if_busy: str = "wait",
+) -> Run:
+    """Measure any contestants in one session and write a run folder; see :func:`workbench.session.runner.measure`.
+
+    Raises:
+        WorkbenchError, NotWrittenError: as there.
+        PlotFailedError: when all is measured and written but for a plot.
+    """
+    with _shown_all_the_same():
+        return publish(runner.measure(content, contestants, settings, store, progress, if_busy=if_busy))
+
+
+@contextlib.contextmanager
+def _shown_all_the_same() -> Iterator[None]:
+    """What could not be written can be looked at like any other run."""
+    try:
+        yield
+    except NotWrittenError as error:
+        raise NotWrittenError(Run.of(error.run), str(error)) from error.__cause__
 
 
 @keywords(GateRequest, REGRESS)
@@ -123,7 +159,17 @@ def gated(
     progress: Progress | None = None,
 ) -> Gate:
     """What :func:`regress` does, for a request."""
-    return _shown(Gate, commits.gated(base, head, tasks, frameworks, request, progress))
+    with _shown_all_the_same():
+        gate = _shown(Gate, commits.gated(base, head, tasks, frameworks, request, progress))
+        return dataclasses.replace(gate, runs=[_published(run) for run in gate.runs])
+
+
+def _published(run: StoredRun) -> Run:
+    """A run with its tables and, as far as they can be drawn, its pictures in its folder."""
+    try:
+        return publish(run)
+    except PlotFailedError as failure:
+        return failure.run
 
 
 @keywords(Judging, COMPARE)
@@ -172,7 +218,21 @@ def versions(
         NotWrittenError, PlotFailedError: as in :func:`run`.
     """
     request = Request.of(VERSIONS, options)
-    return _shown(VersionsReport, upgrades.measured(requirements, task, frameworks, request, progress, environments))
+    return upgraded(requirements, task, frameworks, request, progress, environments)
+
+
+def upgraded(
+    requirements: str | Iterable[str],
+    task: str,
+    frameworks: str | Iterable[str] | None,
+    request: Request,
+    progress: Progress | None = None,
+    environments: Path | None = None,
+) -> VersionsReport:
+    """What :func:`versions` does, for a request."""
+    with _shown_all_the_same():
+        result = upgrades.measured(requirements, task, frameworks, request, progress, environments)
+        return dataclasses.replace(_shown(VersionsReport, result), run=publish(result.run))
 
 
 def history(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> History:
@@ -204,17 +264,19 @@ def resume(
     if_busy: str = "wait",
 ) -> Run:
     """Measure what an interrupted run had not finished, and only that; see :func:`workbench.session.runner.resume`."""
-    return runner.resume(path, results.store_of(store), catalog(content), progress, if_busy=if_busy)
+    with _shown_all_the_same():
+        return publish(runner.resume(path, results.store_of(store), catalog(content), progress, if_busy=if_busy))
 
 
 def rebuild(path: str | Path, store: str | Path | None = None) -> Run:
     """Make a run's summaries, tables and plots once more from its log."""
-    return runner.rebuild(path, results.store_of(store))
+    with _shown_all_the_same():
+        return publish(runner.rebuild(path, results.store_of(store)))
 
 
 def load(path: str | Path, store: str | Path | None = None) -> Run:
     """A run by its folder, or by its id (or the beginning of one, or "latest") in a store, ./results by default."""
-    return results.load(path, results.store_of(store))
+    return Run.of(results.load(path, results.store_of(store)))
 
 
 def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: Roots = None) -> snippets.Snippets:
@@ -237,7 +299,7 @@ def results_of(store: str | Path | None = None) -> list[Run]:
     found = []
     for folder in results.folders(results.store_of(store)):
         try:
-            found.append(results.load(folder))
+            found.append(Run.of(results.load(folder)))
         except WorkbenchError:
             continue
     return found

@@ -126,6 +126,13 @@ def rule_only_launcher_and_machine_start_processes(name: str, source: str) -> se
     return set() if name in ("session.launcher", "host.machine", "host.noise", "host.venvs", "host.checkouts") else used
 
 
+def rule_one_room_for_file_locks_and_atomic_files(name: str, source: str) -> set[str]:
+    """Locks in host.locks; files that are flushed to disk in host.files, but for the log's every event."""
+    homes = {"fcntl": {"host.locks"}, "fsync": {"host.files", "store.eventlog"}}
+    attributes = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    return {used for used in (tops(Imports(source).found) | attributes) & set(homes) if name not in homes[used]}
+
+
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
 
 PLANTED = {
@@ -137,6 +144,7 @@ PLANTED = {
     "rule_pure_modules_are_pure": ("statistics.ranks", "def f():\n    import subprocess\n"),
     "rule_the_contract_stands_alone": ("contract", "from workbench.wire import exchange\n"),
     "rule_the_worker_stays_apart_from_its_parent": ("wire.worker", "from workbench.session import session\n"),
+    "rule_one_room_for_file_locks_and_atomic_files": ("store.results", "import os\n\nos.fsync(3)\n"),
     "rule_only_launcher_and_machine_start_processes": ("store.results", "from subprocess import run\n"),
 }
 

@@ -16,7 +16,7 @@ from workbench.model.outcomes import Outcome
 from workbench.show import report, sidebyside
 from workbench.show.report import charts, drawing, facts
 from workbench.show.report.verdict import caveats, verdict
-from workbench.store.results import Run
+from workbench.show.run import Run
 from workbench.testing import contestant, launch, run
 
 HOSTILE = "</script><script>alert(1)</script> {{ 7*7 }} {% raw %} <b>bold</b> \x1b[31m"

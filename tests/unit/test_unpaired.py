@@ -19,8 +19,8 @@ from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import gate as report
 from workbench.show.gate import Gate
+from workbench.show.run import Run
 from workbench.statistics import ALPHA, Verdict, compare_unpaired
-from workbench.store.results import Run
 
 # Statistics
 

@@ -19,7 +19,7 @@ from workbench.model import metric
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import versions as show
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 
 def test_versions_of_one_package_are_read_from_a_text_or_a_list():
@@ -38,6 +38,9 @@ def test_versions_of_one_package_are_read_from_a_text_or_a_list():
         ("", "two or more different versions"),
         ("numpy==2.2,jax==0.9", "not of numpy and jax"),
         ("--index-url=x,numpy==2.2", "names no version"),
+        ("numpy===2.2,numpy==2.4", "'numpy===2.2' names no version"),
+        ("numpy==2.2; python_version>'3',numpy==2.4", "names no version"),
+        ("numpy @ https://example.org/numpy.whl,numpy==2.4", "names no version"),
     ],
 )
 def test_what_names_no_two_versions_is_one_sentence(text, said):

@@ -132,7 +132,7 @@ def write(file: Path, text: str) -> None:
     Raises:
         WorkbenchError: when it cannot be written.
     """
-    from workbench.store.results import write_text
+    from workbench.host.files import write_text
 
     try:
         write_text(file, text)

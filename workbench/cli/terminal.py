@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.store.results import Run
+    from workbench.show.run import Run
 
 
 class InterruptedEarlyError(Exception):

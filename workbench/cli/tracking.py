@@ -51,7 +51,7 @@ def versions(
     def measure() -> api.Run:
         found = upgrades.measured(requirements, task, frameworks, request, progress)
         installed.update(found.environments)
-        return found.run
+        return api.publish(found.run)
 
     with progress_for(patient_console()) as progress, ending_signals():
         finished, complaint, code = outcome_of(measure)

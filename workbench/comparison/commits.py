@@ -44,7 +44,7 @@ from workbench.store.results import store_of
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 ALONE = "alone"  # what a launch is made for that only proves: there is nothing to compare it with
 
@@ -67,7 +67,7 @@ class GateResult:
     base: str
     head: str
     rows: Sequence[Judgement]
-    runs: Sequence[Run]
+    runs: Sequence[StoredRun]
     delta: float
     strict: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -313,12 +313,12 @@ class _Measuring:
         settings = settings_of(side.content, plan.task, asked)
         return dataclasses.replace(settings, ratio_error=self._request.delta / 3)
 
-    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[Run]]:
+    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[StoredRun]]:
         """The rows and runs of all tasks, the rows corrected over all pairs."""
         checked = [self._comparable(plan) for plan in plans]
         pairs = sum(len(plan.both) for plan in checked if not plan.incomparable)
         rows: list[Judgement] = []
-        runs: list[Run] = []
+        runs: list[StoredRun] = []
         budget_s, started = self._request.budget_s, time.monotonic()
         for index, plan in enumerate(checked):
             left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - index)
@@ -350,7 +350,7 @@ class _Measuring:
             return dataclasses.replace(plan, incomparable="the task's problem is not the same on both sides")
         return plan
 
-    def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], Run | None]:
+    def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], StoredRun | None]:
         gone = [Judgement(plan.task, name, Finding.REMOVED, "only the base has it") for name in plan.removed]
         if reason := self._new.unmeasurable:
             left = [Judgement(plan.task, name, Finding.NOT_COMPARABLE, reason) for name in [*plan.both, *plan.new]]
@@ -375,12 +375,11 @@ class _Measuring:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 
-    def _measured(self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder) -> Run:
-        try:
-            store, if_busy = store_of(self._request.output), self._request.if_busy
-            return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
-        except runner.PlotFailedError as failure:
-            return failure.run
+    def _measured(
+        self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder
+    ) -> StoredRun:
+        store, if_busy = store_of(self._request.output), self._request.if_busy
+        return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
 
     def _equip(self, contestants: Sequence[Contestant]) -> None:
         """Give those that need it an environment of their own, or say that they would need one."""
@@ -400,13 +399,13 @@ class _Measuring:
             source=origin.checkout.title,
         )
 
-    def _judged(self, plan: TaskPlan, run: Run, pairs: int) -> list[Judgement]:
+    def _judged(self, plan: TaskPlan, run: StoredRun, pairs: int) -> list[Judgement]:
         rows: list[Judgement] = []
         for name, sides in by_group(run.contestants).items():
             rows += judge.judge(plan.task, name, sides, run.record.disturbed, delta=self._request.delta, pairs=pairs)
         return [self._final(plan, row, run) for row in rows]
 
-    def _final(self, plan: TaskPlan, row: Judgement, run: Run) -> Judgement:
+    def _final(self, plan: TaskPlan, row: Judgement, run: StoredRun) -> Judgement:
         """The row with its run; a pair that both sides have is not new where it could not be compared."""
         if row.finding is Finding.NEW and row.frontend in plan.both:
             row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)

@@ -21,13 +21,13 @@ from workbench.statistics.launches import unit_time
 if TYPE_CHECKING:
     from workbench.model.records import ContestantRecord, RunRecord, Settings
     from workbench.model.request import Judging
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 OBSERVED = ("device", "threads", "matmul_precision", "flush_to_zero", "blas")
 """What must have been observed alike, by the name that a framework's ``observe`` gives it."""
 
 
-def judged(base: Run, head: Run, judging: Judging) -> GateResult:
+def judged(base: StoredRun, head: StoredRun, judging: Judging) -> GateResult:
     """Compare two runs made at different times, as far as they can be compared.
 
     Raises:
@@ -37,7 +37,7 @@ def judged(base: Run, head: Run, judging: Judging) -> GateResult:
     return GateResult(base.id, head.id, compared, [head], judging.delta, judging.strict, unpaired=True)
 
 
-def rows(base: Run, head: Run, *, delta: float) -> list[Judgement]:
+def rows(base: StoredRun, head: StoredRun, *, delta: float) -> list[Judgement]:
     """A row per contestant and stage that either run has.
 
     Raises:
@@ -92,7 +92,9 @@ def _conditions(settings: Settings) -> dict[str, str]:
     }
 
 
-def _rows(name: str, sides: Mapping[str, ContestantRecord], base: Run, head: Run, delta: float) -> list[Judgement]:
+def _rows(
+    name: str, sides: Mapping[str, ContestantRecord], base: StoredRun, head: StoredRun, delta: float
+) -> list[Judgement]:
     """The rows of one contestant, one per stage that was compared."""
     task = head.record.settings.task
     before, after = sides.get(BASE), sides.get(HEAD)
@@ -115,7 +117,7 @@ def _rows(name: str, sides: Mapping[str, ContestantRecord], base: Run, head: Run
     return compared
 
 
-def _times(run: Run, contestant: ContestantRecord, stage: str) -> list[float]:
+def _times(run: StoredRun, contestant: ContestantRecord, stage: str) -> list[float]:
     """Seconds per unit of each launch."""
     return [unit_time(launch, stage, run.record.disturbed) for launch in contestant.measured(stage)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.checks import check_task
@@ -30,14 +31,13 @@ from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
 from workbench.statistics.launches import Places, Steady, steady
-from workbench.store.results import Run, store_of
+from workbench.store.results import StoredRun, store_of
 
 if TYPE_CHECKING:
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven no test at 2 % exists
-_PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._,-]+\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.+_-]*)")
-_BUILDS = r"-(cpu|gpu|rocm|nightly)"  # one framework under several names
+BUILDS = ("cpu", "gpu", "rocm", "nightly")  # one framework under several names
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class VersionsResult:
         environments: by contestant, the versions of all packages in its environment.
     """
 
-    run: Run
+    run: StoredRun
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -171,12 +171,7 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
         WorkbenchError: for anything else.
     """
     texts = requirements.split(",") if isinstance(requirements, str) else list(requirements)
-    wanted = []
-    for text in filter(None, (text.strip() for text in texts)):
-        match = _PINNED.fullmatch(text)
-        if match is None:
-            raise WorkbenchError(f"{text!r} names no version: write NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6")
-        wanted.append(Version(venvs.name_of(match[1]), match[3], f"{match[1]}{match[2] or ''}=={match[3]}"))
+    wanted = [_pinned(text) for text in filter(None, (text.strip() for text in texts))]
     if others := {version.distribution for version in wanted[1:]} - {version.distribution for version in wanted[:1]}:
         raise WorkbenchError(
             f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: "
@@ -185,6 +180,24 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
     if len({version.version for version in wanted}) < max(2, len(wanted)):
         raise WorkbenchError("two or more different versions are needed, such as numpy==2.2.6,numpy==2.4.6")
     return wanted
+
+
+def _pinned(text: str) -> Version:
+    """The one version that a requirement allows.
+
+    Raises:
+        WorkbenchError: when it allows several, or is not a requirement.
+    """
+    refused = WorkbenchError(f"{text!r} names no version: write NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        raise refused from None
+    pins = [pin.version for pin in requirement.specifier if pin.operator == "==" and "*" not in pin.version]
+    if len(pins) != 1 or len(requirement.specifier) != 1 or requirement.marker:
+        raise refused
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return Version(canonicalize_name(requirement.name), pins[0], f"{requirement.name}{extras}=={pins[0]}")
 
 
 def frontends_of(content: Catalog, distribution: str, task: str) -> list[Frontend]:
@@ -205,7 +218,8 @@ def frontends_of(content: Catalog, distribution: str, task: str) -> list[Fronten
 
 def brings(distribution: str, package: str) -> bool:
     """Whether a distribution brings a package that is imported by this name."""
-    return re.fullmatch(f"{re.escape(venvs.name_of(package))}({_BUILDS})?", distribution) is not None
+    name = canonicalize_name(package)
+    return distribution in {name, *(f"{name}-{build}" for build in BUILDS)}
 
 
 def contestants_of(content: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
@@ -262,7 +276,7 @@ def _distribution(package: str) -> str:
     return packages_distributions().get(package, [package])[0]
 
 
-def rows(run: Run) -> list[VersionRow]:
+def rows(run: StoredRun) -> list[VersionRow]:
     """A row per stage, frontend and version; the first version of each frontend is the base of its others."""
     groups = by_group(run.contestants)
     bases = {group: next(iter(sides.values())) for group, sides in groups.items()}
@@ -274,7 +288,7 @@ def rows(run: Run) -> list[VersionRow]:
     ]
 
 
-def _row(run: Run, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
+def _row(run: StoredRun, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
     disturbed, launches, first = run.record.disturbed, head.measured(stage), head is base
     return VersionRow(
         frontend=head.frontend,
@@ -302,7 +316,7 @@ def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, distur
     return compare(base_s if old else None, head_s if new else None, names=Names(base.id, head.id))
 
 
-def drift_between(run: Run, base: ContestantRecord, head: ContestantRecord) -> Drift:
+def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord) -> Drift:
     """How far a contestant's losses and result are from the base's."""
     if base is head or base.proof is None or head.proof is None:
         return Drift()

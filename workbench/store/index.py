@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.host import files
 from workbench.model.events import LaunchMeasured
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
@@ -117,7 +118,7 @@ def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
     if entries != known:
         text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
         with contextlib.suppress(OSError):  # a store that can only be read is still a store
-            results.write_text(store / NAME, text)
+            files.write_text(store / NAME, text)
     return [entry.about for entry in entries.values()], damaged
 
 

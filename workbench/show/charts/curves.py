@@ -1,7 +1,7 @@
 """The loss over the steps, and how far each contestant's is from the reference's.
 
-Both take losses as a frame: its index the step, a column per contestant and, optionally, "reference"; NaN where there is
-no value; and colours by contestant, also of those that have no column.
+Both take losses as a frame: its index the step, a column per contestant and, optionally, "reference", NaN where there
+is no value; and colours by contestant, also of those that have no column.
 """
 
 from __future__ import annotations

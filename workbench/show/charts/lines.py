@@ -16,6 +16,10 @@ from workbench.statistics.fits import Overhead
 from workbench.statistics.rows import SizeFit, SizeTime
 
 SMOOTH = 100  # points of a drawn line
+ABOUT_SWEEP = (
+    "The flat part of a line is overhead per step, its slope is throughput; a mark shows where both take equally long."
+)
+ABOUT_BREAK_EVEN = "Cumulative time without the import, which both share; a mark shows where two lines cross."
 
 
 def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[str, str | None]) -> Lines:
@@ -28,15 +32,12 @@ def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[s
     names = dict.fromkeys([*(point.contestant for point in points), *by_id])
     usual = sorted((p for p in points if usable(p.work) and usable(p.step_s)), key=lambda point: point.work)
     works, steps = [point.work for point in usual] or [1.0], [point.step_s for point in usual] or [1.0]
-    sentences = [
-        "The flat part of a line is overhead per step, its slope is throughput; where both are equal is a mark.",
-        *(f"{name}: overhead {format_seconds(fit.overhead_s)}, then {_rate(fit)}." for name, fit in by_id.items()),
-    ]
+    rates = (f"{name}: overhead {format_seconds(fit.overhead_s)}, then {_rate(fit)}." for name, fit in by_id.items())
     cells = [[p.contestant, f"{p.size:,}", f"{p.work:.3g}", format_seconds(p.step_s)] for p in points]
     return Lines(
         key="sweep",
         title="Size sweep: overhead against throughput",
-        about=" ".join(sentences),
+        about=" ".join([ABOUT_SWEEP, *rates]),
         numbers=Table("Size sweep", ["frontend", "size", "FLOP per step", "time per step"], cells),
         x=Axis("work per step", min(works), max(works), "FLOP", log=True),
         y=Axis("time per step", min(steps), max(steps), "s", log=True),
@@ -46,7 +47,7 @@ def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[s
 
 def _rate(fit: Overhead) -> str:
     slope = fit.seconds_per_unit
-    return f"{1e-9 / slope:.3g} GFLOP/s" if usable(1 / slope if slope else None) else "no measurable cost of size"
+    return f"{1e-9 / slope:.3g} GFLOP/s" if slope > 0 else "no measurable cost of size"
 
 
 def _line(name: str, look: Look, points: Sequence[SizeTime], fit: Overhead | None) -> Line:
@@ -89,9 +90,7 @@ def break_even(rows: Sequence[Row], steps: int) -> Chart:
     return Lines(
         key=key,
         title=title,
-        about=" ".join(
-            ["Cumulative time without the import, which both share.", *(f"{overtaking(row)}." for _, row in pairs)]
-        ),
+        about=" ".join([ABOUT_BREAK_EVEN, *(f"{_overtaking(row)}." for _, row in pairs)]),
         numbers=Table("Steps to break even", ["compiled against eager", "break-even", "earliest", "latest"], cells),
         x=Axis("steps", 1.0, float(last), "count", log=True),
         y=Axis("time", min(elapsed), max(elapsed), "s", log=True),
@@ -117,7 +116,7 @@ def _count(steps: int | None) -> str:
     return "never" if steps is None else f"{steps:,}"
 
 
-def overtaking(row: Row) -> str:
+def _overtaking(row: Row) -> str:
     """After how many steps a compiled style has overtaken its eager one, in words."""
     low, high = row.break_even_low, row.break_even_high
     if row.break_even is not None:

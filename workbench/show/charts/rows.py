@@ -22,7 +22,7 @@ from workbench.statistics.launches import unit_time
 
 def usable(number: float | None) -> bool:
     """Whether it is a positive number of a size that something measured may have."""
-    return number is not None and 1e-15 < number < 1e12
+    return number is not None and 1e-15 < number < 1e30
 
 
 def steady(rows: Sequence[Row], record: RunRecord) -> Rows:
@@ -42,11 +42,10 @@ def steady(rows: Sequence[Row], record: RunRecord) -> Rows:
         for entry, row in zip(_entries(ordered, lambda row: [row.unit_s]), ordered, strict=True)
     ]
     kinds = listed(list(dict.fromkeys(str(row.interval) for row in ordered if row.timed)))
-    cells = [
-        [dot.id, format_seconds(dot.value), format_interval(dot.low, dot.high), ", ".join(map(format_seconds, dot.launches))]
-        for dot in dots
-        if dot.value is not None
-    ]  # fmt: skip
+    cells = []
+    for dot in (dot for dot in dots if dot.value is not None):
+        each = ", ".join(map(format_seconds, dot.launches))
+        cells.append([dot.id, format_seconds(dot.value), format_interval(dot.low, dot.high), each])
     return Rows(
         key="time" if stage == TRAIN else f"time_{stage.name}",
         title=f"Time per {stage.unit}",

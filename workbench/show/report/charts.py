@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import WorkbenchError
 from workbench.show import charts
 from workbench.show.charts.kinds import Chart
-from workbench.show.report import drawing
 from workbench.show.report.parts import colors
 from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 MOST_STEPS = 1500  # points of a curve; longer runs are thinned
 # Named one by one: Plotly's own list has a button that uploads the chart.
@@ -21,7 +20,7 @@ BUTTONS = (("toImage",), ("zoom2d", "pan2d"), ("zoomIn2d", "zoomOut2d", "resetSc
 CONFIG: Final[dict[str, object]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
 
 
-def of_run(run: Run) -> list[Chart]:
+def of_run(run: StoredRun) -> list[Chart]:
     """All charts of a run, with a dot of a contestant's colour before its numbers."""
     record, steps, shown = run.record, run.record.problem.steps, _curves(run)
     for stage in run.stages:
@@ -39,7 +38,7 @@ def of_run(run: Run) -> list[Chart]:
     ]
 
 
-def _curves(run: Run) -> list[Chart]:
+def _curves(run: StoredRun) -> list[Chart]:
     """The loss over the steps, and the deviation from the reference; damaged losses cost these two alone."""
     try:
         losses = run.losses
@@ -52,5 +51,7 @@ def _curves(run: Run) -> list[Chart]:
 
 def fragment(chart: Chart, identifier: str) -> str:
     """The chart's element of this id and the script that draws it, if there is anything; plotly.js must be loaded."""
+    from workbench.show.report import drawing  # Plotly takes its time to import
+
     figure, options = drawing.figure(chart), {"include_plotlyjs": False, "include_mathjax": False, "config": CONFIG}
     return "" if figure is None else str(figure.to_html(full_html=False, div_id=identifier, **options))
