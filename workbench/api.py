@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from workbench.catalog import catalog
 from workbench.catalog.checks import check_task
-from workbench.comparison import apart, commits
+from workbench.comparison import commits, unpaired
 from workbench.comparison import versions as upgrades
 from workbench.comparison.history import timeline
 from workbench.errors import WorkbenchError
@@ -190,7 +190,7 @@ def compare(base: str | Path, head: str | Path, *, store: str | Path | None = No
 
 def compared(base: str | Path, head: str | Path, judging: Judging, store: str | Path | None = None) -> Gate:
     """What :func:`compare` does, for a request."""
-    return _shown(Gate, apart.judged(load(base, store), load(head, store), judging))
+    return _shown(Gate, unpaired.judged(load(base, store), load(head, store), judging))
 
 
 @keywords(Request, VERSIONS)

@@ -245,10 +245,10 @@ def test_versions_are_measured_with_the_options_of_a_run(tmp_path, monkeypatch, 
     monkeypatch.setattr(venvs, "provide", lambda *_: venvs.Environment(sys.executable, {"numpy": "2.4.6"}, ()))
     options = {"profile": "stock", "sweep": "size", "warm_cache": True, "max_alive": 1, "timeout_s": "2m"}
     report = workbench.versions("numpy==2.2.6,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **options, **quick)
-    settings = report.run.info["settings"]
-    assert (settings["profile"], settings["warm_cache"], settings["max_alive"]) == ("stock", True, 1)
-    assert settings["timeout_s"] == 120
-    assert set(report.run.sweep["frontend"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
+    settings = report.run.record.settings
+    assert (settings.profile, settings.warm_cache, settings.max_alive) == ("stock", True, 1)
+    assert settings.timeout_s == 120
+    assert set(report.run.sweep["contestant"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class GateResult:
         delta: smallest relative change that mattered.
         strict: whether what could not be told fails.
         facts: machine and versions, for the reports.
-        apart: whether the two sides were measured at different times.
+        unpaired: whether the two sides were measured at different times.
     """
 
     base: str
@@ -71,7 +71,7 @@ class GateResult:
     delta: float
     strict: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
-    apart: bool = False
+    unpaired: bool = False
 
     @property
     def worse(self) -> list[Judgement]:
@@ -218,32 +218,32 @@ def _content_here() -> Path:
 
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
-    found = Catalog((root,))
+    content = Catalog((root,))
     if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
         raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
     try:
-        found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
+        content.tasks, content.frontends  # noqa: B018 - reads them, and says now what is wrong with them
     except OptionError as error:
         raise WorkbenchError(f"{checkout.title}: {error.message}") from None
     except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
         raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
-        return Side(checkout, found, package_root())
+        return Side(checkout, content, package_root())
     spoken = protocol_of(own)
     if spoken == exchange.VERSION:
-        return Side(checkout, found, own)
+        return Side(checkout, content, own)
     version = "no known protocol" if spoken is None else f"protocol {spoken}"
     reason = f"{checkout.title} has a workbench of its own that speaks {version}, this one speaks {exchange.VERSION}"
-    return Side(checkout, found, own, unmeasurable=reason)
+    return Side(checkout, content, own, unmeasurable=reason)
 
 
 def protocol_of(package: Path) -> int | None:
     """The version of the worker protocol that a workbench speaks, read from its source; None where it names none."""
     for file in (package / "wire" / "exchange.py", package / "exchange.py"):  # before there were rooms, at the top
         with contextlib.suppress(OSError, ValueError):
-            if found := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
-                return int(found[1])
+            if match := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
+                return int(match[1])
     return None
 
 
@@ -273,18 +273,18 @@ def _planned(old: Side, new: Side, task: str, preset: str | None, patterns: Sequ
     return TaskPlan(
         task,
         name,
-        both=[one for one in order if one in before & after],
-        new=[one for one in order if one in after - before],
-        removed=[one for one in order if one in before - after],
+        both=[name for name in order if name in before & after],
+        new=[name for name in order if name in after - before],
+        removed=[name for name in order if name in before - after],
     )
 
 
 def _selected(side: Side, patterns: Sequence[str]) -> list[Frontend]:
-    found: dict[str, Frontend] = {}
+    chosen: dict[str, Frontend] = {}
     for pattern in patterns:
         with contextlib.suppress(WorkbenchError):  # the other side may know it
-            found |= {frontend.id: frontend for frontend in side.content.select([pattern])}
-    return list(found.values())
+            chosen |= {frontend.id: frontend for frontend in side.content.select([pattern])}
+    return list(chosen.values())
 
 
 def _having(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
@@ -355,15 +355,15 @@ class _Measuring:
         if reason := self._new.unmeasurable:
             left = [Judgement(plan.task, name, Finding.NOT_COMPARABLE, reason) for name in [*plan.both, *plan.new]]
             return [*left, *gone], None
-        apart = bool(plan.incomparable) or not plan.both
-        alone = [*plan.both, *plan.new] if apart else plan.new
+        proven_only = bool(plan.incomparable) or not plan.both
+        alone = [*plan.both, *plan.new] if proven_only else plan.new
         contestants = [
-            *(self._contestant(name, side) for name in ([] if apart else plan.both) for side in SIDES),
+            *(self._contestant(name, side) for name in ([] if proven_only else plan.both) for side in SIDES),
             *(self._contestant(name, HEAD) for name in alone),
         ]
         if not contestants:
             return gone, None
-        maker = self._new if apart else self._old
+        maker = self._new if proven_only else self._old
         if reason := _lacks_preset(maker, plan):
             return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
         settings = self._settings(maker, plan)
@@ -387,16 +387,16 @@ class _Measuring:
         venvs.settle(contestants, build=build, progress=self._progress, if_busy=if_busy)
 
     def _contestant(self, name: str, side: str) -> Contestant:
-        place = self._new if side == HEAD else self._old
-        frontend = place.content.frontends[name]
+        origin = self._new if side == HEAD else self._old
+        frontend = origin.content.frontends[name]
         return Contestant(
             f"{name}@{side}",
             frontend,
-            place.content.roots,
-            place.package,
+            origin.content.roots,
+            origin.package,
             group=name,
             side=side,
-            source=place.checkout.title,
+            source=origin.checkout.title,
         )
 
     def _judged(self, plan: TaskPlan, run: StoredRun, pairs: int) -> list[Judgement]:

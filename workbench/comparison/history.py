@@ -230,8 +230,8 @@ def _series(conditions: Conditions, runs: Sequence[IndexedRun], frontend: str) -
                 news=news,
             )
         )
-    found = jumps([point.steady.seconds for point in points if point.steady is not None])
-    return Series(conditions, runs[-1].cpu, _levelled(points, found), found)
+    level_changes = jumps([point.steady.seconds for point in points if point.steady is not None])
+    return Series(conditions, runs[-1].cpu, _levelled(points, level_changes), level_changes)
 
 
 def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]:
@@ -246,13 +246,13 @@ def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]
         yield "tasks or frontends"
 
 
-def _levelled(points: Sequence[Point], found: Sequence[Jump]) -> list[Point]:
+def _levelled(points: Sequence[Point], between: Sequence[Jump]) -> list[Point]:
     """The points, each timed one with the level between the jumps around it, and with the jump that leads to it."""
     steps = [point.steady.seconds for point in points if point.steady is not None]
-    edges = [0, *(jump.start for jump in found), len(steps)]
+    edges = [0, *(jump.start for jump in between), len(steps)]
     spans = itertools.pairwise(edges) if steps else ()
     levels = iter([level for start, end in spans for level in [median(steps[start:end])] * (end - start)])
-    ratios = {jump.start: jump.ratio - 1 for jump in found}
+    ratios = {jump.start: jump.ratio - 1 for jump in between}
     numbers = itertools.count()
     return [
         point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))

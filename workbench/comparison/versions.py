@@ -174,7 +174,8 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
     wanted = [_pinned(text) for text in filter(None, (text.strip() for text in texts))]
     if others := {version.distribution for version in wanted[1:]} - {version.distribution for version in wanted[:1]}:
         raise WorkbenchError(
-            f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: run them apart"
+            f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: "
+            "measure each in a run of its own"
         )
     if len({version.version for version in wanted}) < max(2, len(wanted)):
         raise WorkbenchError("two or more different versions are needed, such as numpy==2.2.6,numpy==2.4.6")
@@ -199,7 +200,7 @@ def _pinned(text: str) -> Version:
     return Version(canonicalize_name(requirement.name), pins[0], f"{requirement.name}{extras}=={pins[0]}")
 
 
-def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]:
+def frontends_of(content: Catalog, distribution: str, task: str) -> list[Frontend]:
     """The frontends of a task that import what a distribution brings.
 
     Raises:
@@ -207,7 +208,7 @@ def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]
     """
     chosen = [
         frontend
-        for frontend in found.select(["all"], task)
+        for frontend in content.select(["all"], task)
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
@@ -221,13 +222,13 @@ def brings(distribution: str, package: str) -> bool:
     return distribution in {name, *(f"{name}-{build}" for build in BUILDS)}
 
 
-def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
+def contestants_of(content: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
     """Every frontend in every version; those of one frontend are compared with each other."""
     return [
         Contestant(
             f"{frontend.id}@{version.version}",
             frontend,
-            found.roots,
+            content.roots,
             package_root(),
             group=frontend.id,
             side=version.version,
@@ -239,18 +240,18 @@ def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequen
 
 
 def _equipped(
-    contestants: Sequence[Contestant], task: str, found: Catalog, told: Progress, root: Path | None
+    contestants: Sequence[Contestant], task: str, content: Catalog, progress: Progress, root: Path | None
 ) -> dict[str, Mapping[str, str]]:
     """Give every contestant its interpreter; what is installed there, by contestant."""
-    made: dict[str, Mapping[str, str]] = {}
+    equipped: dict[str, Mapping[str, str]] = {}
     for contestant in contestants:
-        if found.hole(task, contestant.frontend):
+        if content.hole(task, contestant.frontend):
             continue
         needed, constraints = needs(contestant.frontend, contestant.source)
-        environment = venvs.equip(contestant, needed, constraints, told, root)
+        environment = venvs.equip(contestant, needed, constraints, progress, root)
         if environment is not None:
-            made[contestant.id] = environment.packages
-    return made
+            equipped[contestant.id] = environment.packages
+    return equipped
 
 
 def needs(frontend: Frontend, requirement: str) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -344,12 +345,12 @@ def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float 
 
 
 def also_differs(
-    found: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
+    rows: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, list[str]]]:
     """By frontend, packages besides the compared one that differ between its environments, version by version."""
     differing: dict[str, dict[str, list[str]]] = {}
-    for frontend in dict.fromkeys(row.frontend for row in found):
-        versions_of = {row.contestant: row.version for row in found if row.frontend == frontend}
+    for frontend in dict.fromkeys(row.frontend for row in rows):
+        versions_of = {row.contestant: row.version for row in rows if row.frontend == frontend}
         packages = {name: environments[name] for name in versions_of if name in environments}
         compared = {venvs.name_of(versions_of[name]) for name in packages}
         names = sorted({name for installed in packages.values() for name in installed} - compared)

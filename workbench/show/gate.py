@@ -177,7 +177,7 @@ def notes(gate: GateResult) -> list[str]:
         f"{ignored} could see: the smallest change these launches would have shown. "
         "base twice: the base against itself, which is the noise."
     )
-    if gate.apart:
+    if gate.unpaired:
         how = (
             "These runs were made at different times: what the machine did between them is part of every change, and "
             f"no statistic removes it; `workbench regress` measures side by side. {ignored}"

@@ -202,11 +202,11 @@ def notes(series: Series) -> list[str]:
     left_out = f", the last {SHOWN} shown and those at a jump" if count > SHOWN else ""
     if timed < 2 * SHORTEST:
         return [f"{count} run(s){left_out}: jumps are looked for from {2 * SHORTEST} timed runs on."]
-    found = {0: "no jump", 1: "1 jump"}.get(len(series.jumps), f"{len(series.jumps)} jumps")
+    jumped = {0: "no jump", 1: "1 jump"}.get(len(series.jumps), f"{len(series.jumps)} jumps")
     rule = (
         f"{DELTA:.0%} or more, {SHORTEST} runs or more on either side, {WINDOW} looked at, penalty {PENALTY:g} s² log n"
     )
-    return [f"{count} runs{left_out}; {found} ({rule})."]
+    return [f"{count} runs{left_out}; {jumped} ({rule})."]
 
 
 def terminal(history: Timeline) -> list[RenderableType]:

@@ -124,13 +124,13 @@ def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
 
 def unfinished(store: Path) -> list[UnfinishedRun]:
     """Runs that have no end, newest first."""
-    found = []
+    without_end = []
     for folder in results.unfinished_folders(store):
         with contextlib.suppress(WorkbenchError):
             launches = sum(isinstance(event, LaunchMeasured) for event in results.events_of(folder))
             name = folder.name.removeprefix(results.PARTIAL)
-            found.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
-    return sorted(found, key=lambda run: run.run, reverse=True)
+            without_end.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
+    return sorted(without_end, key=lambda run: run.run, reverse=True)
 
 
 def indexed(name: str, record: RunRecord) -> IndexedRun:

@@ -15,7 +15,7 @@ from workbench.comparison.commits import GateResult
 from workbench.comparison.judge import BASE, HEAD, Finding, Judgement
 from workbench.comparison.sides import shared_stages
 from workbench.errors import WorkbenchError
-from workbench.statistics import compare_apart
+from workbench.statistics import compare_unpaired
 from workbench.statistics.launches import unit_time
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def judged(base: StoredRun, head: StoredRun, judging: Judging) -> GateResult:
     Raises:
         WorkbenchError: when the two are of different tasks.
     """
-    found = rows(base, head, delta=judging.delta)
-    return GateResult(base.id, head.id, found, [head], judging.delta, judging.strict, apart=True)
+    compared = rows(base, head, delta=judging.delta)
+    return GateResult(base.id, head.id, compared, [head], judging.delta, judging.strict, unpaired=True)
 
 
 def rows(base: StoredRun, head: StoredRun, *, delta: float) -> list[Judgement]:
@@ -108,13 +108,13 @@ def _rows(
     if reason := different(base.record, head.record) or _observed_otherwise(before, after):
         return [dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=reason)]
     changed = _changed_versions(before, after)
-    found = []
+    compared = []
     for stage in shared_stages([before.launches, after.launches]):
         times = _times(base, before, stage.name), _times(head, after, stage.name)
-        answer = compare_apart(*times, delta=delta)
+        answer = compare_unpaired(*times, delta=delta)
         timed = dataclasses.replace(row, stage=stage.name, p=answer.p, launches=sum(map(len, times))).compared(answer)
-        found.append(dataclasses.replace(timed, reason=f"{timed.reason} ({changed})") if changed else timed)
-    return found
+        compared.append(dataclasses.replace(timed, reason=f"{timed.reason} ({changed})") if changed else timed)
+    return compared
 
 
 def _times(run: StoredRun, contestant: ContestantRecord, stage: str) -> list[float]:
