@@ -17,7 +17,7 @@ MODULES = {
 }
 CONTENT = {"tasks", "frontends"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "jaxlib", "flax", "torchvision"}
-PURE = ("contract", "errors", "model", "statistics", "show.summary", "show.tables", "show.units", "session.verify")
+PURE = ("contract", "errors", "model", "statistics", "show.charts", "show.tables", "show.units", "session.verify")
 NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "shutil", "tempfile"}
 NEVER_BEHIND_PURE = {
     f"workbench.{name}" for name in ("api", "cli", "session.launcher", "session.session", "wire.worker", "show.listing")
