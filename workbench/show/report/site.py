@@ -95,13 +95,15 @@ def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
 
 def pages(content: Catalog, runs: Sequence[StoredRun]) -> dict[str, str]:
     """Every file of the site by its path below the site's folder."""
-    made = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
-    made |= {"index.html": _index(content, runs)}
-    for task in content.tasks.values():
-        made[f"tasks/{task.name}.html"] = _task(content, task, [run for run in runs if _of(run) == task.name])
-    for frontend in content.frontends.values():
-        made[f"frontends/{frontend.id}.html"] = _frontend(content, frontend, runs)
-    return made
+    tasks = {
+        f"tasks/{task.name}.html": _task(content, task, [run for run in runs if _of(run) == task.name])
+        for task in content.tasks.values()
+    }
+    frontends = {
+        f"frontends/{frontend.id}.html": _frontend(content, frontend, runs) for frontend in content.frontends.values()
+    }
+    assets = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
+    return {**assets, "index.html": _index(content, runs), **tasks, **frontends}
 
 
 def _conditions(run: StoredRun) -> tuple[str, str, str]:
@@ -127,7 +129,7 @@ def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Stored
         return Cell("–", "hole", reason)
     for run in runs:
         for row in run.rows if _of(run) == task else ():
-            if row.frontend == frontend.id:
+            if row.id == frontend.id:
                 if row.timed:
                     return Cell(f"{format_seconds(row.unit_s)} ({run.record.settings.preset})", "ok")
                 return Cell(row.outcome, "failed", one_line(row.reason))
@@ -159,7 +161,7 @@ def _settings(values: Mapping[str, object]) -> str:
 
 
 def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[StoredRun]) -> str:
-    lines = [_result(run, row) for run in runs for row in run.rows if row.frontend == frontend.id]
+    lines = [_result(run, row) for run in runs for row in run.rows if row.id == frontend.id]
     tasks = [task for task in content.tasks if not content.hole(task, frontend)]
     holes = {task: why for task in frontend.holes if task in content.tasks and (why := content.hole(task, frontend))}
     return page.render(
