@@ -20,10 +20,10 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import workbench
+from workbench.selftest import report
 from workbench.show import tables
 from workbench.show.plots.style import styled
 from workbench.show.progress import LiveProgress, patient_console
-from workbench.selftest import report
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / ".github" / "images"

@@ -24,6 +24,10 @@ class WorkbenchError(Exception):
     """One clear line: what was wrong, what was expected, what to do."""
 
 
+class ProblemError(WorkbenchError):
+    """A task's problem or its reference cannot be made, so nothing can be measured."""
+
+
 def one_line(text: str) -> str:
     """A text without control and direction characters, so that no name or message can drive a terminal."""
     return (text if text.isprintable() else _UNSEEN.sub(" ", text)).strip()  # most texts are, and there are many

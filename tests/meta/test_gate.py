@@ -152,6 +152,20 @@ def test_another_problem_is_not_compared_but_proven_all_the_same(regress, new_co
     assert done.returncode == 1
 
 
+def test_a_head_that_cannot_make_its_problem_has_failed(regress, new_content):
+    content = new_content()
+    git(content.root, "init", "--quiet")
+    commit(content.root, "base")
+    task = content.root / "tasks" / "linreg.py"
+    task.write_text(task.read_text() + "\n\ndef make(*_, **__):\n    raise OSError('planted')\n")
+    done, found, _ = regress(content.root, "linreg", "--base", "HEAD")
+    (row,) = found["rows"]
+    assert (row["frontend"], row["finding"]) == ("numpy_manual", "failed")
+    assert "the problem could not be made: " in row["reason"]
+    assert "planted" in row["reason"]
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("preset", "finding", "reason", "code"),
     [("dots", "not comparable", "has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],

@@ -16,7 +16,15 @@ from workbench.catalog import Catalog, Roots
 from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
-from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, WorkbenchError, unknown
+from workbench.errors import (
+    EXIT_CONTESTANT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_UNAVAILABLE,
+    ProblemError,
+    WorkbenchError,
+    unknown,
+)
 from workbench.host import checkouts, machine
 from workbench.host.checkouts import WORKING_TREE, Checkout
 from workbench.model.content import Frontend
@@ -428,9 +436,7 @@ class _Measuring:
         settings = self._settings(maker, plan)
         try:
             run = self._measured(maker.content, contestants, settings, Ladder(self._delta, pairs, budget_s))
-        except WorkbenchError as error:
-            if not str(error).startswith("the problem could not be made"):
-                raise
+        except ProblemError as error:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 

@@ -19,7 +19,7 @@ import workbench
 from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
-from workbench.errors import WorkbenchError
+from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant, Settings
@@ -73,7 +73,8 @@ def measure(
         plan: how often who is launched; by default as ``settings`` say.
 
     Raises:
-        WorkbenchError: when the problem cannot be made, nothing can be written, or another session measures.
+        ProblemError: when the problem or its reference cannot be made.
+        WorkbenchError: when nothing can be written, or another session measures.
         NotWrittenError: when the disk was full, or the folder gone, before all was written.
         PlotFailedError: when all is measured and written but for a plot.
     """
@@ -256,7 +257,7 @@ def _run(session: Session, record: Callable[..., None]) -> None:
     except WorkerFailedError as failure:
         printed = session.folder / "reference" / "log.txt"
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
-        raise WorkbenchError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
+        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record("end", finished=now, interrupted=session.interrupted)
 

@@ -213,19 +213,26 @@ def load(path: str | Path, store: Path | None = None) -> Run:
 
 def _samples(folder: Path, name: object) -> dict[str, Any]:
     """One contestant's samples; its id comes from a file and is not followed before it is known to be harmless."""
-    try:
+    with _damage_of(folder):
         check_id(name)
-        sample = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
-        _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
+    sample = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
+    _require(folder, "samples.json", sample, ("frontend", "outcome", "reason", "proof", "launches", "sweep"))
+    with _damage_of(folder):
         found = checked(sample)
-    except WorkbenchError as error:
-        said = str(error)
-        raise WorkbenchError(said if said.startswith("run ") else f"run {folder.name} is damaged: {said}") from None
     if found["frontend"] != name:
         raise WorkbenchError(f"run {folder.name} is damaged: the samples of {name!r} are another's")
     for launch in found["launches"]:
         _require(folder, "samples.json", launch, ("bring_up_s", "trace", "blocks", "rounds", "observed"))
     return found
+
+
+@contextlib.contextmanager
+def _damage_of(folder: Path) -> Iterator[None]:
+    """What is wrong with values that were read is damage of the run they come from."""
+    try:
+        yield
+    except WorkbenchError as error:
+        raise WorkbenchError(f"run {folder.name} is damaged: {error}") from None
 
 
 def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
