@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
+from workbench.session.runner import content_hash
 from workbench.show import report, sidebyside
 from workbench.show.report import charts, facts
 from workbench.show.report.verdict import caveats, verdict
@@ -294,6 +296,15 @@ def test_code_that_has_changed_since_is_said_to_have(full_run):
     assert "have changed since this run" not in page_of(full_run).words
     full_run.info["content_hash"] = "another"
     assert "have changed since this run" in page_of(full_run).words
+
+
+def test_a_run_of_content_that_once_replaced_the_built_in_one_is_recognised(full_run, content):
+    """Such a run holds the hash of that folder alone."""
+    found = catalog(content.root)
+    full_run.info["content_hash"] = content_hash(found.roots[-1:])
+    assert "have changed since this run" not in Page(without_library(report.html(full_run, found))).words
+    (content.numpy / "linreg.py").write_text("# changed")
+    assert "have changed since this run" in Page(without_library(report.html(full_run, catalog(content.root)))).words
 
 
 def test_colours_can_be_told_from_light_and_dark_paper(full_run):
