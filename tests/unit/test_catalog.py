@@ -233,9 +233,9 @@ def test_a_task_is_read_and_never_run(content, tmp_path):
 
 
 def test_a_folder_without_content_is_refused(tmp_path):
-    with pytest.raises(WorkbenchError, match=r"content .*: holds neither tasks/ nor frontends/"):
+    with pytest.raises(WorkbenchError, match=r"content=.*: holds neither tasks/ nor frontends/"):
         catalog(tmp_path)
-    with pytest.raises(WorkbenchError, match=r"content .*/nowhere: there is no such folder"):
+    with pytest.raises(WorkbenchError, match=r"content=.*/nowhere': there is no such folder"):
         catalog([tmp_path / "nowhere"])
 
 
