@@ -405,7 +405,9 @@ def test_loading_results_executes_nothing(run, store, tmp_path, file, form):
 
 def test_no_module_can_read_a_pickle_or_run_a_text():
     called, imported = set(), set()
-    for path in Path(workbench.__file__).parent.rglob("*.py"):
+    modules = set(Path(workbench.__file__).parent.rglob("*.py"))
+    content_of_a_worker = {path for path in modules if path.parts[-2:] == ("selftest", "bare.py")}
+    for path in modules - content_of_a_worker:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 called.add(node.func.id)
