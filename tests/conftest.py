@@ -19,7 +19,7 @@ from workbench import api
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.roots import content_root
 from workbench.model.records import Launch, SweepPoint
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES_ONLY = shutil.ignore_patterns("__pycache__")

@@ -15,11 +15,21 @@ from typing import TYPE_CHECKING
 from workbench.version import __version__
 
 if TYPE_CHECKING:
-    from workbench.api import Run, load, results_of, run, source
+    from workbench.api import (
+        Gate,
+        History,
+        Run,
+        VersionsReport,
+        compare,
+        history,
+        load,
+        regress,
+        results_of,
+        run,
+        source,
+        versions,
+    )
     from workbench.catalog.roots import copy_content
-    from workbench.comparison import Gate, compare, regress
-    from workbench.comparison.history import History, history
-    from workbench.comparison.versions import VersionsReport, versions
     from workbench.errors import WorkbenchError
     from workbench.show.report import write_report, write_site
 
@@ -44,12 +54,11 @@ __all__ = [
 ]
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
+_HOMES |= dict.fromkeys(("Gate", "compare", "regress", "History", "history"), "workbench.api")
+_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.api")
 _HOMES |= {"WorkbenchError": "workbench.errors"}
 _HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
 _HOMES |= {"copy_content": "workbench.catalog.roots"}
-_HOMES |= dict.fromkeys(("Gate", "compare", "regress"), "workbench.comparison")
-_HOMES |= dict.fromkeys(("History", "history"), "workbench.comparison.history")
-_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.comparison.versions")
 
 
 def __getattr__(name: str) -> object:

@@ -24,7 +24,7 @@ from workbench.model.records import (
 from workbench.model.stage import TRAIN
 
 if TYPE_CHECKING:
-    from workbench.store.results import Run
+    from workbench.show.run import Run
 
 OBSERVED: dict[str, Knob] = {"threads": 1, "device": "cpu", "matmul_precision": "float32", "flush_to_zero": True}
 
@@ -135,6 +135,6 @@ def record(*contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> Ru
 
 def run(folder: Path, *contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> Run:
     """The same as a run that lies in a folder, which need not exist unless its arrays are asked for."""
-    from workbench.store.results import Run
+    from workbench.show.run import Run
 
     return Run(folder, record(*contestants, **fields))

@@ -17,7 +17,25 @@ MODULES = {
 }
 CONTENT = {"tasks", "frontends"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "jaxlib", "flax", "torchvision"}
-PURE = ("contract", "errors", "model", "statistics", "show.charts", "show.tables", "show.units", "session.verify")
+PURE = (
+    "contract",
+    "errors",
+    "model",
+    "statistics",
+    "comparison.judge",
+    "comparison.sides",
+    "session.verify",
+    "session.stopping",
+    "session.forecast",
+    "store.codec",
+    "store.records",
+    "store.upgrade",
+    "show.columns",
+    "show.renderers",
+    "show.tables",
+    "show.charts",
+    "show.units",
+)
 NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "shutil", "tempfile"}
 NEVER_BEHIND_PURE = {
     f"workbench.{name}" for name in ("api", "cli", "session.launcher", "session.session", "wire.worker", "show.listing")
@@ -114,9 +132,7 @@ def rule_the_contract_stands_alone(name: str, source: str) -> set[str]:
 
 
 def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[str]:
-    allowed = {
-        f"workbench.{module}" for module in ("wire", "wire.exchange", "contract", "errors", "host.noise")
-    }  # noise has the canary
+    allowed = {f"workbench.{module}" for module in ("wire", "wire.exchange", "wire.canary", "contract")}
     found = {module for module in Imports(source).found if module.startswith("workbench")}
     return found - allowed if name == "wire.worker" else set()
 
@@ -124,6 +140,13 @@ def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[s
 def rule_only_launcher_and_machine_start_processes(name: str, source: str) -> set[str]:
     used = tops(Imports(source).found) & STARTS_PROCESSES
     return set() if name in ("session.launcher", "host.machine", "host.noise", "host.venvs", "host.checkouts") else used
+
+
+def rule_one_room_for_file_locks_and_atomic_files(name: str, source: str) -> set[str]:
+    """Locks in host.locks; files that are flushed to disk in host.files, but for the log's every event."""
+    homes = {"fcntl": {"host.locks"}, "fsync": {"host.files", "store.eventlog"}}
+    attributes = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    return {used for used in (tops(Imports(source).found) | attributes) & set(homes) if name not in homes[used]}
 
 
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
@@ -137,6 +160,7 @@ PLANTED = {
     "rule_pure_modules_are_pure": ("statistics.ranks", "def f():\n    import subprocess\n"),
     "rule_the_contract_stands_alone": ("contract", "from workbench.wire import exchange\n"),
     "rule_the_worker_stays_apart_from_its_parent": ("wire.worker", "from workbench.session import session\n"),
+    "rule_one_room_for_file_locks_and_atomic_files": ("store.results", "import os\n\nos.fsync(3)\n"),
     "rule_only_launcher_and_machine_start_processes": ("store.results", "from subprocess import run\n"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 import workbench
 from workbench.catalog.roots import content_root
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 BUILT_IN = content_root()
 TOML = """title = "Plain"

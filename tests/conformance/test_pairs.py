@@ -18,7 +18,7 @@ import pytest
 from workbench import api
 from workbench.catalog import Catalog, catalog
 from workbench.model.content import Frontend
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 STEPS = 40
 CATALOG = catalog()

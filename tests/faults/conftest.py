@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from workbench.host import lock
+from workbench.host import locks
 from workbench.store import eventlog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ class Harness:
 @pytest.fixture(autouse=True)
 def _own_lock(tmp_path, monkeypatch) -> None:
     """What these tests measure in this process waits for no session of others."""
-    monkeypatch.setattr(lock, "lock_path", lambda: tmp_path / "own.lock")
+    monkeypatch.setattr(locks, "host_lock", lambda: tmp_path / "own.lock")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 import workbench
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.host import lock
+from workbench.host import locks
 from workbench.model.contestant import check_id
 from workbench.session import runner
 from workbench.store import eventlog, index, results, upgrade
@@ -250,17 +250,17 @@ def test_the_lock_of_a_killed_holder_is_not_stale(tmp_path):
         [sys.executable, "-c", HOLDS_A_LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     holder.stdout.readline()
-    with pytest.raises(WorkbenchError, match="another session"), lock.measuring("refuse", print, path):
+    with pytest.raises(WorkbenchError, match="another session"), locks.measuring("refuse", print, path):
         pass
     holder.kill()
     holder.communicate()
-    with lock.measuring("refuse", print, path):
+    with locks.measuring("refuse", print, path):
         assert path.exists()
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "a.lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(WorkbenchError, match="lock"), lock.measuring("refuse", print, tmp_path / "a.lock"):
+    with pytest.raises(WorkbenchError, match="lock"), locks.measuring("refuse", print, tmp_path / "a.lock"):
         pass
     assert not (tmp_path / "victim").exists()
 

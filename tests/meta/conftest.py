@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workbench import api
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 
 @dataclass(frozen=True)

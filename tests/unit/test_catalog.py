@@ -119,6 +119,8 @@ def test_a_hole_that_exists_is_refused(two, content):
         WorkbenchError, match=r"planted: two_layer_net is declared a hole .*yet two_layer_net.py exists"
     ):
         two.hole("two_layer_net", two.frontends["planted_one"])
+    with pytest.raises(WorkbenchError, match="declared a hole"):
+        two.select(["planted_one"], "two_layer_net")
 
 
 def test_a_pair_that_is_neither_says_which_file_there_is_not(two, content):

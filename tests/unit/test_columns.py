@@ -19,7 +19,7 @@ from workbench.show import columns, exports, renderers, tables
 from workbench.show.columns import COLUMNS, TIMES, Column, View
 from workbench.show.exports import frames
 from workbench.show.report import facts
-from workbench.store.results import Run
+from workbench.show.run import Run
 from workbench.testing import contestant, launch, run
 
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -16,6 +16,7 @@ import pytest
 
 from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError
+from workbench.host import files
 from workbench.host.files import MARKER
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord
@@ -23,8 +24,7 @@ from workbench.model.stage import TRAIN
 from workbench.show import exports
 from workbench.show.exports import frames, tensorboard
 from workbench.show.renderers import LATEX, escape_latex
-from workbench.store import results
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 EVIL = r"=HYPERLINK(1) \input{/etc/passwd} 50 % $x_1$ <script> --force | `id`"
 
@@ -350,7 +350,7 @@ def test_a_run_without_times_is_exported_all_the_same(run, tmp_path, to):
 
 
 def test_no_format_imports_a_framework(run, tmp_path, shell_environment):
-    results.write_text(tmp_path / "tensorflow.py", "")
+    files.write_text(tmp_path / "tensorflow.py", "")
     (tmp_path / "torch.py").write_text("")
     code = (
         "import sys; from workbench import api; from workbench.show import exports; run = api.load(sys.argv[1])\n"

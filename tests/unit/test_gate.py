@@ -13,7 +13,7 @@ import pytest
 
 from workbench import testing
 from workbench.comparison import judge
-from workbench.comparison.commits import ALONE, Gate, Ladder
+from workbench.comparison.commits import ALONE, Ladder
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.comparison.sides import MetricChange
 from workbench.model import metric
@@ -24,6 +24,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import Covariates, Round
 from workbench.session.stopping import Spent
 from workbench.show import gate as report
+from workbench.show.gate import Gate
 from workbench.statistics import ALPHA, LADDER, minimum_launches
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -92,10 +93,10 @@ def test_what_is_noisy_climbs_to_the_top_and_no_further():
 
 @pytest.mark.parametrize("most", LADDER)
 def test_the_screening_goes_on_no_longer_than_it_is_asked_to(most):
-    noisy = [judge.next_stage(times(count, noise=0.2), times(0), DELTA, 1, most) for count in LADDER]
+    noisy = [judge.next_purpose(times(count, noise=0.2), times(0), DELTA, 1, most) for count in LADDER]
     assert noisy == [SCREENING if count < most else None for count in LADDER]
     slow = times(LADDER[0], effect=0.5)
-    assert judge.next_stage(slow, times(0), DELTA, 1, LADDER[0]) == CONFIRMATION, "what was seen is confirmed"
+    assert judge.next_purpose(slow, times(0), DELTA, 1, LADDER[0]) == CONFIRMATION, "what was seen is confirmed"
 
 
 def test_what_is_slower_is_confirmed_in_fresh_launches():

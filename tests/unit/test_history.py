@@ -23,6 +23,7 @@ from workbench.show import history as show
 from workbench.show import listing
 from workbench.statistics.jumps import jumps
 from workbench.store import index, records, results
+from workbench.store.codec import text_of
 
 SERIES = 100
 
@@ -115,8 +116,8 @@ class Store:
         made = testing.record(contestant, **{"started": started.isoformat(), **fields})
         made = dataclasses.replace(made, settings=dataclasses.replace(made.settings, **(settings or {})))
         (folder / "contestants" / "numpy_manual").mkdir(parents=True)
-        results.write_json(folder / "run.json", records.facts_of(made))
-        results.write_json(folder / "contestants" / "numpy_manual" / "samples.json", contestant)
+        (folder / "run.json").write_text(text_of(records.facts_of(made)))
+        (folder / "contestants" / "numpy_manual" / "samples.json").write_text(text_of(contestant))
         self.count += 1
         return folder
 

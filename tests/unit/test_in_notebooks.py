@@ -12,7 +12,7 @@ from workbench import WorkbenchError
 from workbench.model.outcomes import Outcome
 from workbench.show import columns, tables
 from workbench.show.columns import View
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 HOSTILE = "<script>alert(1)</script> & \x1b[31m red"
 

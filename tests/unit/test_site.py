@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.model.outcomes import Outcome
 from workbench.show import report
 from workbench.show.report.site import blocks, latest, pages
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 
 @pytest.fixture

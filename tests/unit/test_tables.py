@@ -15,6 +15,7 @@ from workbench.model.outcomes import Outcome
 from workbench.show import tables
 from workbench.show.columns import View
 from workbench.show.renderers import escape_markdown
+from workbench.show.run import Run
 from workbench.show.units import (
     format_bytes,
     format_error,
@@ -23,7 +24,6 @@ from workbench.show.units import (
     format_seconds,
     three_digits,
 )
-from workbench.store.results import Run
 
 GIB = 1 << 30
 HOSTILE = (

@@ -294,7 +294,7 @@ def test_a_real_environment_works_in_its_place_and_knows_what_is_in_it(tmp_path,
 def test_a_requirement_is_known_by_its_normalised_name():
     assert venvs.name_of("Jax_CUDA.plugin[x]==1.0") == "jax-cuda-plugin"
     assert venvs.without(["ml_dtypes==0.6.0", "numpy==2.4.6"], ["ML-dtypes<1"]) == ("numpy==2.4.6",)
-    with pytest.raises(WorkbenchError, match="is no requirement"):
+    with pytest.raises(WorkbenchError, match="is not a requirement"):
         venvs.name_of("--index-url")
 
 

@@ -19,7 +19,7 @@ from workbench.model import metric
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import versions as show
-from workbench.store.results import Run
+from workbench.show.run import Run
 
 
 def test_versions_of_one_package_are_read_from_a_text_or_a_list():
@@ -38,6 +38,9 @@ def test_versions_of_one_package_are_read_from_a_text_or_a_list():
         ("", "two or more different versions"),
         ("numpy==2.2,jax==0.9", "not of numpy and jax"),
         ("--index-url=x,numpy==2.2", "names no version"),
+        ("numpy===2.2,numpy==2.4", "'numpy===2.2' names no version"),
+        ("numpy==2.2; python_version>'3',numpy==2.4", "names no version"),
+        ("numpy @ https://example.org/numpy.whl,numpy==2.4", "names no version"),
     ],
 )
 def test_what_names_no_two_versions_is_one_sentence(text, said):
@@ -136,7 +139,7 @@ def make_run(tmp_path, numpy_run):
 
 
 def test_a_slower_version_is_found_with_its_ratio(make_run):
-    base, head = upgrades.VersionsReport(make_run(1.1)).rows
+    base, head = show.VersionsReport(make_run(1.1)).rows
     assert (base.verdict, base.comparison) == (None, None)
     assert head.verdict == "slower"
     assert head.comparison.low < 1.1 < head.comparison.high
@@ -145,7 +148,7 @@ def test_a_slower_version_is_found_with_its_ratio(make_run):
 
 
 def test_every_stage_has_its_rows_and_its_unit(make_run):
-    report = upgrades.VersionsReport(make_run(1.1, stages=("train", "infer")))
+    report = show.VersionsReport(make_run(1.1, stages=("train", "infer")))
     assert [(row.stage, row.verdict) for row in report.rows] == [
         ("train", None),
         ("train", "slower"),
@@ -160,7 +163,7 @@ def test_every_stage_has_its_rows_and_its_unit(make_run):
 
 def test_metrics_stand_in_a_column_with_their_change_from_the_base(make_run, monkeypatch):
     monkeypatch.setattr(metric, "METRICS", (Metric("artefact", "artefact", "bytes", Direction.LOWER, "its size"),))
-    report = upgrades.VersionsReport(make_run(metrics=({"artefact": 2048.0}, {"artefact": 1024.0})))
+    report = show.VersionsReport(make_run(metrics=({"artefact": 2048.0}, {"artefact": 1024.0})))
     assert "2.0 KiB → 1.0 KiB (-50.0 %)" in report._repr_html_()
     assert report.table["artefact"].tolist() == [2048, 1024]
     assert report.as_json()["rows"][1]["artefact_change"] == -0.5
@@ -185,7 +188,7 @@ def test_numbers_that_did_not_move_are_exact_and_those_that_did_are_told(make_ru
 )
 def test_a_version_without_a_time_is_not_comparable_and_keeps_its_reason(make_run, change):
     run = make_run(**change, reason="cannot be installed: <no> matching")
-    report = upgrades.VersionsReport(run)
+    report = show.VersionsReport(run)
     head = report.rows[1]
     assert (head.verdict, head.comparison.ratio, head.steady) == ("not comparable", None, None)
     assert any("cannot be installed" in note for note in show.notes(report))
@@ -206,13 +209,13 @@ def test_other_packages_that_differ_are_named_and_the_compared_one_is_not(make_r
         "numpy_manual@2.2.6": {"numpy": "2.2.6", "scipy": "1.16.0", "pip": "1"},
         "numpy_manual@2.4.6": {"numpy": "2.4.6", "scipy": "1.17.1", "pip": "1"},
     }
-    report = upgrades.VersionsReport(make_run(), packages)
+    report = show.VersionsReport(make_run(), packages)
     assert report.also_differs == {"numpy_manual": {"scipy": ["1.16.0", "1.17.1"]}}
     assert any("scipy 1.16.0 / 1.17.1" in note for note in show.notes(report))
 
 
 def test_the_report_is_a_frame_a_page_and_json(make_run):
-    report = upgrades.VersionsReport(make_run())
+    report = show.VersionsReport(make_run())
     assert list(report.table["version"]) == ["numpy==2.2.6", "numpy==2.4.6"]
     assert report.table["ratio"].isna().tolist() == [True, False]
     assert json.loads(json.dumps(report.as_json(), allow_nan=False))["rows"][1]["verdict"] == "slower"
@@ -242,10 +245,10 @@ def test_versions_are_measured_with_the_options_of_a_run(tmp_path, monkeypatch, 
     monkeypatch.setattr(venvs, "provide", lambda *_: venvs.Environment(sys.executable, {"numpy": "2.4.6"}, ()))
     options = {"profile": "stock", "sweep": "size", "warm_cache": True, "max_alive": 1, "timeout_s": "2m"}
     report = workbench.versions("numpy==2.2.6,numpy==2.4.6", "linreg", steps=3, output=tmp_path, **options, **quick)
-    settings = report.run.info["settings"]
-    assert (settings["profile"], settings["warm_cache"], settings["max_alive"]) == ("stock", True, 1)
-    assert settings["timeout_s"] == 120
-    assert set(report.run.sweep["frontend"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
+    settings = report.run.record.settings
+    assert (settings.profile, settings.warm_cache, settings.max_alive) == ("stock", True, 1)
+    assert settings.timeout_s == 120
+    assert set(report.run.sweep["contestant"]) == {"numpy_manual@2.2.6", "numpy_manual@2.4.6"}
 
 
 @pytest.mark.parametrize(

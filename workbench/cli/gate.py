@@ -15,7 +15,7 @@ from workbench.model.request import COMPARE, REGRESS, GateRequest, Judging
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from workbench.comparison import Gate
+    from workbench.api import Gate
 
 Report = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
@@ -51,7 +51,7 @@ def regress(
     from workbench.session.launcher import leave_signals_to_main
 
     leave_signals_to_main()
-    from workbench.comparison import commits
+    from workbench import api
     from workbench.show import gate as report
     from workbench.show.progress import patient_console, progress_for
 
@@ -59,7 +59,7 @@ def regress(
         raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
     check_writable(summary, junit)
     with progress_for(patient_console()) as progress, ending_signals():
-        gate = commits.gated(base, head, tasks or (), frameworks, request, progress)
+        gate = api.gated(base, head, tasks or (), frameworks, request, progress)
     _tell(gate, report, summary, junit, as_json)
     for run in gate.runs:
         say(f"{run.path}")
@@ -82,11 +82,11 @@ def compare(
 
     Exit codes as those of regress.
     """
-    from workbench import comparison
+    from workbench import api
     from workbench.show import gate as report
 
     check_writable(summary, junit)
-    gate = comparison.judged_apart(base, head, request, store)
+    gate = api.compared(base, head, request, store)
     _tell(gate, report, summary, junit, as_json)
     return gate.exit_code
 
@@ -132,7 +132,7 @@ def write(file: Path, text: str) -> None:
     Raises:
         WorkbenchError: when it cannot be written.
     """
-    from workbench.store.results import write_text
+    from workbench.host.files import write_text
 
     try:
         write_text(file, text)

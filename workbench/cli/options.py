@@ -10,9 +10,9 @@ from typing import Annotated, Any, Optional, TypeVar, get_origin
 
 import typer
 
-from workbench import __version__
 from workbench.errors import OptionError, WorkbenchError
 from workbench.model.option import Asked, Option, flag_of, parameter
+from workbench.version import __version__
 
 app = typer.Typer(
     name="workbench",

@@ -15,7 +15,7 @@ from workbench.model.request import RUN, Request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.store.results import Run
+    from workbench.show.run import Run
 
 
 @app.command()
@@ -70,7 +70,7 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
         return failure.run, f"the tables are written, but a plot failed: {failure}", EXIT_PLOT
     except api.NotWrittenError as failure:
         resume = f" (`workbench run --resume {failure.run.id}`)" if failure.run.path.is_dir() else ""
-        return failure.run, f"{failure}{resume}", EXIT_UNWRITTEN
+        return api.Run.of(failure.run), f"{failure}{resume}", EXIT_UNWRITTEN
     return finished, "", exit_code(finished)
 
 

@@ -44,17 +44,18 @@ def versions(
     from workbench.cli.running import outcome_of
     from workbench.comparison import versions as upgrades
     from workbench.show.progress import patient_console, progress_for
+    from workbench.show.versions import VersionsReport
 
     installed: dict[str, Mapping[str, str]] = {}
 
     def measure() -> api.Run:
         found = upgrades.measured(requirements, task, frameworks, request, progress)
         installed.update(found.environments)
-        return found.run
+        return api.publish(found.run)
 
     with progress_for(patient_console()) as progress, ending_signals():
         finished, complaint, code = outcome_of(measure)
-    report = upgrades.VersionsReport(finished, installed)
+    report = VersionsReport(finished, installed)
     end_quietly_when_nobody_reads()
     if as_json:
         print_json(report.as_json())
@@ -82,13 +83,14 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Follow a frontend's step time over all recorded runs, with the changes that are no noise."""
-    from workbench.comparison import history as timeline
+    from workbench import api
+    from workbench.show.history import check_plot
 
     if is_stdout(plot) and as_json:
         raise WorkbenchError("--json and --output - both write to standard output: choose one of them")
     if plot is not None and not is_stdout(plot):
-        timeline.check_plot(plot)
-    found = timeline.history(task, frontend, preset=preset, results=results)
+        check_plot(plot)
+    found = api.history(task, frontend, preset=preset, results=results)
     if plot is not None and not is_stdout(plot):
         found.save(plot)
     if is_stdout(plot):

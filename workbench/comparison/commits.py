@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench import api
 from workbench.catalog import Catalog, Roots
 from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
@@ -23,6 +22,7 @@ from workbench.errors import (
     EXIT_OK,
     EXIT_UNAVAILABLE,
     OptionError,
+    ProblemError,
     WorkbenchError,
     unknown,
 )
@@ -30,29 +30,28 @@ from workbench.host import checkouts, machine, venvs
 from workbench.host.checkouts import WORKING_TREE, Checkout
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.option import keywords
 from workbench.model.outcomes import WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import Round, Settings
-from workbench.model.request import REGRESS, GateRequest
+from workbench.model.request import GateRequest, patterns_of
 from workbench.session import runner
 from workbench.session.problem import problem_hash
+from workbench.session.settings import settings_of
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
 from workbench.statistics.disturbance import flagged
 from workbench.statistics.launches import Places
+from workbench.store.results import store_of
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 ALONE = "alone"  # what a launch is made for that only proves: there is nothing to compare it with
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateResult:
     """What came of comparing two commits: a row per pair, and the runs that hold every launch.
 
     Attributes:
@@ -63,17 +62,17 @@ class Gate:
         delta: smallest relative change that mattered.
         strict: whether what could not be told fails.
         facts: machine and versions, for the reports.
-        apart: whether the two sides were measured at different times.
+        unpaired: whether the two sides were measured at different times.
     """
 
     base: str
     head: str
     rows: Sequence[Judgement]
-    runs: Sequence[Run]
+    runs: Sequence[StoredRun]
     delta: float
     strict: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
-    apart: bool = False
+    unpaired: bool = False
 
     @property
     def worse(self) -> list[Judgement]:
@@ -95,32 +94,6 @@ class Gate:
         if self.unknown or not self.rows:
             return EXIT_CONTESTANT if self.strict else EXIT_UNAVAILABLE
         return EXIT_OK
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The rows as a frame."""
-        from workbench.show import gate as report
-
-        return report.frame(self)
-
-    def as_json(self) -> dict[str, object]:
-        """All of it as plain values."""
-        from workbench.show import gate as report
-
-        return {
-            "base": self.base,
-            "head": self.head,
-            "delta": self.delta,
-            "exit_code": self.exit_code,
-            "rows": report.plain_rows(self),
-            "runs": [run.id for run in self.runs],
-            **self.facts,
-        }
-
-    def _repr_html_(self) -> str:
-        from workbench.show import gate as report
-
-        return report.html(self)
 
 
 class Ladder:
@@ -180,32 +153,6 @@ class TaskPlan:
     incomparable: str = ""  # why no pair of this task can be compared
 
 
-@keywords(GateRequest, REGRESS)
-def regress(
-    base: str,
-    head: str | None = None,
-    tasks: Sequence[str] = (),
-    frameworks: str | Sequence[str] = "all",
-    *,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Gate:
-    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
-
-    Args:
-        base: a branch, tag or hash: what is measured against.
-        head: the same for what is judged; None is the working tree as it lies there.
-        tasks: names; all that either side has when empty.
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        progress: who is told how it gets on.
-        **options: those of :class:`workbench.model.request.GateRequest`.
-
-    Raises:
-        WorkbenchError: for anything that was asked for wrongly.
-    """
-    return gated(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
-
-
 def gated(
     base: str,
     head: str | None,
@@ -213,14 +160,26 @@ def gated(
     frameworks: str | Sequence[str],
     request: GateRequest,
     progress: Progress | None = None,
-) -> Gate:
-    """What :func:`regress` does, for a request."""
-    chosen = api.patterns_of(frameworks)
+) -> GateResult:
+    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
+
+    Args:
+        base: a branch, tag or hash: what is measured against.
+        head: the same for what is judged; None is the working tree as it lies there.
+        tasks: names; all that either side has when empty.
+        frameworks: ids, families, globs or "all"; a text may hold several with commas.
+        request: how they are measured and judged.
+        progress: who is told how it gets on.
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly.
+    """
+    chosen = patterns_of(frameworks)
     with _sides(base, head, request.content) as (old, new):
         plans = [_planned(old, new, task, request.preset, chosen) for task in _tasks(old, new, tasks)]
         rows, runs = _Measuring(old, new, request, progress or Silence()).all(plans)
         facts = {"machine": machine.stable_key(machine.facts())}
-        return Gate(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
+        return GateResult(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
 
 
 @contextlib.contextmanager
@@ -260,32 +219,32 @@ def _content_here() -> Path:
 
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
-    found = Catalog((root,))
+    content = Catalog((root,))
     if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
         raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
     try:
-        found.tasks, found.frontends  # noqa: B018 - reads them, and says now what is wrong with them
+        content.tasks, content.frontends  # noqa: B018 - reads them, and says now what is wrong with them
     except OptionError as error:
         raise WorkbenchError(f"{checkout.title}: {error.message}") from None
     except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
         raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
-        return Side(checkout, found, package_root())
+        return Side(checkout, content, package_root())
     spoken = protocol_of(own)
     if spoken == exchange.VERSION:
-        return Side(checkout, found, own)
+        return Side(checkout, content, own)
     version = "no known protocol" if spoken is None else f"protocol {spoken}"
     reason = f"{checkout.title} has a workbench of its own that speaks {version}, this one speaks {exchange.VERSION}"
-    return Side(checkout, found, own, unmeasurable=reason)
+    return Side(checkout, content, own, unmeasurable=reason)
 
 
 def protocol_of(package: Path) -> int | None:
     """The version of the worker protocol that a workbench speaks, read from its source; None where it names none."""
     for file in (package / "wire" / "exchange.py", package / "exchange.py"):  # before there were rooms, at the top
         with contextlib.suppress(OSError, ValueError):
-            if found := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
-                return int(found[1])
+            if match := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
+                return int(match[1])
     return None
 
 
@@ -315,18 +274,18 @@ def _planned(old: Side, new: Side, task: str, preset: str | None, patterns: Sequ
     return TaskPlan(
         task,
         name,
-        both=[one for one in order if one in before & after],
-        new=[one for one in order if one in after - before],
-        removed=[one for one in order if one in before - after],
+        both=[name for name in order if name in before & after],
+        new=[name for name in order if name in after - before],
+        removed=[name for name in order if name in before - after],
     )
 
 
 def _selected(side: Side, patterns: Sequence[str]) -> list[Frontend]:
-    found: dict[str, Frontend] = {}
+    chosen: dict[str, Frontend] = {}
     for pattern in patterns:
         with contextlib.suppress(WorkbenchError):  # the other side may know it
-            found |= {frontend.id: frontend for frontend in side.content.select([pattern])}
-    return list(found.values())
+            chosen |= {frontend.id: frontend for frontend in side.content.select([pattern])}
+    return list(chosen.values())
 
 
 def _having(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
@@ -352,15 +311,15 @@ class _Measuring:
     def _settings(self, side: Side, plan: TaskPlan) -> Settings:
         """What the ladder decides is no setting of a session."""
         asked = dataclasses.replace(self._request, preset=plan.preset, launches=LADDER[0], budget_s=None)
-        settings = api.settings_of(side.content, plan.task, asked)
+        settings = settings_of(side.content, plan.task, asked)
         return dataclasses.replace(settings, ratio_error=self._request.delta / 3)
 
-    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[Run]]:
+    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[StoredRun]]:
         """The rows and runs of all tasks, the rows corrected over all pairs."""
         checked = [self._comparable(plan) for plan in plans]
         pairs = sum(len(plan.both) for plan in checked if not plan.incomparable)
         rows: list[Judgement] = []
-        runs: list[Run] = []
+        runs: list[StoredRun] = []
         budget_s, started = self._request.budget_s, time.monotonic()
         for index, plan in enumerate(checked):
             left = None if budget_s is None else (budget_s - (time.monotonic() - started)) / (len(checked) - index)
@@ -392,20 +351,20 @@ class _Measuring:
             return dataclasses.replace(plan, incomparable="the task's problem is not the same on both sides")
         return plan
 
-    def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], Run | None]:
+    def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], StoredRun | None]:
         gone = [Judgement(plan.task, name, Finding.REMOVED, "only the base has it") for name in plan.removed]
         if reason := self._new.unmeasurable:
             left = [Judgement(plan.task, name, Finding.NOT_COMPARABLE, reason) for name in [*plan.both, *plan.new]]
             return [*left, *gone], None
-        apart = bool(plan.incomparable) or not plan.both
-        alone = [*plan.both, *plan.new] if apart else plan.new
+        proven_only = bool(plan.incomparable) or not plan.both
+        alone = [*plan.both, *plan.new] if proven_only else plan.new
         contestants = [
-            *(self._contestant(name, side) for name in ([] if apart else plan.both) for side in SIDES),
+            *(self._contestant(name, side) for name in ([] if proven_only else plan.both) for side in SIDES),
             *(self._contestant(name, HEAD) for name in alone),
         ]
         if not contestants:
             return gone, None
-        maker = self._new if apart else self._old
+        maker = self._new if proven_only else self._old
         if reason := _lacks_preset(maker, plan):
             return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
         settings = self._settings(maker, plan)
@@ -413,16 +372,15 @@ class _Measuring:
         ladder = Ladder(self._request.delta, pairs, budget_s, self._request.launches or LADDER[-1])
         try:
             run = self._measured(maker.content, contestants, settings, ladder)
-        except runner.ProblemNotMadeError as error:
+        except ProblemError as error:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 
-    def _measured(self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder) -> Run:
-        try:
-            store, if_busy = api.store_of(self._request.output), self._request.if_busy
-            return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
-        except runner.PlotFailedError as failure:
-            return failure.run
+    def _measured(
+        self, maker: Catalog, contestants: Sequence[Contestant], settings: Settings, plan: Ladder
+    ) -> StoredRun:
+        store, if_busy = store_of(self._request.output), self._request.if_busy
+        return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
 
     def _equip(self, contestants: Sequence[Contestant]) -> None:
         """Give those that need it an environment of their own, or say that they would need one."""
@@ -430,25 +388,25 @@ class _Measuring:
         venvs.settle(contestants, build=build, progress=self._progress, if_busy=if_busy)
 
     def _contestant(self, name: str, side: str) -> Contestant:
-        place = self._new if side == HEAD else self._old
-        frontend = place.content.frontends[name]
+        origin = self._new if side == HEAD else self._old
+        frontend = origin.content.frontends[name]
         return Contestant(
             f"{name}@{side}",
             frontend,
-            place.content.roots,
-            place.package,
+            origin.content.roots,
+            origin.package,
             group=name,
             side=side,
-            source=place.checkout.title,
+            source=origin.checkout.title,
         )
 
-    def _judged(self, plan: TaskPlan, run: Run, pairs: int) -> list[Judgement]:
+    def _judged(self, plan: TaskPlan, run: StoredRun, pairs: int) -> list[Judgement]:
         rows: list[Judgement] = []
         for name, sides in by_group(run.contestants).items():
             rows += judge.judge(plan.task, name, sides, run.record.disturbed, delta=self._request.delta, pairs=pairs)
         return [self._final(plan, row, run) for row in rows]
 
-    def _final(self, plan: TaskPlan, row: Judgement, run: Run) -> Judgement:
+    def _final(self, plan: TaskPlan, row: Judgement, run: StoredRun) -> Judgement:
         """The row with its run; a pair that both sides have is not new where it could not be compared."""
         if row.finding is Finding.NEW and row.frontend in plan.both:
             row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)

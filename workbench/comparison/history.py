@@ -6,14 +6,11 @@ drift that no statistic removes: a jump is a reason to measure both sides in one
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line, unknown
 from workbench.model.outcomes import Outcome
@@ -22,14 +19,7 @@ from workbench.statistics.jumps import Jump, jumps
 from workbench.statistics.launches import Steady
 from workbench.store import index
 from workbench.store.index import IndexedContestant, IndexedRun
-from workbench.store.results import default_store
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
-
-FORMATS = (".png", ".svg", ".pdf")
+from workbench.store.results import store_of
 
 
 @dataclass(frozen=True)
@@ -143,7 +133,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class History:
+class Timeline:
     """All recorded runs of a frontend at a task; ``skipped`` says in a line each which runs could not be read."""
 
     task: str
@@ -156,91 +146,8 @@ class History:
         """Task and frontend."""
         return one_line(f"{self.task} · {self.frontend}")
 
-    @cached_property
-    def rows(self) -> list[dict[str, object]]:
-        """A row per run as plain values: its series' number and conditions, then what a point of a series holds."""
-        return [row for number, series in enumerate(self.series) for row in _rows(number, series, series.stage.unit)]
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The rows as a frame; dates as timestamps, level_s the level of the runs between two jumps."""
-        return _frame(self.rows)
-
-    def plot(self) -> Figure:
-        """Times over runs, a panel per series, with the level between jumps."""
-        from workbench.show import plots
-
-        return plots.history(self.series, title=self.title)
-
-    def save(self, path: str | Path) -> Path:
-        """Draw it into a file.
-
-        Raises:
-            WorkbenchError: when it is no .png, .svg or .pdf, or cannot be written.
-        """
-        from workbench.show.plots.style import styled
-
-        target = check_plot(Path(path))
-        figure = self.plot()
-        try:
-            with styled():
-                figure.savefig(target, dpi=150)
-        except OSError as error:
-            raise WorkbenchError(f"cannot write {target}: {error.strerror}") from None
-        return target
-
-    def svg(self) -> str:
-        """The plot as SVG."""
-        from workbench.show.plots.style import styled
-
-        drawn = io.StringIO()
-        with styled():
-            self.plot().savefig(drawn, format="svg", metadata={"Date": None})
-        return drawn.getvalue()
-
-    def as_json(self) -> dict[str, object]:
-        """What `workbench history --json` prints."""
-        series = [
-            {
-                "conditions": of_one.plain_conditions(),
-                "points": [point.plain(of_one.stage.unit) for point in of_one.points],
-                "jumps": [{"run": of_one.timed[jump.start].run, "ratio": jump.ratio} for jump in of_one.jumps],
-            }
-            for of_one in self.series
-        ]
-        return {"task": self.task, "frontend": self.frontend, "series": series, "skipped": list(self.skipped)}
-
-    def terminal(self) -> list[RenderableType]:
-        """The last runs of each series and its jumps."""
-        from workbench.show import history as report
-
-        return report.terminal(self)
-
-    def _repr_html_(self) -> str:
-        from workbench.show import history as report
-
-        return report.html(self)
-
-
-def _rows(number: int, series: Series, unit: str) -> Iterator[dict[str, object]]:
-    for point in series.points:
-        own = {"level_s": point.level_s, "jump": point.jump}
-        yield {"series": number, **series.plain_conditions(), **point.plain(unit), **own}
-
-
-def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
-    times = [name for name in map(str, frame) if name.endswith(("_s", "_s_low", "_s_high"))]
-    frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in (*times, "change", "jump")})
-    metrics = pd.DataFrame([point.get("metrics") for point in rows], index=frame.index)
-    return (
-        frame.assign(date=pd.to_datetime(frame.date, errors="coerce", utc=True)).drop(columns="metrics").join(metrics)
-    )
-
-
-def history(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> History:
+def timeline(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> Timeline:
     """All recorded runs of a frontend at a task, in series that may be compared, one or more per stage.
 
     Args:
@@ -252,7 +159,7 @@ def history(task: str, frontend: str, *, preset: str | None = None, results: str
     Raises:
         WorkbenchError: when no run has it.
     """
-    store = Path(results) if results is not None else default_store()
+    store = store_of(results)
     runs, skipped = index.runs(store)
     _known("task", task, {run.task for run in runs}, store)
     runs = [run for run in runs if run.task == task]
@@ -271,18 +178,7 @@ def history(task: str, frontend: str, *, preset: str | None = None, results: str
                 alike.setdefault(_conditions(run, contestant, stage.name), []).append(run)
     series = [_series(conditions, of_one, frontend) for conditions, of_one in alike.items()]
     latest_first = sorted(series, key=lambda of_one: of_one.points[-1].date, reverse=True)
-    return History(task, frontend, latest_first, tuple(skipped))
-
-
-def check_plot(path: Path) -> Path:
-    """A path that a plot can be written to.
-
-    Raises:
-        WorkbenchError: when it ends otherwise than in .png, .svg or .pdf.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise WorkbenchError(f"{path}: a plot's name ends in {', '.join(FORMATS)}")
-    return path
+    return Timeline(task, frontend, latest_first, tuple(skipped))
 
 
 def _known(kind: str, name: str, names: set[str], store: Path) -> None:
@@ -334,8 +230,8 @@ def _series(conditions: Conditions, runs: Sequence[IndexedRun], frontend: str) -
                 news=news,
             )
         )
-    found = jumps([point.steady.seconds for point in points if point.steady is not None])
-    return Series(conditions, runs[-1].cpu, _levelled(points, found), found)
+    level_changes = jumps([point.steady.seconds for point in points if point.steady is not None])
+    return Series(conditions, runs[-1].cpu, _levelled(points, level_changes), level_changes)
 
 
 def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]:
@@ -350,13 +246,13 @@ def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]
         yield "tasks or frontends"
 
 
-def _levelled(points: Sequence[Point], found: Sequence[Jump]) -> list[Point]:
+def _levelled(points: Sequence[Point], between: Sequence[Jump]) -> list[Point]:
     """The points, each timed one with the level between the jumps around it, and with the jump that leads to it."""
     steps = [point.steady.seconds for point in points if point.steady is not None]
-    edges = [0, *(jump.start for jump in found), len(steps)]
+    edges = [0, *(jump.start for jump in between), len(steps)]
     spans = itertools.pairwise(edges) if steps else ()
     levels = iter([level for start, end in spans for level in [median(steps[start:end])] * (end - start)])
-    ratios = {jump.start: jump.ratio - 1 for jump in found}
+    ratios = {jump.start: jump.ratio - 1 for jump in between}
     numbers = itertools.count()
     return [
         point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))

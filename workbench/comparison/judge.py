@@ -228,8 +228,8 @@ def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, p
         disturbed: the rounds in which the machine was disturbed.
         purpose: SCREENING or CONFIRMATION.
     """
-    made = [[launch for launch in launches if launch.purpose == purpose] for launches in sides]
-    return Times(*times_side_by_side(made, stage, disturbed))
+    chosen = [[launch for launch in launches if launch.purpose == purpose] for launches in sides]
+    return Times(*times_side_by_side(chosen, stage, disturbed))
 
 
 def purpose_of_pair(

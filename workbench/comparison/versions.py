@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
-from workbench import api
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.checks import check_task
 from workbench.catalog.roots import package_root
@@ -21,27 +21,23 @@ from workbench.errors import WorkbenchError
 from workbench.host import venvs
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.option import keywords
 from workbench.model.outcomes import Outcome
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import ContestantRecord
-from workbench.model.request import VERSIONS, Request
+from workbench.model.request import Request, patterns_of
 from workbench.model.stage import TRAIN, in_order
 from workbench.session import runner, verify
+from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
 from workbench.statistics.launches import Places, Steady, steady
-from workbench.store.results import Run
+from workbench.store.results import StoredRun, store_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import RenderableType
-
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven no test at 2 % exists
-_PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._,-]+\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.+_-]*)")
-_BUILDS = r"-(cpu|gpu|rocm|nightly)"  # one framework under several names
+BUILDS = ("cpu", "gpu", "rocm", "nightly")  # one framework under several names
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ class VersionRow:
 
 
 @dataclass(frozen=True)
-class VersionsReport:
+class VersionsResult:
     """What a session of versions came to.
 
     Attributes:
@@ -113,7 +109,7 @@ class VersionsReport:
         environments: by contestant, the versions of all packages in its environment.
     """
 
-    run: Run
+    run: StoredRun
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -122,62 +118,10 @@ class VersionsReport:
         with self.run.reading():
             return rows(self.run)
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The rows as a frame."""
-        from workbench.show import versions as report
-
-        return report.frame(self)
-
     @property
     def also_differs(self) -> dict[str, dict[str, list[str]]]:
         """By frontend, packages besides the compared one whose versions differ between the environments."""
         return also_differs(self.rows, self.environments)
-
-    def as_json(self) -> dict[str, object]:
-        """What `workbench versions --json` prints."""
-        from workbench.show import versions as report
-
-        plain = report.plain_rows(self)
-        return {"run": self.run.id, "title": self.run.title, "rows": plain, "also_differs": self.also_differs}
-
-    def terminal(self) -> list[RenderableType]:
-        """The table and what must be known beside it."""
-        from workbench.show import versions as report
-
-        return report.terminal(self)
-
-    def _repr_html_(self) -> str:
-        from workbench.show import versions as report
-
-        return report.html(self)
-
-
-@keywords(Request, VERSIONS)
-def versions(
-    requirements: str | Iterable[str],
-    task: str,
-    frameworks: str | Iterable[str] | None = None,
-    *,
-    progress: Progress | None = None,
-    environments: Path | None = None,
-    **options: Any,
-) -> VersionsReport:
-    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
-
-    Args:
-        requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
-        task: a task's name.
-        frameworks: frontends to measure; those that import the package when None.
-        progress: who is told how it gets on.
-        environments: the folder that keeps environments; in the user's cache when None.
-        **options: those of :class:`workbench.model.request.Request`.
-
-    Raises:
-        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
-        NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
-    """
-    return measured(requirements, task, frameworks, Request.of(VERSIONS, options), progress, environments)
 
 
 def measured(
@@ -187,24 +131,37 @@ def measured(
     request: Request,
     progress: Progress | None = None,
     environments: Path | None = None,
-) -> VersionsReport:
-    """What :func:`versions` does, for a request."""
+) -> VersionsResult:
+    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
+
+    Args:
+        requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
+        task: a task's name.
+        frameworks: frontends to measure; those that import the package when None.
+        request: how they are measured.
+        progress: who is told how it gets on.
+        environments: the folder that keeps environments; in the user's cache when None.
+
+    Raises:
+        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
+        NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
+    """
     wanted = parse(requirements)
     content, listener = catalog(request.content), progress or Silence()
     check_task(content, task)
     if frameworks is None:
         chosen = frontends_of(content, wanted[0].distribution, task)
     else:
-        chosen = api.chosen_frontends(content, frameworks, task)
+        chosen = content.select(patterns_of(frameworks), task)
     if request.launches is None and request.budget_s is None and request.precision is None:
         request = dataclasses.replace(request, launches=LAUNCHES)
-    settings = dataclasses.replace(api.settings_of(content, task, request), ratio_error=RATIO_ERROR)
+    settings = dataclasses.replace(settings_of(content, task, request), ratio_error=RATIO_ERROR)
     contestants = contestants_of(content, chosen, wanted)
     with venvs.undisturbed(request.if_busy, listener):
         equipped = _equipped(contestants, task, content, listener, environments)
-    store = api.store_of(request.output)
+    store = store_of(request.output)
     run = runner.measure(content, contestants, settings, store, listener, if_busy=request.if_busy)
-    return VersionsReport(run, equipped)
+    return VersionsResult(run, equipped)
 
 
 def parse(requirements: str | Iterable[str]) -> list[Version]:
@@ -214,22 +171,36 @@ def parse(requirements: str | Iterable[str]) -> list[Version]:
         WorkbenchError: for anything else.
     """
     texts = requirements.split(",") if isinstance(requirements, str) else list(requirements)
-    wanted = []
-    for text in filter(None, (text.strip() for text in texts)):
-        match = _PINNED.fullmatch(text)
-        if match is None:
-            raise WorkbenchError(f"{text!r} names no version: write NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6")
-        wanted.append(Version(venvs.name_of(match[1]), match[3], f"{match[1]}{match[2] or ''}=={match[3]}"))
+    wanted = [_pinned(text) for text in filter(None, (text.strip() for text in texts))]
     if others := {version.distribution for version in wanted[1:]} - {version.distribution for version in wanted[:1]}:
         raise WorkbenchError(
-            f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: run them apart"
+            f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: "
+            "measure each in a run of its own"
         )
     if len({version.version for version in wanted}) < max(2, len(wanted)):
         raise WorkbenchError("two or more different versions are needed, such as numpy==2.2.6,numpy==2.4.6")
     return wanted
 
 
-def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]:
+def _pinned(text: str) -> Version:
+    """The one version that a requirement allows.
+
+    Raises:
+        WorkbenchError: when it allows several, or is not a requirement.
+    """
+    refused = WorkbenchError(f"{text!r} names no version: write NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        raise refused from None
+    pins = [pin.version for pin in requirement.specifier if pin.operator == "==" and "*" not in pin.version]
+    if len(pins) != 1 or len(requirement.specifier) != 1 or requirement.marker:
+        raise refused
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return Version(canonicalize_name(requirement.name), pins[0], f"{requirement.name}{extras}=={pins[0]}")
+
+
+def frontends_of(content: Catalog, distribution: str, task: str) -> list[Frontend]:
     """The frontends of a task that import what a distribution brings.
 
     Raises:
@@ -237,7 +208,7 @@ def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]
     """
     chosen = [
         frontend
-        for frontend in found.select(["all"], task)
+        for frontend in content.select(["all"], task)
         if any(brings(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
@@ -247,16 +218,17 @@ def frontends_of(found: Catalog, distribution: str, task: str) -> list[Frontend]
 
 def brings(distribution: str, package: str) -> bool:
     """Whether a distribution brings a package that is imported by this name."""
-    return re.fullmatch(f"{re.escape(venvs.name_of(package))}({_BUILDS})?", distribution) is not None
+    name = canonicalize_name(package)
+    return distribution in {name, *(f"{name}-{build}" for build in BUILDS)}
 
 
-def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
+def contestants_of(content: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
     """Every frontend in every version; those of one frontend are compared with each other."""
     return [
         Contestant(
             f"{frontend.id}@{version.version}",
             frontend,
-            found.roots,
+            content.roots,
             package_root(),
             group=frontend.id,
             side=version.version,
@@ -268,18 +240,18 @@ def contestants_of(found: Catalog, frontends: Sequence[Frontend], wanted: Sequen
 
 
 def _equipped(
-    contestants: Sequence[Contestant], task: str, found: Catalog, told: Progress, root: Path | None
+    contestants: Sequence[Contestant], task: str, content: Catalog, progress: Progress, root: Path | None
 ) -> dict[str, Mapping[str, str]]:
     """Give every contestant its interpreter; what is installed there, by contestant."""
-    made: dict[str, Mapping[str, str]] = {}
+    equipped: dict[str, Mapping[str, str]] = {}
     for contestant in contestants:
-        if found.hole(task, contestant.frontend):
+        if content.hole(task, contestant.frontend):
             continue
         needed, constraints = needs(contestant.frontend, contestant.source)
-        environment = venvs.equip(contestant, needed, constraints, told, root)
+        environment = venvs.equip(contestant, needed, constraints, progress, root)
         if environment is not None:
-            made[contestant.id] = environment.packages
-    return made
+            equipped[contestant.id] = environment.packages
+    return equipped
 
 
 def needs(frontend: Frontend, requirement: str) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -304,7 +276,7 @@ def _distribution(package: str) -> str:
     return packages_distributions().get(package, [package])[0]
 
 
-def rows(run: Run) -> list[VersionRow]:
+def rows(run: StoredRun) -> list[VersionRow]:
     """A row per stage, frontend and version; the first version of each frontend is the base of its others."""
     groups = by_group(run.contestants)
     bases = {group: next(iter(sides.values())) for group, sides in groups.items()}
@@ -316,7 +288,7 @@ def rows(run: Run) -> list[VersionRow]:
     ]
 
 
-def _row(run: Run, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
+def _row(run: StoredRun, base: ContestantRecord, head: ContestantRecord, stage: str, drift: Drift) -> VersionRow:
     disturbed, launches, first = run.record.disturbed, head.measured(stage), head is base
     return VersionRow(
         frontend=head.frontend,
@@ -344,7 +316,7 @@ def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, distur
     return compare(base_s if old else None, head_s if new else None, names=Names(base.id, head.id))
 
 
-def drift_between(run: Run, base: ContestantRecord, head: ContestantRecord) -> Drift:
+def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord) -> Drift:
     """How far a contestant's losses and result are from the base's."""
     if base is head or base.proof is None or head.proof is None:
         return Drift()
@@ -373,12 +345,12 @@ def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float 
 
 
 def also_differs(
-    found: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
+    rows: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, list[str]]]:
     """By frontend, packages besides the compared one that differ between its environments, version by version."""
     differing: dict[str, dict[str, list[str]]] = {}
-    for frontend in dict.fromkeys(row.frontend for row in found):
-        versions_of = {row.contestant: row.version for row in found if row.frontend == frontend}
+    for frontend in dict.fromkeys(row.frontend for row in rows):
+        versions_of = {row.contestant: row.version for row in rows if row.frontend == frontend}
         packages = {name: environments[name] for name in versions_of if name in environments}
         compared = {venvs.name_of(versions_of[name]) for name in packages}
         names = sorted({name for installed in packages.values() for name in installed} - compared)

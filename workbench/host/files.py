@@ -1,4 +1,8 @@
-"""Where an export is written: under a temporary name beside its target, flushed to disk, then renamed."""
+"""Files and folders that are written as a whole or not at all.
+
+Each is written under a temporary name beside its target, flushed to disk, and then renamed: a reader meets all of it
+or what was there before, and after a crash of the machine the same holds.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
-from workbench.store.eventlog import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +22,36 @@ MARKER = "workbench-export.txt"
 _SAYS = "Written by `workbench export` or `site`, which replace this folder (force) as long as this file is here.\n"
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text, replacing what was there.
+
+    Raises:
+        OSError: when the disk is full or gone; nothing has changed then.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush(path: Path) -> None:
+    """Flush a file's bytes, or a folder's entries, to disk; flushing a file does not cover its name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
-def file(target: Path, *, force: bool) -> Iterator[Path]:
+def new_file(target: Path, *, force: bool) -> Iterator[Path]:
     """A temporary file that becomes ``target`` when all went well, and is removed otherwise.
 
     Raises:
@@ -33,18 +64,18 @@ def file(target: Path, *, force: bool) -> Iterator[Path]:
         temporary = _beside(target)
         try:
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             if force:
                 temporary.replace(target)
             else:
                 _give_name(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
+        flush(target.parent)
 
 
 @contextlib.contextmanager
-def folder(target: Path, *, force: bool) -> Iterator[Path]:
+def new_folder(target: Path, *, force: bool) -> Iterator[Path]:
     """A temporary folder that becomes ``target`` when all went well, and is removed otherwise.
 
     Raises:
@@ -61,14 +92,14 @@ def folder(target: Path, *, force: bool) -> Iterator[Path]:
             yield temporary
             (temporary / MARKER).write_text(_SAYS, encoding="utf-8")
             for path in [*temporary.rglob("*"), temporary]:
-                _flush(path)
+                flush(path)
             if exists:
                 _swap(temporary, target)
             else:
                 temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        sync_folder(target.parent)
+        flush(target.parent)
 
 
 @contextlib.contextmanager
@@ -113,11 +144,3 @@ def _swap(temporary: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,6 @@ that want the same one build it once. uv builds where it is on the PATH, else ve
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -21,13 +20,17 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from workbench.catalog.roots import package_root
 from workbench.errors import WorkbenchError, one_line
-from workbench.host import lock
+from workbench.host import locks
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -40,7 +43,6 @@ BUILDING = ".building-"
 NEEDED = ("numpy", "threadpoolctl")  # by a worker and its frontends, whatever the framework
 CLEAN = {"PYTHONPATH": ""}  # what the user has put there belongs to our own interpreter
 KEPT_LINES = 2000
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOR_OTHERS = (
     "CONDA_PREFIX",
     "PIP_CONSTRAINT",
@@ -96,6 +98,15 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class About:
+    """What an environment's folder says of it: what was asked for, and what is installed."""
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Environment:
     """A finished environment: its Python, what is installed in it, and what it was held to."""
 
@@ -114,12 +125,14 @@ def name_of(requirement: str) -> str:
     """The normalised name of the distribution that a requirement is about.
 
     Raises:
-        WorkbenchError: when it begins with no name.
+        WorkbenchError: when it is not a requirement.
     """
-    match = _NAME.match(requirement.strip())
-    if match is None:
-        raise WorkbenchError(f"{requirement!r} is no requirement: write NAME==VERSION, such as numpy==2.4.6")
-    return re.sub(r"[-_.]+", "-", match[0]).lower()
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        raise WorkbenchError(
+            f"{requirement!r} is not a requirement: write NAME==VERSION, such as numpy==2.4.6, or NAME @ URL"
+        ) from None
 
 
 def tested_versions() -> tuple[str, ...]:
@@ -175,7 +188,7 @@ def build(spec: Spec, root: Path, say: Say) -> Environment:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / f"{spec.key}.lock", say):
+        with locks.exclusive(root / f"{spec.key}.lock", lambda: say("another session is building it: waiting")):
             if (found := _finished(root / spec.key)) is not None:
                 return found
             for left in [root / spec.key, *root.glob(f"{BUILDING}{spec.key}-*")]:  # of a build that was killed
@@ -189,8 +202,8 @@ def _build(spec: Spec, root: Path, say: Say) -> Environment:
     folder = root / f"{BUILDING}{spec.key}-{secrets.token_hex(4)}"
     try:
         _install(folder, spec, say)
-        about = {"requirements": spec.requirements, "constraints": spec.constraints, "packages": _installed(folder)}
-        (folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+        about = About(spec.requirements, spec.constraints, _installed(folder))
+        (folder / ABOUT).write_bytes(msgspec.json.encode(about))
         folder.rename(root / spec.key)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -279,7 +292,7 @@ def _installed(folder: Path) -> dict[str, str]:
     from importlib.metadata import distributions
 
     places = [str(path) for path in folder.glob("lib/python*/site-packages")]
-    found = {name_of(entry.name): entry.version for entry in distributions(path=places)}
+    found = {canonicalize_name(entry.name): entry.version for entry in distributions(path=places)}
     return dict(sorted(found.items()))
 
 
@@ -287,27 +300,10 @@ def _finished(folder: Path) -> Environment | None:
     """The environment in a folder, if it is whole and its Python is still there."""
     python = folder / "bin" / "python"
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return (
-            Environment(str(python), dict(about["packages"]), tuple(about["constraints"])) if python.exists() else None
-        )
-    except (OSError, ValueError, LookupError, TypeError):
+        about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
+    except (OSError, ValueError):
         return None
-
-
-@contextlib.contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
-    """Hold an environment's lock; the kernel's, so it ends with its holder."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another session is building it: waiting")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return Environment(str(python), about.packages, about.constraints) if python.exists() else None
 
 
 def needs_own(frontend: Frontend) -> bool:
@@ -348,7 +344,7 @@ def settle(
 
 def undisturbed(if_busy: str, progress: Progress | None) -> contextlib.AbstractContextManager[None]:
     """Hold the host's lock: building takes all CPUs, and would disturb who measures."""
-    return lock.measuring(if_busy, lambda text: (progress or Silence()).phase("lock", text))
+    return locks.measuring(if_busy, lambda text: (progress or Silence()).phase("lock", text))
 
 
 def equip(

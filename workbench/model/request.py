@@ -6,10 +6,11 @@ Flags, keyword arguments, their documentation and their checks are made from the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.errors import OptionError
 from workbench.model.option import SECONDS, SHARE, Asked, option
 
 RUN, REGRESS, VERSIONS, COMPARE = "run", "regress", "versions", "compare"
@@ -134,3 +135,16 @@ class Judging(Asked):
 @dataclass(frozen=True)
 class GateRequest(Request, Judging):
     """How two commits are to be measured and judged."""
+
+
+def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
+    """The single names and globs of a choice of frontends; a text may hold several with commas.
+
+    Raises:
+        OptionError: when there is none.
+    """
+    texts = [frameworks] if isinstance(frameworks, str) else list(frameworks)
+    patterns = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+    if not patterns:
+        raise OptionError("frameworks", ",".join(texts), "no frontend chosen: give ids, families, globs or all")
+    return patterns

@@ -147,15 +147,15 @@ def null_of(recording: Recording, base: int, head: int) -> int:
 
 def comparisons(pool: Pool, pairs: Callable[[Recording], list[tuple[int, int]]]) -> list[Settled]:
     """All comparisons of a pool, each with whether the gate's whole rule confirms it."""
-    found = []
+    answers = []
     for number, recording in enumerate(pool.recordings):
         for base, head in pairs(recording):
             for start in starts(recording):
                 settled = comparison(recording, base, head, start)
                 if settled is not None:
                     confirmed = _confirmed(settled, pool, number, (base, head), start)
-                    found.append(dataclasses.replace(settled, confirmed=confirmed))
-    return found
+                    answers.append(dataclasses.replace(settled, confirmed=confirmed))
+    return answers
 
 
 def starts(recording: Recording) -> range:
@@ -222,10 +222,10 @@ def fewest_by_chance(n: int, rate: float, level: float) -> int:
     return n - most_by_chance(n, 1 - rate, level)
 
 
-def balance_p(one: int, other: int) -> float:
+def balance_p(above: int, below: int) -> float:
     """Two-sided binomial p value that the two are equally likely."""
-    n = one + other
-    ways = sum(math.comb(n, k) for k in range(min(one, other) + 1))
+    n = above + below
+    ways = sum(math.comb(n, k) for k in range(min(above, below) + 1))
     return min(1.0, 2 * ways / (1 << n))
 
 
@@ -259,26 +259,26 @@ def pool_figures(pool: Pool, rules: Rules) -> list[Figure]:
     by_slowdown = {slowdown: comparisons(pool, slowed(slowdown)) for slowdown in slowdowns}
     same = comparisons(pool, identical)
     figures = [*_false_alarms(pool.scenario, same, rules)] if same else []
-    for slowdown, found in by_slowdown.items():
-        if found:
-            figures.append(_power(pool, slowdown, found, rules))
-    everything = [settled for found in (same, *by_slowdown.values()) for settled in found]
+    for slowdown, answers in by_slowdown.items():
+        if answers:
+            figures.append(_power(pool, slowdown, answers, rules))
+    everything = [settled for answers in (same, *by_slowdown.values()) for settled in answers]
     figures.append(_coverage(pool.scenario, everything, rules))
     figures.append(_failures(pool))
     return figures
 
 
-def _false_alarms(part: str, found: Sequence[Settled], rules: Rules) -> list[Figure]:
-    n = len(found)
-    significant = [settled.significant for settled in found]
-    alarms = [settled for settled in found if settled.verdict in (Verdict.faster, Verdict.slower)]
+def _false_alarms(part: str, answers: Sequence[Settled], rules: Rules) -> list[Figure]:
+    n = len(answers)
+    significant = [settled.significant for settled in answers]
+    alarms = [settled for settled in answers if settled.verdict in (Verdict.faster, Verdict.slower)]
     confirmed = sum(settled.confirmed for settled in alarms)
-    larger = sum((settled.comparison.ratio or 1) > 1 for settled in found)
+    larger = sum((settled.comparison.ratio or 1) > 1 for settled in answers)
     screening = most_by_chance(n, ALPHA, rules.level)
     after = most_by_chance(n, ALPHA * ALPHA / 2, rules.level)
     p = balance_p(larger, n - larger)
     faster, slower = significant.count(-1), significant.count(1)
-    settled_as = ", ".join(f"{count} {verdict}" for verdict, count in _counts(found).items())
+    settled_as = ", ".join(f"{count} {verdict}" for verdict, count in _counts(answers).items())
     return [
         Figure(
             part,
@@ -294,7 +294,7 @@ def _false_alarms(part: str, found: Sequence[Settled], rules: Rules) -> list[Fig
             f"{len(alarms)} of {n}, {confirmed} after confirmation ({settled_as})",
             f"at most {screening}, {after} after confirmation",
             judged(len(alarms) <= screening and confirmed <= after),
-            {"comparisons": n, "alarms": len(alarms), "confirmed": confirmed, "verdicts": _counts(found)},
+            {"comparisons": n, "alarms": len(alarms), "confirmed": confirmed, "verdicts": _counts(answers)},
         ),
         Figure(
             part,
@@ -302,42 +302,42 @@ def _false_alarms(part: str, found: Sequence[Settled], rules: Rules) -> list[Fig
             f"{larger} and {n - larger} (p = {p:.2g})",
             "balanced, p ≥ 0.01",
             rules.judge(p >= 0.01),
-            {"above": larger, "below": n - larger, "p": p, "spread": _spread(found)},
+            {"above": larger, "below": n - larger, "p": p, "spread": _spread(answers)},
         ),
     ]
 
 
-def _counts(found: Sequence[Settled]) -> dict[str, int]:
-    verdicts = [str(settled.verdict) for settled in found]
+def _counts(answers: Sequence[Settled]) -> dict[str, int]:
+    verdicts = [str(settled.verdict) for settled in answers]
     return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
 
 
-def _spread(found: Sequence[Settled]) -> float:
-    return float(np.std([math.log(settled.comparison.ratio or 1) for settled in found]))
+def _spread(answers: Sequence[Settled]) -> float:
+    return float(np.std([math.log(settled.comparison.ratio or 1) for settled in answers]))
 
 
-def _power(pool: Pool, slowdown: float, found: Sequence[Settled], rules: Rules) -> Figure:
-    n, counts = len(found), _counts(found)
+def _power(pool: Pool, slowdown: float, answers: Sequence[Settled], rules: Rules) -> Figure:
+    n, counts = len(answers), _counts(answers)
     slower = counts.get("slower", 0)
     opposite = counts.get("faster", 0)
-    ratio = float(np.median([settled.comparison.ratio or math.nan for settled in found]))
-    seconds = float(np.median([settled.seconds for settled in found]))
-    launches = int(np.median([settled.comparison.launches for settled in found]))
+    ratio = float(np.median([settled.comparison.ratio or math.nan for settled in answers]))
+    seconds = float(np.median([settled.seconds for settled in answers]))
+    launches = int(np.median([settled.comparison.launches for settled in answers]))
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     value = f"{verdicts}; median {ratio - 1:+.1%} after {launches} launches, {seconds:.0f} s"
-    bound, verdict = _power_bound(pool, slowdown, found, rules)
+    bound, verdict = _power_bound(pool, slowdown, answers, rules)
     numbers = {"comparisons": n, "slower": slower, "faster": opposite, "ratio": ratio, "seconds": seconds}
     return Figure(pool.scenario, f"{slowdown:.0%} slower", value, bound, verdict, {**numbers, "launches": launches})
 
 
-def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: Rules) -> tuple[str, str]:
+def _power_bound(pool: Pool, slowdown: float, answers: Sequence[Settled], rules: Rules) -> tuple[str, str]:
     """What a slow-down must come to. On the contestants' own core a hog may leave everything inconclusive."""
-    n, counts = len(found), _counts(found)
+    n, counts = len(answers), _counts(answers)
     slower, faster = counts.get("slower", 0), counts.get("faster", 0)
     if slowdown < DELTA:
         if rules.full:
             return "never slower", judged(slower == 0)
-        confirmed = sum(settled.confirmed for settled in found if settled.verdict is Verdict.slower)
+        confirmed = sum(settled.confirmed for settled in answers if settled.verdict is Verdict.slower)
         return f"never slower after confirmation: {confirmed} (in full: never)", judged(confirmed == 0)
     if slowdown < 1.5 * DELTA:
         return "none: delta itself", NOT_JUDGED
@@ -345,7 +345,7 @@ def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: R
     if "same core" in pool.scenario:
         return "never faster or same; inconclusive allowed", rules.judge(missed <= n * (1 - FOUND))
     if rules.full:
-        in_time = sum(s.verdict is Verdict.slower and s.seconds <= WITHIN_S for s in found)
+        in_time = sum(s.verdict is Verdict.slower and s.seconds <= WITHIN_S for s in answers)
         return f"slower in ≥ {FOUND:.0%}, each within {WITHIN_S:.0f} s", judged(in_time >= FOUND * n)
     if slowdown < 2 * (DELTA + 0.01):
         return f"slower in ≥ {FOUND:.0%}", NOT_JUDGED
@@ -357,8 +357,8 @@ def _power_bound(pool: Pool, slowdown: float, found: Sequence[Settled], rules: R
     return (f"{bound} ({excuse})", NOT_JUDGED) if excuse and not missed else (bound, FAILS)  # the outcome is no excuse
 
 
-def _coverage(part: str, found: Sequence[Settled], rules: Rules) -> Figure:
-    covers = [settled.covers for settled in found if settled.covers is not None]
+def _coverage(part: str, answers: Sequence[Settled], rules: Rules) -> Figure:
+    covers = [settled.covers for settled in answers if settled.covers is not None]
     n, held = len(covers), sum(covers)
     numbers = {"intervals": n, "hold": held}
     name = "interval holds the true ratio"
@@ -412,7 +412,7 @@ def rule_verdicts(pool: Pool, *, one_after_the_other: bool) -> dict[str, list[Ve
     As recorded, the two were interleaved. One after the other is how the other tools measure: all of base's launches,
     then all of head's, here the next eight of the same session.
     """
-    found: dict[str, list[Verdict]] = {name: [] for name in RULES}
+    verdicts: dict[str, list[Verdict]] = {name: [] for name in RULES}
     for recording in pool.recordings:
         launches = len(recording.times)
         for base, head in identical(recording):
@@ -427,15 +427,15 @@ def rule_verdicts(pool: Pool, *, one_after_the_other: bool) -> dict[str, list[Ve
                 )
                 if all(samples.base) and all(samples.head):
                     for name, rule in RULES.items():
-                        found[name].append(rule(samples))
-    return found
+                        verdicts[name].append(rule(samples))
+    return verdicts
 
 
 def rule_figures(pools: Sequence[Pool]) -> list[Figure]:
     """False alarms of the other tools' rules beside ours, on the same launches, scenario by scenario."""
     figures = []
-    for apart in (False, True):
-        by_pool = {pool.scenario: rule_verdicts(pool, one_after_the_other=apart) for pool in pools}
+    for one_after_the_other in (False, True):
+        by_pool = {pool.scenario: rule_verdicts(pool, one_after_the_other=one_after_the_other) for pool in pools}
         for name in RULES:
             rates = {
                 scenario: (sum(v in (Verdict.faster, Verdict.slower) for v in verdicts[name]), len(verdicts[name]))
@@ -444,7 +444,7 @@ def rule_figures(pools: Sequence[Pool]) -> list[Figure]:
             }
             if rates:
                 value = "; ".join(f"{scenario} {false} of {n}" for scenario, (false, n) in rates.items())
-                how = "base, then head" if apart else "interleaved"
+                how = "base, then head" if one_after_the_other else "interleaved"
                 part = f"false alarms on the same launches, {how}"
                 figures.append(Figure(part, name, value, "none: for comparison", NOT_JUDGED, {"rates": rates}))
     return figures

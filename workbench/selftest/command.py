@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-import workbench
 from workbench.catalog import Catalog
 from workbench.errors import WorkbenchError
 from workbench.host import machine
@@ -32,6 +31,7 @@ from workbench.selftest.pool import (
 )
 from workbench.selftest.report import Report
 from workbench.statistics import LADDER
+from workbench.version import __version__
 
 COMPARISONS = 200
 
@@ -140,7 +140,7 @@ def _facts(command: str, pools: list[Pool], measured: list[Overhead]) -> dict[st
     facts = machine.facts()
     recordings = [recording for pool in pools for recording in pool.recordings]
     launches = sum(int(np.isfinite(recording.times).sum()) for recording in recordings)
-    versions = {"workbench": workbench.__version__, "python": platform.python_version()}
+    versions = {"workbench": __version__, "python": platform.python_version()}
     for found in measured:
         versions |= dict(found.versions)
     return {

@@ -15,48 +15,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import workbench
 from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
-from workbench.errors import WorkbenchError
-from workbench.host import lock, machine
+from workbench.errors import ProblemError, WorkbenchError
+from workbench.host import locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import RunRecord, Settings
-from workbench.model.stage import TRAIN
 from workbench.session.launcher import end_orphans
 from workbench.session.session import Session
 from workbench.session.stopping import Plan
 from workbench.session.workers import PROBLEM, REFERENCE_PROOF
-from workbench.show import tables
 from workbench.store import records, results
 from workbench.store.eventlog import EventLog
-from workbench.store.results import PARTIAL, Run
+from workbench.store.results import PARTIAL, NotWrittenError, StoredRun
+from workbench.version import __version__
 from workbench.wire import exchange
-
-
-class ProblemNotMadeError(WorkbenchError):
-    """The task could not make its problem, so nothing was measured."""
-
-
-class NotWrittenError(Exception):
-    """What was measured is in ``run``, but it could not all be written: the disk is full or gone."""
-
-    def __init__(self, run: Run, reason: str) -> None:
-        super().__init__(reason)
-        self.run = run
-
-
-class PlotFailedError(Exception):
-    """Everything was measured and written, but a plot could not be drawn."""
-
-    def __init__(self, run: Run, reason: str) -> None:
-        super().__init__(reason)
-        self.run = run
 
 
 def measure(
@@ -68,7 +46,7 @@ def measure(
     *,
     if_busy: str = "wait",
     plan: Plan | None = None,
-) -> Run:
+) -> StoredRun:
     """Measure any contestants in one session and write a run folder; what :func:`workbench.run` does for frontends.
 
     Args:
@@ -81,9 +59,9 @@ def measure(
         plan: how often who is launched; by default as ``settings`` say.
 
     Raises:
-        WorkbenchError: when the problem cannot be made, nothing can be written, or another session measures.
+        ProblemError: when the problem or its reference cannot be made.
+        WorkbenchError: when nothing can be written, or another session measures.
         NotWrittenError: when the disk was full, or the folder gone, before all was written.
-        PlotFailedError: when all is measured and written but for a plot.
     """
     progress = progress or Silence()
     _fail_unreadable(contestants, settings.task)
@@ -123,12 +101,12 @@ def _fail_unreadable(contestants: Sequence[Contestant], task: str) -> None:
 
 def resume(
     path: str | Path, store: Path, content: Catalog, progress: Progress | None = None, *, if_busy: str = "wait"
-) -> Run:
+) -> StoredRun:
     """Measure what an interrupted session had not finished, and only that.
 
     Raises:
         WorkbenchError: when there is nothing to resume, or machine, versions, content or problem have changed.
-        NotWrittenError, PlotFailedError: as in :func:`measure`.
+        NotWrittenError: as in :func:`measure`.
     """
     progress = progress or Silence()
     results.find(Path(path), store, unfinished=True)  # what is not there is said at once, not after waiting
@@ -178,37 +156,36 @@ def _reopened(folder: Path) -> Path:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: {error.strerror}") from None
 
 
-def rebuild(path: str | Path, store: Path) -> Run:
-    """Make everything that is derived from a run's log once more: summaries, tables, plots.
+def rebuild(path: str | Path, store: Path) -> StoredRun:
+    """Read a run back from its log, finished or not, and write its records once more.
 
     Raises:
         WorkbenchError: when there is no such run or no log.
-        NotWrittenError, PlotFailedError: as in :func:`measure`.
+        NotWrittenError: as in :func:`measure`.
     """
     folder = results.find(Path(path), store, unfinished=True)
     events = results.events_of(folder)
-    _folded(folder, events)
+    record = _folded(folder, events)
     try:
-        derive(folder)
-        return _drawn(results.load(folder))
+        results.save(folder, record)
+        return results.load(folder)
     except OSError as error:
         raise _not_written(folder, events, error) from None
 
 
-def finish(folder: Path, events: Sequence[Event]) -> Run:
-    """Derive a run's files, give its folder the final name, and draw its pictures."""
+def finish(folder: Path, events: Sequence[Event]) -> StoredRun:
+    """Write a run's records and give its folder the final name."""
     try:
-        derive(folder)
-        loaded = results.load(results.complete(folder))
+        results.save(folder, records.fold(results.events_of(folder)))
+        return results.load(results.complete(folder))
     except (OSError, WorkbenchError) as error:
         raise _not_written(folder, events, error) from error
-    return _drawn(loaded)
 
 
 @contextlib.contextmanager
 def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
     """Hold the host's lock, and end what a killed session has left running."""
-    with lock.measuring(if_busy, lambda text: progress.phase("lock", text)):
+    with locks.measuring(if_busy, lambda text: progress.phase("lock", text)):
         end_orphans()
         yield
 
@@ -249,7 +226,7 @@ def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exc
     except WorkbenchError:
         return WorkbenchError(reason)
     remedy = f"make room, then resume run {folder.name.removeprefix(PARTIAL)}"
-    return NotWrittenError(Run(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
+    return NotWrittenError(StoredRun(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
 
 
 def _folded(folder: Path, events: Sequence[Event]) -> RunRecord:
@@ -265,7 +242,7 @@ def _run(session: Session, record: Record) -> None:
     except WorkerFailedError as failure:
         printed = session.folder / "reference" / "log.txt"
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
-        raise ProblemNotMadeError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
+        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted))
 
@@ -273,7 +250,7 @@ def _run(session: Session, record: Record) -> None:
 def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> Begun:
     facts = machine.facts()
     return Begun(
-        workbench=workbench.__version__,
+        workbench=__version__,
         command=sys.argv,
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         machine=facts,
@@ -341,37 +318,3 @@ def known_bring_ups(store: Path) -> dict[str, float]:
                 for launch in record.launches[:1]:
                     known.setdefault(record.id, launch.bring_up_s)
     return known
-
-
-def derive(folder: Path) -> None:
-    """Write all that follows from a run's log, but for the pictures."""
-    run = Run(folder, records.fold(results.events_of(folder)))
-    for contestant in run.contestants:
-        own = folder / "contestants" / contestant.id
-        own.mkdir(parents=True, exist_ok=True)
-        results.write_json(own / "samples.json", contestant)
-    results.write_json(folder / "run.json", records.facts_of(run.record))
-    results.write_json(folder / "summary.json", run.summary())
-    results.write_text(folder / "losses.csv", run.losses.to_csv())
-    for stage in run.stages:
-        name = "summary.csv" if stage is TRAIN else f"summary_{stage.name}.csv"
-        results.write_text(folder / name, tables.csv(run, stage.name))
-    results.write_text(folder / "summary.md", tables.markdown(run))
-    if not run.sweep.empty:
-        results.write_text(folder / "sweep.csv", run.sweep.to_csv(index=False))
-
-
-def _drawn(finished: Run) -> Run:
-    try:
-        draw(finished)
-    except Exception as error:
-        raise PlotFailedError(finished, f"{type(error).__name__}: {error}") from error
-    return finished
-
-
-def draw(finished: Run) -> None:
-    """Draw the run's pictures into its folder."""
-    from workbench.show import plots
-
-    for name, figure in finished.plot.figures.items():
-        plots.save(figure(), finished.path / name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
+from workbench.comparison.commits import GateResult
 from workbench.comparison.judge import UNKNOWN, WORSE, Finding, Judgement
 from workbench.errors import one_line
 from workbench.model.stage import TRAIN, stage_of
@@ -20,10 +22,33 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from workbench.comparison.commits import Gate
-
 STYLES = {**dict.fromkeys(WORSE, "bold red"), **dict.fromkeys(UNKNOWN, "yellow"), Finding.FASTER: "green"}
 EXPLAINED = (*WORSE, *UNKNOWN, Finding.FASTER)
+
+
+@dataclass(frozen=True)
+class Gate(GateResult):
+    """What came of comparing two commits, or two runs, as notebooks and the command line show it."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a frame."""
+        return columns.frame(columns_of(self.rows), self.rows)
+
+    def as_json(self) -> dict[str, object]:
+        """All of it as plain values."""
+        return {
+            "base": self.base,
+            "head": self.head,
+            "delta": self.delta,
+            "exit_code": self.exit_code,
+            "rows": [columns.record(columns_of(self.rows), row) for row in self.rows],
+            "runs": [run.id for run in self.runs],
+            **self.facts,
+        }
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 def _file(key: str, value: Callable[[Judgement], Cell], meaning: str, *, number: bool = True) -> Column[Judgement]:
@@ -110,24 +135,14 @@ def _shown(rows: Sequence[Judgement], *, task: bool) -> list[Column[Judgement]]:
     return [column for column in columns.seen(columns_of(rows), View.TABLE) if task or column.key != "task"]
 
 
-def frame(gate: Gate) -> pd.DataFrame:
-    """The rows as a frame."""
-    return columns.frame(columns_of(gate.rows), gate.rows)
-
-
-def plain_rows(gate: Gate) -> list[dict[str, Cell]]:
-    """The rows as JSON has them."""
-    return [columns.record(columns_of(gate.rows), row) for row in gate.rows]
-
-
-def headline(gate: Gate) -> str:
+def headline(gate: GateResult) -> str:
     """The answer in one word: fine, worse, or could not tell."""
     if gate.worse:
         return "worse"
     return "could not tell" if gate.unknown or not gate.rows else "fine"
 
 
-def sentence(gate: Gate) -> str:
+def sentence(gate: GateResult) -> str:
     """The answer in one sentence."""
     if not gate.rows:
         return "There was nothing to compare: no pair of task and frontend is on either side."
@@ -144,16 +159,16 @@ def _named(row: Judgement) -> str:
     return " ".join(filter(None, (row.task, row.frontend, row.stage if row.stage != TRAIN.name else "")))
 
 
-def _pairs(gate: Gate) -> str:
+def _pairs(gate: GateResult) -> str:
     return f"{len(gate.rows)} pair{'' if len(gate.rows) == 1 else 's'}"
 
 
-def reasons(gate: Gate) -> list[tuple[Judgement, str]]:
+def reasons(gate: GateResult) -> list[tuple[Judgement, str]]:
     """What must be said of the rows that are not simply the same."""
     return [(row, one_line(row.reason)) for row in gate.rows if row.finding in EXPLAINED]
 
 
-def notes(gate: Gate) -> list[str]:
+def notes(gate: GateResult) -> list[str]:
     """How to read the rows."""
     units = " or ".join(dict.fromkeys(stage_of(row.stage).unit for row in gate.rows if row.stage)) or TRAIN.unit
     ignored = f"Changes below {format_share(gate.delta)} do not count."
@@ -162,7 +177,7 @@ def notes(gate: Gate) -> list[str]:
         f"{ignored} could see: the smallest change these launches would have shown. "
         "base twice: the base against itself, which is the noise."
     )
-    if gate.apart:
+    if gate.unpaired:
         how = (
             "These runs were made at different times: what the machine did between them is part of every change, and "
             f"no statistic removes it; `workbench regress` measures side by side. {ignored}"
@@ -170,13 +185,13 @@ def notes(gate: Gate) -> list[str]:
     return [how, *(f"{run.id}: {noise}" for run in gate.runs if (noise := disturbance(run)))]
 
 
-def by_task(gate: Gate) -> Iterator[tuple[str, list[Judgement]]]:
+def by_task(gate: GateResult) -> Iterator[tuple[str, list[Judgement]]]:
     """The rows of each task, in the order measured."""
     for task in dict.fromkeys(row.task for row in gate.rows):
         yield task, [row for row in gate.rows if row.task == task]
 
 
-def terminal(gate: Gate) -> list[RenderableType]:
+def terminal(gate: GateResult) -> list[RenderableType]:
     """Tables and sentences for a terminal of 80 columns and wider."""
     from rich.text import Text
 
@@ -192,7 +207,7 @@ def terminal(gate: Gate) -> list[RenderableType]:
     return [*parts, Text(sentence(gate), style=style)]
 
 
-def markdown(gate: Gate) -> str:
+def markdown(gate: GateResult) -> str:
     """The summary of a pull request."""
     quote: Callable[[str], str] = escape_markdown
     lines = [
@@ -208,7 +223,7 @@ def markdown(gate: Gate) -> str:
     return "\n".join([*lines, "", *(f"<sub>{quote(note)}</sub>" for note in notes(gate) if gate.rows), ""])
 
 
-def junit(gate: Gate) -> str:
+def junit(gate: GateResult) -> str:
     """JUnit XML: a suite per task, a case per frontend. What could not be told is skipped, or fails if strict."""
     root = Xml.Element("testsuites", name="workbench gate")
     shown = _shown(gate.rows, task=False)
@@ -230,7 +245,7 @@ def junit(gate: Gate) -> str:
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _fails(row: Judgement, gate: Gate) -> bool:
+def _fails(row: Judgement, gate: GateResult) -> bool:
     return row.finding in WORSE or (gate.strict and row.finding in UNKNOWN)
 
 
@@ -241,7 +256,7 @@ def _text(text: str) -> str:
     )
 
 
-def html(gate: Gate) -> str:
+def html(gate: GateResult) -> str:
     """The tables as HTML, for notebooks."""
     quote = escape_html
     explained = "".join(

@@ -30,8 +30,8 @@ def change_columns(changes: Changes[T], rows: Iterable[T], *, drop: int | None =
 
 def _columns(metric: Metric, changes: Changes[T], drop: int | None) -> Iterable[Column[T]]:
     def of(row: T) -> MetricChange:
-        found = (change for change in changes(row) if change.name == metric.name)
-        return next(found, MetricChange(metric.name, None, None))
+        own = (change for change in changes(row) if change.name == metric.name)
+        return next(own, MetricChange(metric.name, None, None))
 
     yield Column(
         key=metric.name,

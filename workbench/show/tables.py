@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.model.records import RunRecord
     from workbench.model.rows import Row
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 _LEFT_OUT = ("versions", "color")  # of the CSV in a run's folder, which people open in spreadsheets
 _ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
@@ -54,7 +54,7 @@ class StageTable:
         return f"{title} · {self.heading}" if self.heading else title
 
 
-def stage_tables(run: Run) -> list[StageTable]:
+def stage_tables(run: StoredRun) -> list[StageTable]:
     """A table per stage at which anything has a time; the training's, without rows, where nothing has one."""
     timed = [(stage, rows) for stage in run.stages if (rows := split(run.rows_of(stage.name))[0])]
     stages = timed or [(TRAIN, [])]
@@ -71,13 +71,13 @@ def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return timed, [row for row in rows if not row.timed]
 
 
-def untimed(run: Run) -> list[Row]:
+def untimed(run: StoredRun) -> list[Row]:
     """Contestants that have no time at any stage."""
     timed = {row.id for table in stage_tables(run) for row in table.timed}
     return [row for row in run.rows if row.id not in timed]
 
 
-def notes(run: Run, *, more: bool = False) -> list[str]:
+def notes(run: StoredRun, *, more: bool = False) -> list[str]:
     """What a reader must know beside the tables; ``more`` adds what belongs to the second ones."""
     tables = stage_tables(run)
     lines = [_conditions(run.record)]
@@ -158,13 +158,13 @@ def ledger(timed: Sequence[Row]) -> list[str]:
     return lines
 
 
-def disturbance(run: Run) -> str | None:
+def disturbance(run: StoredRun) -> str | None:
     """One sentence when the machine was not quiet, and what could not be told apart for that."""
     stage = stage_tables(run)[0].stage
     return sentence([entry.flags for entry in run.record.rounds], least_difference(run.record, stage.name))
 
 
-def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
+def terminal(run: StoredRun, *, more: bool = False) -> list[RenderableType]:
     """The tables and what belongs to them, for a terminal of 80 columns and wider; ``more`` adds a second one each."""
     from rich.text import Text
 
@@ -184,7 +184,7 @@ def terminal(run: Run, *, more: bool = False) -> list[RenderableType]:
     return [*parts, *(Text(note, style="dim") for note in notes(run, more=more))]
 
 
-def markdown(run: Run) -> str:
+def markdown(run: StoredRun) -> str:
     """The tables as Markdown."""
     quote = renderers.escape_markdown
     tables = stage_tables(run)
@@ -198,7 +198,7 @@ def markdown(run: Run) -> str:
     return "\n".join([*lines, *failed, *([""] if failed else []), *(quote(note) for note in notes(run)), ""])
 
 
-def html(run: Run) -> str:
+def html(run: StoredRun) -> str:
     """The tables as HTML, for notebooks: what failed beneath in the last one, then the notes."""
     tables = stage_tables(run)
     last = tables[-1]
@@ -224,7 +224,7 @@ def _html_failure(table: StageTable, row: Row) -> str:
     return f"<tr>{'<td></td>' * name}{renderers.html_cell(shown[name], row)}{why}</tr>"
 
 
-def latex(run: Run) -> str:
+def latex(run: StoredRun) -> str:
     """The tables in LaTeX, for the packages booktabs and threeparttable; the notes stand below the last one."""
     tables = stage_tables(run)
     last = tables[-1]
@@ -246,24 +246,24 @@ def latex(run: Run) -> str:
     return "\n".join([*lines, ""])
 
 
-def frame(run: Run, stage: str = TRAIN.name, *, flat: bool = False) -> pd.DataFrame:
+def frame(run: StoredRun, stage: str = TRAIN.name, *, flat: bool = False) -> pd.DataFrame:
     """The rows of a stage as a frame; what was not measured is NaN. ``flat``: lists and mappings as JSON texts."""
     with run.reading():
         return columns.frame(_columns(run, stage), run.rows_of(stage), flat=flat)
 
 
-def csv(run: Run, stage: str = TRAIN.name) -> str:
+def csv(run: StoredRun, stage: str = TRAIN.name) -> str:
     """The rows of a stage as CSV, without what a spreadsheet cannot show."""
     text: str = frame(run, stage).drop(columns=list(_LEFT_OUT)).to_csv(index=False)
     return text
 
 
-def plain_rows(run: Run, stage: str = TRAIN.name) -> list[dict[str, Cell]]:
+def plain_rows(run: StoredRun, stage: str = TRAIN.name) -> list[dict[str, Cell]]:
     """The rows of a stage as JSON has them, by key."""
     shown = _columns(run, stage)
     return [columns.record(shown, row) for row in run.rows_of(stage)]
 
 
-def _columns(run: Run, stage: str) -> Sequence[Column[Row]]:
+def _columns(run: StoredRun, stage: str) -> Sequence[Column[Row]]:
     known = next((entry for entry in run.stages if entry.name == stage), None)
     return columns.of_run(run.rows_of(stage), known)

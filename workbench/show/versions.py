@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench.comparison.versions import VersionRow
+from workbench.comparison.versions import VersionRow, VersionsResult
 from workbench.errors import one_line
 from workbench.model.outcomes import Outcome
 from workbench.model.stage import Stage, stage_of
@@ -22,9 +24,32 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from workbench.comparison.versions import VersionsReport
-
 OFF = View.FILES_ONLY
+
+
+@dataclass(frozen=True)
+class VersionsReport(VersionsResult):
+    """What a session of versions came to, as notebooks and the command line show it."""
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The rows as a frame; the column of a time is named after the unit of its stage."""
+        import pandas as pd
+
+        frames = [columns.frame(columns_of(rows, stage), rows) for stage, rows in by_stage(self)]
+        return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+    def as_json(self) -> dict[str, object]:
+        """What `workbench versions --json` prints."""
+        plain = [columns.record(columns_of(rows, stage), row) for stage, rows in by_stage(self) for row in rows]
+        return {"run": self.run.id, "title": self.run.title, "rows": plain, "also_differs": self.also_differs}
+
+    def terminal(self) -> list[RenderableType]:
+        """The table and what must be known beside it."""
+        return terminal(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 def _steady(value: Callable[[Steady], Cell]) -> Callable[[VersionRow], Cell]:
@@ -141,26 +166,13 @@ def columns_of(rows: Sequence[VersionRow], stage: Stage) -> tuple[Column[Version
     return (*(column.at(stage) for column in COLUMNS), *change_columns(lambda row: row.metrics, rows, drop=1))
 
 
-def by_stage(report: VersionsReport) -> list[tuple[Stage, list[VersionRow]]]:
+def by_stage(report: VersionsResult) -> list[tuple[Stage, list[VersionRow]]]:
     """The rows of each stage."""
     stages = dict.fromkeys(row.stage for row in report.rows)
     return [(stage_of(name), [row for row in report.rows if row.stage == name]) for name in stages]
 
 
-def plain_rows(report: VersionsReport) -> list[dict[str, Cell]]:
-    """The rows as JSON has them."""
-    return [columns.record(columns_of(rows, stage), row) for stage, rows in by_stage(report) for row in rows]
-
-
-def frame(report: VersionsReport) -> pd.DataFrame:
-    """The rows as a frame; a time's column is named after the unit of its stage."""
-    import pandas as pd
-
-    frames = [columns.frame(columns_of(rows, stage), rows) for stage, rows in by_stage(report)]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-
-
-def notes(report: VersionsReport) -> list[str]:
+def notes(report: VersionsResult) -> list[str]:
     """What must be known beside the table."""
     failed = {row.contestant: row for row in report.rows if row.outcome is not Outcome.OK}
     lines = [f"{name} {row.outcome}: {row.reason}" for name, row in failed.items()]
@@ -176,7 +188,7 @@ def notes(report: VersionsReport) -> list[str]:
     return [one_line(line) for line in [*lines, *([noisy] if noisy else [])]]
 
 
-def _tables(report: VersionsReport) -> list[tuple[str, list[Column[VersionRow]], list[VersionRow]]]:
+def _tables(report: VersionsResult) -> list[tuple[str, list[Column[VersionRow]], list[VersionRow]]]:
     """A title, columns and rows per stage; one frontend's name stands in the title instead of in a column."""
     tables = []
     for stage, rows in by_stage(report):
@@ -188,7 +200,7 @@ def _tables(report: VersionsReport) -> list[tuple[str, list[Column[VersionRow]],
     return tables
 
 
-def terminal(report: VersionsReport) -> list[RenderableType]:
+def terminal(report: VersionsResult) -> list[RenderableType]:
     """The tables and what must be known beside them."""
     from rich.text import Text
 
@@ -198,7 +210,7 @@ def terminal(report: VersionsReport) -> list[RenderableType]:
     return [*parts, *(Text(line, style="dim") for line in notes(report))]
 
 
-def html(report: VersionsReport) -> str:
+def html(report: VersionsResult) -> str:
     """The same for notebooks."""
     tables = [f"<h4>{escape_html(title)}</h4>{renderers.html(shown, rows)}" for title, shown, rows in _tables(report)]
     return "".join([*tables, *(f"<p><small>{escape_html(line)}</small></p>" for line in notes(report))])

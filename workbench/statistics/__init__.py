@@ -15,7 +15,7 @@ from workbench.statistics.ranks import MedianInterval, median_interval, paired_r
 from workbench.statistics.rounds import ratio_errors, without_rounds
 from workbench.statistics.rules import asv_rule, pyperf_rule, pytest_benchmark_rule
 from workbench.statistics.signed_rank import hodges_lehmann, log_ratios, signed_rank_interval, signed_rank_p
-from workbench.statistics.verdicts import Comparison, Names, Verdict, compare, compare_apart
+from workbench.statistics.verdicts import Comparison, Names, Verdict, compare, compare_unpaired
 from workbench.statistics.warmup import Warmup, WarmupClass, warmup_class
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "break_even",
     "break_even_range",
     "compare",
-    "compare_apart",
+    "compare_unpaired",
     "fit_overhead",
     "hodges_lehmann",
     "log_ratios",

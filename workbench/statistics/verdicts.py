@@ -109,7 +109,7 @@ def compare(
     return _tested(ratios, math.log1p(delta), alpha, outside, names)
 
 
-def compare_apart(
+def compare_unpaired(
     base: ArrayLike | None,
     head: ArrayLike | None,
     *,
@@ -147,7 +147,7 @@ def compare_apart(
     differences = np.sort((new[:, np.newaxis] - old[np.newaxis, :]).ravel())
     outside = rank_sum_tail(len(new), len(old), alpha / 2)
     if outside is None:
-        return _few_apart(differences, min(len(old), len(new)), alpha)
+        return _few_unpaired(differences, min(len(old), len(new)), alpha)
     bar, estimate = math.log1p(delta), float(np.median(differences))
     low, high = float(differences[outside - 1]), float(differences[-outside])
     p = rank_sum_p(old, new)
@@ -202,7 +202,7 @@ def _unusable(
     return None
 
 
-def _few_apart(differences: Floats, launches: int, alpha: float) -> Comparison:
+def _few_unpaired(differences: Floats, launches: int, alpha: float) -> Comparison:
     needed = next(n for n in range(1, 100) if rank_sum_tail(n, n, alpha / 2) is not None)
     return Comparison(
         Verdict.inconclusive,

@@ -7,13 +7,13 @@ happens to the harness, every complete line stays readable; a line that was bein
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from workbench.host import files, locks
 from workbench.model.events import Event
 from workbench.store.codec import Json
 from workbench.store.records import named
@@ -40,10 +40,10 @@ class EventLog:
         self.path = folder / NAME
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(self._descriptor)
             self._end_a_torn_line()
-            for place in (folder, folder.parent):
-                sync_folder(place)
+            for holder in (folder, folder.parent):
+                files.flush(holder)
         except OSError:
             os.close(self._descriptor)
             raise
@@ -74,26 +74,7 @@ class EventLog:
 
 def in_use(folder: Path) -> bool:
     """Whether a session is writing this log right now."""
-    try:
-        descriptor = os.open(folder / NAME, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to disk: a file's own flush does not cover its name."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return locks.is_taken(folder / NAME)
 
 
 def encode(event: Json) -> bytes:

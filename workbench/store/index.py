@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.host import files
 from workbench.model.events import LaunchMeasured
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
@@ -117,19 +118,19 @@ def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
     if entries != known:
         text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
         with contextlib.suppress(OSError):  # a store that can only be read is still a store
-            results.write_text(store / NAME, text)
+            files.write_text(store / NAME, text)
     return [entry.about for entry in entries.values()], damaged
 
 
 def unfinished(store: Path) -> list[UnfinishedRun]:
     """Runs that have no end, newest first."""
-    found = []
+    without_end = []
     for folder in results.unfinished_folders(store):
         with contextlib.suppress(WorkbenchError):
             launches = sum(isinstance(event, LaunchMeasured) for event in results.events_of(folder))
             name = folder.name.removeprefix(results.PARTIAL)
-            found.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
-    return sorted(found, key=lambda run: run.run, reverse=True)
+            without_end.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
+    return sorted(without_end, key=lambda run: run.run, reverse=True)
 
 
 def indexed(name: str, record: RunRecord) -> IndexedRun:

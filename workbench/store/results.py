@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
+from workbench.host import files
 from workbench.model.contestant import check_id
 from workbench.model.proof import Trained
 from workbench.model.stage import TRAIN, in_order
+from workbench.statistics.rows import rows as rows_of_record
 from workbench.store import eventlog, records, upgrade
 from workbench.store.codec import DamageError, Json, parsed, text_of
 
@@ -39,13 +40,12 @@ if TYPE_CHECKING:
     from workbench.model.records import ContestantRecord, RunRecord
     from workbench.model.rows import Row
     from workbench.model.stage import Stage
-    from workbench.show.plots import RunPlots
 
 PARTIAL = ".partial-"
 
 
-class Run:
-    """One finished run: what was measured, as typed records and as pandas frames.
+class StoredRun:
+    """One finished run: what was measured, as typed records, and the arrays that it was proven with.
 
     Attributes:
         path: the run's folder.
@@ -80,51 +80,15 @@ class Run:
 
     def rows_of(self, stage: str = TRAIN.name) -> list[Row]:
         """One row per contestant at a stage, in the order measured."""
-        from workbench.statistics import rows
-
         if stage not in self._rows:
             with self.reading():
-                self._rows[stage] = rows.rows(self.record, stage)
+                self._rows[stage] = rows_of_record(self.record, stage)
         return self._rows[stage]
 
     @property
     def rows(self) -> list[Row]:
         """One row per contestant: outcome, proof, phases, steady step, memory."""
         return self.rows_of()
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The rows of the training as a frame; what was not measured is NaN."""
-        return self.table_of()
-
-    def table_of(self, stage: str = TRAIN.name) -> pd.DataFrame:
-        """The rows of a stage as a frame; what was not measured is NaN."""
-        from workbench.show import tables
-
-        return tables.frame(self, stage)
-
-    @cached_property
-    def sweep(self) -> pd.DataFrame:
-        """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
-        from workbench.show import sweeps
-
-        with self.reading():
-            return sweeps.points(self.record)
-
-    @cached_property
-    def fits(self) -> pd.DataFrame:
-        """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
-        from workbench.show import sweeps
-
-        with self.reading():
-            return sweeps.fits(self.record)
-
-    @property
-    def plot(self) -> RunPlots:
-        """The run's figures: plot.loss(), plot.time(), plot.phases(), plot.sweep()."""
-        from workbench.show.plots import RunPlots
-
-        return RunPlots(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -158,15 +122,6 @@ class Run:
         """Each contestant's colour."""
         return {contestant.id: contestant.color for contestant in self.contestants}
 
-    def summary(self) -> Json:
-        """What summary.json holds."""
-        from workbench.show import tables
-
-        facts = {**records.facts_of(self.record), "run": self.id.removeprefix(PARTIAL)}
-        with self.reading():
-            stages = {stage.name: tables.plain_rows(self, stage.name) for stage in self.stages if stage is not TRAIN}
-            return {**facts, "contestants": tables.plain_rows(self), **({"stages": stages} if stages else {})}
-
     def _trained(self, file: str) -> Trained:
         from workbench.wire import exchange
 
@@ -176,13 +131,15 @@ class Run:
             raise WorkbenchError(f"run {self.id} is damaged: {file}: {type(error).__name__}: {error}") from error
 
     def __repr__(self) -> str:
-        return f"<Run {self.id}: {self.title}>"
+        return f"<{type(self).__name__} {self.id}: {self.title}>"
 
-    def _repr_html_(self) -> str:
-        from workbench.show import tables
 
-        with self.reading():
-            return tables.html(self)
+class NotWrittenError(Exception):
+    """What was measured is in ``run``, but it could not all be written: the disk is full or gone."""
+
+    def __init__(self, run: StoredRun, reason: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
 def new_folder(store: Path, task: str, preset: str) -> Path:
@@ -201,39 +158,28 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
     return folder
 
 
+def save(folder: Path, record: RunRecord) -> None:
+    """Write what a run's record is read from: run.json and each contestant's samples.json.
+
+    Raises:
+        OSError: when the disk is full or the folder gone.
+    """
+    for contestant in record.contestants:
+        own = folder / "contestants" / contestant.id
+        own.mkdir(parents=True, exist_ok=True)
+        files.write_text(own / "samples.json", text_of(contestant))
+    files.write_text(folder / "run.json", text_of(records.facts_of(record)))
+
+
 def complete(folder: Path) -> Path:
     """Give a run in progress its final name."""
     final = folder.with_name(folder.name.removeprefix(PARTIAL))
     folder.rename(final)
-    eventlog.sync_folder(final.parent)
+    files.flush(final.parent)
     return final
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write JSON; readers meet all of it or what was there before."""
-    write_text(path, text_of(value))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text under a temporary name of its own, flushed to disk, then renamed.
-
-    Raises:
-        OSError: when the disk is full or gone; nothing has changed then.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def load(path: str | Path, store: Path | None = None) -> Run:
+def load(path: str | Path, store: Path | None = None) -> StoredRun:
     """A run by its folder, or by its id (or the beginning of one) in a store.
 
     Raises:
@@ -250,7 +196,7 @@ def load(path: str | Path, store: Path | None = None) -> Run:
             raise DamageError("it names no contestants")
     contestants = [_contestant(folder, name, written) for name in names]
     with _undamaged(folder, "run.json"):
-        return Run(folder, records.run_from(facts, contestants, written))
+        return StoredRun(folder, records.run_from(facts, contestants, written))
 
 
 def _contestant(folder: Path, name: object, written: int) -> ContestantRecord:
@@ -357,6 +303,11 @@ def _checked_format(folder: Path, written: object) -> int:
             "use a newer workbench"
         )
     return written
+
+
+def store_of(folder: str | Path | None) -> Path:
+    """The folder of runs that is meant; the default one when None."""
+    return Path(folder) if folder is not None else default_store()
 
 
 def default_store() -> Path:

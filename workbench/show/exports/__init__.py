@@ -18,7 +18,7 @@ from workbench.host import files
 from workbench.show.exports import csv, latex, markdown, parquet, pyperf, tensorboard
 
 if TYPE_CHECKING:
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 __all__ = ["FORMATS", "Format", "export", "format_of", "text"]
 
@@ -29,7 +29,7 @@ class Format:
 
     about: str
     suffix: str
-    write: Callable[[Run, Path], None]
+    write: Callable[[StoredRun, Path], None]
 
     @property
     def folder(self) -> bool:
@@ -47,7 +47,7 @@ FORMATS = {
 }
 
 
-def export(run: Run, format: str, path: str | Path | None = None, *, force: bool = False) -> Path:  # noqa: A002
+def export(run: StoredRun, format: str, path: str | Path | None = None, *, force: bool = False) -> Path:  # noqa: A002
     """Write a run in another format; readers meet all of it or nothing.
 
     Args:
@@ -65,7 +65,7 @@ def export(run: Run, format: str, path: str | Path | None = None, *, force: bool
     """
     chosen = format_of(format)
     target = Path(path) if path is not None else Path(_name(run, format) + chosen.suffix)
-    writing = files.folder if chosen.folder else files.file
+    writing = files.new_folder if chosen.folder else files.new_file
     with writing(target, force=force) as temporary, run.reading():
         chosen.write(run, temporary)
     return target
@@ -82,7 +82,7 @@ def format_of(name: str) -> Format:
     return FORMATS[name]
 
 
-def text(run: Run, format: str) -> str:  # noqa: A002
+def text(run: StoredRun, format: str) -> str:  # noqa: A002
     """A run in a format that is one file, as the text of that file.
 
     Raises:
@@ -97,7 +97,7 @@ def text(run: Run, format: str) -> str:  # noqa: A002
         return target.read_text(encoding="utf-8")
 
 
-def _name(run: Run, format: str) -> str:  # noqa: A002
+def _name(run: StoredRun, format: str) -> str:  # noqa: A002
     """A run's id as the beginning of a file name, whatever its folder is called."""
     plain = re.sub(r"[^\w.@+-]+", "_", run.path.resolve().name).lstrip(".-_")
     return f"{plain or 'run'}-{format}"

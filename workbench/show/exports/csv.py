@@ -12,12 +12,12 @@ from workbench.show.exports.frames import tables_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 Value = TypeVar("Value")
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     """Write a file per table into a folder."""
     for name, frame in tables_of(run).items():
         (target / f"{name}.csv").write_text(frame.map(_harmless).to_csv(index=False), encoding="utf-8")

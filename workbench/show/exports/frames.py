@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.model.records import ContestantRecord, Launch
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ BLOCKS: tuple[Column[Block], ...] = (
 )
 
 
-def tables_of(run: Run) -> dict[str, pd.DataFrame]:
+def tables_of(run: StoredRun) -> dict[str, pd.DataFrame]:
     """A run's tables by name: summary and blocks of each stage, losses, and sweep where there was one."""
     frames = {"losses": run.losses.reset_index()}
     for stage in run.stages:
@@ -59,7 +59,7 @@ def tables_of(run: Run) -> dict[str, pd.DataFrame]:
     return frames if sweep.empty else {**frames, "sweep": sweep}
 
 
-def blocks(run: Run, stage: str = TRAIN.name) -> pd.DataFrame:
+def blocks(run: StoredRun, stage: str = TRAIN.name) -> pd.DataFrame:
     """A row per block of every proven contestant at a stage; its columns are :data:`BLOCKS`."""
     disturbed = run.record.disturbed
     several = [
@@ -78,18 +78,18 @@ def blocks(run: Run, stage: str = TRAIN.name) -> pd.DataFrame:
     return columns.frame([column.at(_known(run, stage)) for column in BLOCKS], several)
 
 
-def _known(run: Run, stage: str) -> Stage:
+def _known(run: StoredRun, stage: str) -> Stage:
     return next((entry for entry in run.stages if entry.name == stage), stage_of(stage))
 
 
-def timed_launches(run: Run, stage: str = TRAIN.name) -> Iterator[tuple[ContestantRecord, Launch]]:
+def timed_launches(run: StoredRun, stage: str = TRAIN.name) -> Iterator[tuple[ContestantRecord, Launch]]:
     """Each proven contestant with each of its launches that was timed at a stage."""
     for contestant in run.contestants:
         for launch in contestant.measured(stage):
             yield contestant, launch
 
 
-def deviations(run: Run) -> pd.DataFrame:
+def deviations(run: StoredRun) -> pd.DataFrame:
     """How far each loss is from the reference's, relative to its value, or to its largest where that is 0."""
     losses = run.losses
     reference = losses.get("reference")

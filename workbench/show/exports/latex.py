@@ -9,9 +9,9 @@ from workbench.show import tables
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     r"""Write the tables into a file, to be read by ``\input``."""
     target.write_text(tables.latex(run), encoding="utf-8")

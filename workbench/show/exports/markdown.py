@@ -9,9 +9,9 @@ from workbench.show import tables
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     """Write the table into a file."""
     target.write_text(tables.markdown(run), encoding="utf-8")

@@ -11,10 +11,10 @@ from workbench.show.exports.frames import tables_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     """Write a file per table into a folder.
 
     Raises:

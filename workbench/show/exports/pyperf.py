@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.model.records import ContestantRecord, Launch
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 FORMAT = "1.0"  # pyperf's
 
@@ -46,7 +46,7 @@ class Suite:
     benchmarks: list[Benchmark]
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     """Write a suite of benchmarks into a file that pyperf reads.
 
     Raises:
@@ -55,7 +55,7 @@ def write(run: Run, target: Path) -> None:
     target.write_text(json.dumps(dataclasses.asdict(suite(run)), indent=1, allow_nan=False), encoding="utf-8")
 
 
-def suite(run: Run) -> Suite:
+def suite(run: StoredRun) -> Suite:
     """The suite; seconds per unit."""
     benchmarks: dict[str, Benchmark] = {}
     for stage in run.stages:
@@ -68,7 +68,7 @@ def suite(run: Run) -> Suite:
     return Suite(FORMAT, _machine(run), list(benchmarks.values()))
 
 
-def _measured(run: Run, contestant: ContestantRecord, launch: Launch, stage: Stage) -> Measured:
+def _measured(run: StoredRun, contestant: ContestantRecord, launch: Launch, stage: Stage) -> Measured:
     blocks = launch.of(stage.name)
     versions = {f"{package}_version": version for package, version in launch.versions.items()}
     metadata: dict[str, str | int] = {
@@ -80,7 +80,7 @@ def _measured(run: Run, contestant: ContestantRecord, launch: Launch, stage: Sta
     return Measured(metadata, blocks.seconds)
 
 
-def _machine(run: Run) -> dict[str, str]:
+def _machine(run: StoredRun) -> dict[str, str]:
     record, settings = run.record, run.record.settings
     facts = record.machine
     known = {

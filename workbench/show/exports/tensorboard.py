@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.model.stage import Stage
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 LOSS = "loss"
 DEVIATION = "deviation from the reference"
@@ -38,7 +38,7 @@ def blocks_tag(stage: Stage) -> str:
     return f"seconds per {stage.unit}/blocks"
 
 
-def write(run: Run, target: Path) -> None:
+def write(run: StoredRun, target: Path) -> None:
     """Write a folder per frontend, and one for the reference, into a folder for ``tensorboard --logdir``."""
     started = datetime.datetime.fromisoformat(run.record.started).timestamp()
     for name, series in scalars(run).items():
@@ -55,7 +55,7 @@ def write(run: Run, target: Path) -> None:
 Points = list[tuple[int, float]]
 
 
-def scalars(run: Run) -> dict[str, dict[str, Points]]:
+def scalars(run: StoredRun) -> dict[str, dict[str, Points]]:
     """By frontend, each curve's points: losses and deviations by step, seconds per unit by unit and by block."""
     curves: dict[str, dict[str, Points]] = {}
     for tag, frame in ((LOSS, run.losses), (DEVIATION, deviations(run))):

@@ -15,7 +15,7 @@ from workbench.statistics.rows import sweep_fits, sweep_points
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RunPlots:
     Each takes a title of your own; by default it is the run's. A colour is a framework, the same in every figure.
     """
 
-    run: Run
+    run: StoredRun
 
     @property
     def figures(self) -> dict[str, Callable[..., Figure]]:

@@ -12,7 +12,7 @@ from workbench.show.report.parts import colors
 from workbench.statistics.rows import sweep_fits, sweep_points
 
 if TYPE_CHECKING:
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 MOST_STEPS = 1500  # points of a curve; longer runs are thinned
 # Named one by one: Plotly's own list has a button that uploads the chart.
@@ -20,7 +20,7 @@ BUTTONS = (("toImage",), ("zoom2d", "pan2d"), ("zoomIn2d", "zoomOut2d", "resetSc
 CONFIG: Final[dict[str, object]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
 
 
-def of_run(run: Run) -> list[Chart]:
+def of_run(run: StoredRun) -> list[Chart]:
     """All charts of a run, with a dot of a contestant's colour before its numbers."""
     record, steps, shown = run.record, run.record.problem.steps, _curves(run)
     for stage in run.stages:
@@ -38,7 +38,7 @@ def of_run(run: Run) -> list[Chart]:
     ]
 
 
-def _curves(run: Run) -> list[Chart]:
+def _curves(run: StoredRun) -> list[Chart]:
     """The loss over the steps, and the deviation from the reference; damaged losses cost these two alone."""
     try:
         losses = run.losses

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
     from workbench.model.rows import Row
     from workbench.show.columns import Column
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 Pairs = list[tuple[str, object]]
 
 
-def times(run: Run) -> list[Table]:
+def times(run: StoredRun) -> list[Table]:
     """Per stage rank, time with interval, proof and phases of every row that shows a speed; none when none does."""
     return _of_stages(run, View.PAGE, "Times, each with its proof")
 
 
-def details(run: Run) -> list[Table]:
+def details(run: StoredRun) -> list[Table]:
     """Per stage rates, warm-up, threads and counts; none when nothing was timed."""
     return _of_stages(run, View.PAGE_DETAILS, "Further figures")
 
 
-def _of_stages(run: Run, view: View, caption: str) -> list[Table]:
+def _of_stages(run: StoredRun, view: View, caption: str) -> list[Table]:
     return [
         _table(run, table.titled(caption), table.seen(view), table.timed)
         for table in tables.stage_tables(run)
@@ -40,27 +40,27 @@ def _of_stages(run: Run, view: View, caption: str) -> list[Table]:
     ]
 
 
-def failures(run: Run) -> Table | None:
+def failures(run: StoredRun) -> Table | None:
     """Contestants without a time, and why; None when there is none."""
     return _table_of(run, View.FAILURES, "Without a time", tables.untimed(run))
 
 
-def knobs(run: Run) -> Table | None:
+def knobs(run: StoredRun) -> Table | None:
     """What every contestant was observed to run with; None when nothing was timed."""
     timed = {row.id: row for table in tables.stage_tables(run) for row in table.timed}
     return _table_of(run, View.KNOBS, "Observed settings", list(timed.values()))
 
 
-def versions(run: Run) -> Table:
+def versions(run: StoredRun) -> Table:
     """What each contestant said it ran with."""
     return _table(run, "Versions", columns.seen(columns.of_run(run.rows), View.VERSIONS), run.rows)
 
 
-def _table_of(run: Run, view: View, caption: str, rows: Sequence[Row]) -> Table | None:
+def _table_of(run: StoredRun, view: View, caption: str, rows: Sequence[Row]) -> Table | None:
     return _table(run, caption, columns.seen(columns.of_run(rows), view), rows) if rows else None
 
 
-def _table(run: Run, caption: str, shown: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:
+def _table(run: StoredRun, caption: str, shown: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:
     """A table as the page has it: what names a row comes first."""
     ordered = sorted(shown, key=lambda column: not column.names_rows)
     headings = [column.title or column.heading for column in ordered]
@@ -68,7 +68,7 @@ def _table(run: Run, caption: str, shown: Sequence[Column[Row]], rows: Sequence[
     return Table(caption, headings, [columns.texts(ordered, row) for row in rows], colors(run), meanings)
 
 
-def conditions(run: Run) -> Table:
+def conditions(run: StoredRun) -> Table:
     """What was asked for, and the problem."""
     settings, problem = run.record.settings, run.record.problem
     asked: Pairs = [
@@ -94,7 +94,7 @@ def _count(number: float) -> str:
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,}"
 
 
-def machine(run: Run) -> Table:
+def machine(run: StoredRun) -> Table:
     """The machine as it described itself."""
     facts = run.record.machine
     gpus = [f"{gpu.name} ({format_bytes(gpu.memory_bytes)})" for gpu in facts.gpus]
@@ -122,7 +122,7 @@ def _plain(value: object) -> str:
     return "–" if value is None else str(value)
 
 
-def command(run: Run) -> str:
+def command(run: StoredRun) -> str:
     """The command that made the run, quoted for a shell; where it was none of ours, one that asks for the same."""
     program, *words = run.record.command or [""]
     name = PurePath(program).name
@@ -131,13 +131,13 @@ def command(run: Run) -> str:
     return shlex.join(["workbench", "run", run.record.settings.task, *_options(run)])
 
 
-def was_called(run: Run) -> bool:
+def was_called(run: StoredRun) -> bool:
     """Whether the command is the one that was typed."""
     program = next(iter(run.record.command), "")
     return PurePath(program).name in ("workbench", "cli.py")
 
 
-def _options(run: Run) -> Sequence[str]:
+def _options(run: StoredRun) -> Sequence[str]:
     settings = run.record.settings
     words = ["-f", ",".join(dict.fromkeys(contestant.frontend for contestant in run.contestants))]
     for name in ("preset", "seed", "steps", "dtype", "device", "profile", "threads", "launches", "rounds", "sweep"):
@@ -147,7 +147,7 @@ def _options(run: Run) -> Sequence[str]:
     return words
 
 
-def took(run: Run) -> str:
+def took(run: StoredRun) -> str:
     """How long the session took, and when it was."""
     try:
         start, end = (datetime.datetime.fromisoformat(text or "") for text in (run.record.started, run.record.finished))

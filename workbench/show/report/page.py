@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import __version__
 from workbench.errors import WorkbenchError, one_line
 from workbench.show.charts.kinds import Chart, Table
 from workbench.show.report import charts, facts
 from workbench.show.report.verdict import caveats, verdict
+from workbench.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from workbench.catalog import Catalog
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,7 +27,7 @@ class Section:
     """What a page shows of one run."""
 
     id: str
-    run: Run
+    run: StoredRun
     title: str
     verdict: str
     caveats: Sequence[str]
@@ -44,7 +44,7 @@ class Section:
     code_changed: bool
 
 
-def section(run: Run, identifier: str, content: Catalog | None, *, code: bool = True) -> Section:
+def section(run: StoredRun, identifier: str, content: Catalog | None, *, code: bool = True) -> Section:
     """A run's part of a page.
 
     Args:
@@ -77,7 +77,7 @@ def section(run: Run, identifier: str, content: Catalog | None, *, code: bool = 
         )
 
 
-def html(runs: Run | Iterable[Run], content: Catalog | None = None) -> str:
+def html(runs: StoredRun | Iterable[StoredRun], content: Catalog | None = None) -> str:
     """One or several runs as one page that needs no network.
 
     Args:
@@ -87,9 +87,9 @@ def html(runs: Run | Iterable[Run], content: Catalog | None = None) -> str:
     Raises:
         WorkbenchError: when there is no run, or when a run's values make no table.
     """
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = [runs] if isinstance(runs, StoredRun) else list(runs)
     if not several:
         raise WorkbenchError("no run to report: name one or more, or latest")
     sections = [section(run, f"run-{number}", content) for number, run in enumerate(several, start=1)]
@@ -98,7 +98,7 @@ def html(runs: Run | Iterable[Run], content: Catalog | None = None) -> str:
 
 
 def write_report(
-    runs: Run | Iterable[Run], path: str | Path, *, content: Catalog | None = None, force: bool = False
+    runs: StoredRun | Iterable[StoredRun], path: str | Path, *, content: Catalog | None = None, force: bool = False
 ) -> Path:
     """Write :func:`html` to a file; readers meet all of it or nothing.
 
@@ -117,7 +117,7 @@ def write_report(
     from workbench.host import files
 
     target = Path(path)
-    with files.file(target, force=force) as temporary:
+    with files.new_file(target, force=force) as temporary:
         temporary.write_text(html(runs, content), encoding="utf-8", errors="backslashreplace")
     return target
 
@@ -161,7 +161,7 @@ def style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8") + sidebyside.css()
 
 
-def _code(run: Run, content: Catalog | None) -> str:
+def _code(run: StoredRun, content: Catalog | None) -> str:
     """The code of the run's frontends side by side, as far as this installation has it."""
     from workbench.catalog import catalog
     from workbench.show import sidebyside
@@ -175,7 +175,7 @@ def _code(run: Run, content: Catalog | None) -> str:
         return ""
 
 
-def _changed(run: Run, content: Catalog | None) -> bool:
+def _changed(run: StoredRun, content: Catalog | None) -> bool:
     """Whether tasks or frontends are no longer those that were measured."""
     from workbench.catalog import catalog
     from workbench.session.runner import content_hash

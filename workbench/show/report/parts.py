@@ -10,12 +10,12 @@ from workbench.show.units import format_interval
 
 if TYPE_CHECKING:
     from workbench.model.rows import Row
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 __all__ = ["Table", "colors", "interval"]
 
 
-def colors(run: Run) -> dict[str, str]:
+def colors(run: StoredRun) -> dict[str, str]:
     """Each contestant's colour, as in the charts."""
     return {name: look.color for name, look in looks(run.colors).items()}
 

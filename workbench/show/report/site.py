@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.catalog import Catalog, Roots
     from workbench.model.content import Frontend, Task
     from workbench.model.rows import Row
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 NOTES = "What trips"  # how a specification begins the paragraph of its notes
 HEADINGS = ("task", "preset", "device", "outcome", "step", "interval", "rank", "off by", "run")
@@ -65,7 +65,7 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
         raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
     shown = content if isinstance(content, Catalog) else catalog(content)
     runs = latest(readable(Path(store)))
-    with files.folder(Path(folder), force=force) as temporary:
+    with files.new_folder(Path(folder), force=force) as temporary:
         for name, text in pages(shown, runs).items():
             file = temporary / name
             file.parent.mkdir(exist_ok=True)
@@ -73,7 +73,7 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
     return Path(folder)
 
 
-def readable(store: Path) -> list[Run]:
+def readable(store: Path) -> list[StoredRun]:
     """The runs of a store that make a table, newest first."""
     runs = []
     for folder in results.folders(store):
@@ -85,15 +85,15 @@ def readable(store: Path) -> list[Run]:
     return runs
 
 
-def latest(runs: Sequence[Run]) -> list[Run]:
+def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
     """Of runs, newest first, those that no newer one of the same task, preset and device has replaced."""
-    newest: dict[tuple[str, ...], Run] = {}
+    newest: dict[tuple[str, ...], StoredRun] = {}
     for run in runs:
         newest.setdefault(_conditions(run), run)
     return list(newest.values())
 
 
-def pages(content: Catalog, runs: Sequence[Run]) -> dict[str, str]:
+def pages(content: Catalog, runs: Sequence[StoredRun]) -> dict[str, str]:
     """Every file of the site by its path below the site's folder."""
     tasks = {
         f"tasks/{task.name}.html": _task(content, task, [run for run in runs if _of(run) == task.name])
@@ -106,17 +106,17 @@ def pages(content: Catalog, runs: Sequence[Run]) -> dict[str, str]:
     return {**assets, "index.html": _index(content, runs), **tasks, **frontends}
 
 
-def _conditions(run: Run) -> tuple[str, str, str]:
+def _conditions(run: StoredRun) -> tuple[str, str, str]:
     """Task, preset and device."""
     settings = run.record.settings
     return settings.task, settings.preset, str(settings.device)
 
 
-def _of(run: Run) -> str:
+def _of(run: StoredRun) -> str:
     return run.record.settings.task
 
 
-def _index(content: Catalog, runs: Sequence[Run]) -> str:
+def _index(content: Catalog, runs: Sequence[StoredRun]) -> str:
     cells = {
         frontend.id: {task: _cell(content, task, frontend, runs) for task in content.tasks}
         for frontend in content.frontends.values()
@@ -124,7 +124,7 @@ def _index(content: Catalog, runs: Sequence[Run]) -> str:
     return page.render("index.html.j2", title="Framework comparison workbench", root="", content=content, cells=cells)
 
 
-def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Run]) -> Cell:
+def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[StoredRun]) -> Cell:
     if reason := content.hole(task, frontend):
         return Cell("–", "hole", reason)
     for run in runs:
@@ -136,7 +136,7 @@ def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Run]) 
     return Cell("not run yet", "none")
 
 
-def _task(content: Catalog, task: Task, runs: Sequence[Run]) -> str:
+def _task(content: Catalog, task: Task, runs: Sequence[StoredRun]) -> str:
     spec, _, notes = task.spec.partition(f"\n{NOTES}")
     presets = Table(
         "Presets",
@@ -160,7 +160,7 @@ def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if name != "about")
 
 
-def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
+def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[StoredRun]) -> str:
     lines = [_result(run, row) for run in runs for row in run.rows if row.id == frontend.id]
     tasks = [task for task in content.tasks if not content.hole(task, frontend)]
     holes = {task: why for task in frontend.holes if task in content.tasks and (why := content.hole(task, frontend))}
@@ -175,7 +175,7 @@ def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[Run]) -> str:
     )
 
 
-def _result(run: Run, row: Row) -> tuple[str, ...]:
+def _result(run: StoredRun, row: Row) -> tuple[str, ...]:
     where = _conditions(run)
     if not row.timed:
         return (*where, f"{row.outcome}: {row.reason}", "–", "–", "–", "–", run.id)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from workbench.model.rows import Row
     from workbench.model.stage import Stage
-    from workbench.store.results import Run
+    from workbench.store.results import StoredRun
 
 ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
 
 
-def verdict(run: Run) -> str:
+def verdict(run: StoredRun) -> str:
     """Who is fastest as far as the data can tell, who failed, and whether the machine was quiet: one sentence."""
     failed = [row for row in tables.untimed(run) if row.outcome not in ABSENT]
     clauses = []
@@ -62,7 +62,7 @@ def _outcome(row: Row) -> str:
     return "no time" if row.outcome is Outcome.OK else str(row.outcome)
 
 
-def caveats(run: Run) -> list[str]:
+def caveats(run: StoredRun) -> list[str]:
     """What a reader must know beside the verdict, a sentence each."""
     stages = tables.stage_tables(run)
     timed = [row for table in stages for row in table.timed]

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from workbench import testing
-from workbench.comparison import Gate, apart
+from workbench.comparison import unpaired
 from workbench.errors import WorkbenchError
 from workbench.model import metric
 from workbench.model.device import Device
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.show import gate as report
-from workbench.statistics import ALPHA, Verdict, compare_apart
-from workbench.store.results import Run
+from workbench.show.gate import Gate
+from workbench.show.run import Run
+from workbench.statistics import ALPHA, Verdict, compare_unpaired
 
 # Statistics
 
@@ -33,13 +34,13 @@ def noisy(seed, count, change=0.0, noise=0.01):
     [(0.0, Verdict.same), (0.1, Verdict.slower), (-0.1, Verdict.faster), (0.027, Verdict.inconclusive)],
 )
 def test_the_verdict(change, verdict):
-    assert compare_apart(noisy(0, 20, noise=0.005), noisy(1, 20, change, noise=0.005)).verdict is verdict
+    assert compare_unpaired(noisy(0, 20, noise=0.005), noisy(1, 20, change, noise=0.005)).verdict is verdict
 
 
 @given(st.integers(5, 12), st.integers(5, 12), st.integers(0, 10_000))
 def test_its_p_value_is_scipys_and_its_interval_inverts_the_test(n, m, seed):
     base, head = noisy(seed, n), noisy(seed + 1, m, 0.02)
-    found = compare_apart(base, head)
+    found = compare_unpaired(base, head)
 
     def p(shift):
         return stats.mannwhitneyu(np.log(head) - shift, np.log(base), method="exact").pvalue
@@ -51,20 +52,22 @@ def test_its_p_value_is_scipys_and_its_interval_inverts_the_test(n, m, seed):
 
 
 def test_exchanging_the_sides_exchanges_the_verdict():
-    there, back = compare_apart(noisy(0, 9), noisy(1, 12, 0.1)), compare_apart(noisy(1, 12, 0.1), noisy(0, 9))
+    there, back = compare_unpaired(noisy(0, 9), noisy(1, 12, 0.1)), compare_unpaired(noisy(1, 12, 0.1), noisy(0, 9))
     assert (there.verdict, back.verdict) == (Verdict.slower, Verdict.faster)
     assert there.ratio == pytest.approx(1 / back.ratio)
 
 
 def test_identical_code_is_called_otherwise_less_often_than_alpha():
-    verdicts = [compare_apart(noisy(2 * s, 8, noise=0.1), noisy(2 * s + 1, 8, noise=0.1)).verdict for s in range(300)]
+    verdicts = [
+        compare_unpaired(noisy(2 * s, 8, noise=0.1), noisy(2 * s + 1, 8, noise=0.1)).verdict for s in range(300)
+    ]
     assert sum(verdict in (Verdict.slower, Verdict.faster) for verdict in verdicts) <= 0.02 * 300 + 3 * 2.4
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2), (4, 4), (1, 20)])
 def test_few_launches_are_inconclusive_and_give_the_range(counts):
     base, head = noisy(0, counts[0]), noisy(1, counts[1], 0.5)
-    found = compare_apart(base, head)
+    found = compare_unpaired(base, head)
     assert (found.verdict, found.p) == (Verdict.inconclusive, None)
     assert found.more_launches >= 1
     assert (found.low, found.high) == pytest.approx((head.min() / base.max(), head.max() / base.min()))
@@ -81,14 +84,14 @@ def test_few_launches_are_inconclusive_and_give_the_range(counts):
     ],
 )
 def test_every_kind_of_data_gets_an_answer(base, head, verdict):
-    assert compare_apart(base, head).verdict is verdict
+    assert compare_unpaired(base, head).verdict is verdict
 
 
 def test_a_mistake_in_the_call_is_said():
     with pytest.raises(ValueError, match="delta"):
-        compare_apart([1.0], [1.0], delta=-1)
+        compare_unpaired([1.0], [1.0], delta=-1)
     with pytest.raises(ValueError, match="alpha"):
-        compare_apart([1.0], [1.0], alpha=0)
+        compare_unpaired([1.0], [1.0], alpha=0)
 
 
 # Rows
@@ -119,7 +122,7 @@ def changed(found, **fields):
 
 
 def only(runs):
-    (row,) = apart.rows(*runs, delta=0.03)
+    (row,) = unpaired.rows(*runs, delta=0.03)
     return row
 
 
@@ -128,7 +131,7 @@ def test_runs_of_one_machine_and_problem_are_compared(runs):
     assert row.finding == "slower"
     assert row.ratio == pytest.approx(1.1, rel=0.02)
     assert (row.stage, row.launches, row.run) == ("train", 16, "head")
-    gate = Gate("base", "head", [row], [], 0.03, apart=True)
+    gate = Gate("base", "head", [row], [], 0.03, unpaired=True)
     assert gate.exit_code == 1
     for text in (report.markdown(gate), report.html(gate)):
         assert "no statistic removes it" in text
@@ -138,7 +141,7 @@ def test_every_stage_that_both_runs_measured_is_compared(runs):
     for found, change in zip(runs, (0.0, -0.1), strict=True):
         for launch, other in zip(found.contestants[0].launches, launches(5, change, "infer"), strict=True):
             launch.blocks |= other.blocks
-    rows = apart.rows(*runs, delta=0.03)
+    rows = unpaired.rows(*runs, delta=0.03)
     assert [(row.stage, row.finding) for row in rows] == [("train", "slower"), ("infer", "faster")]
     for launch in runs[0].contestants[0].launches:
         del launch.blocks["train"]
@@ -152,7 +155,7 @@ def test_metrics_are_compared_whatever_is_said_of_the_times(runs, monkeypatch):
             launch.metrics["compilations"] = count
     different = [runs[0], changed(runs[1], machine_key="another")]
     for row in (only(runs), only(different)):
-        assert "| 2 → 3 (+50.0 %) |" in report.markdown(Gate("base", "head", [row], [], 0.03, apart=True))
+        assert "| 2 → 3 (+50.0 %) |" in report.markdown(Gate("base", "head", [row], [], 0.03, unpaired=True))
 
 
 def with_settings(found, **settings):
@@ -208,7 +211,7 @@ def test_what_has_failed_shows_no_speed(runs, outcome, finding):
 
 def test_frontends_of_one_run_alone_are_new_or_removed(runs):
     renamed = run("head", testing.contestant("renamed", launches(1)))
-    assert {row.frontend: row.finding for row in apart.rows(runs[0], renamed, delta=0.03)} == {
+    assert {row.frontend: row.finding for row in unpaired.rows(runs[0], renamed, delta=0.03)} == {
         "numpy_manual": "removed",
         "renamed": "new",
     }

@@ -11,21 +11,33 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbench.comparison import judge
+from workbench.comparison.commits import GateResult
 from workbench.comparison.judge import BASE, HEAD, Finding, Judgement
 from workbench.comparison.sides import shared_stages
 from workbench.errors import WorkbenchError
-from workbench.statistics import compare_apart
+from workbench.statistics import compare_unpaired
 from workbench.statistics.launches import unit_time
 
 if TYPE_CHECKING:
     from workbench.model.records import ContestantRecord, RunRecord, Settings
-    from workbench.store.results import Run
+    from workbench.model.request import Judging
+    from workbench.store.results import StoredRun
 
 OBSERVED = ("device", "threads", "matmul_precision", "flush_to_zero", "blas")
 """What must have been observed alike, by the name that a framework's ``observe`` gives it."""
 
 
-def rows(base: Run, head: Run, *, delta: float) -> list[Judgement]:
+def judged(base: StoredRun, head: StoredRun, judging: Judging) -> GateResult:
+    """Compare two runs made at different times, as far as they can be compared.
+
+    Raises:
+        WorkbenchError: when the two are of different tasks.
+    """
+    compared = rows(base, head, delta=judging.delta)
+    return GateResult(base.id, head.id, compared, [head], judging.delta, judging.strict, unpaired=True)
+
+
+def rows(base: StoredRun, head: StoredRun, *, delta: float) -> list[Judgement]:
     """A row per contestant and stage that either run has.
 
     Raises:
@@ -80,7 +92,9 @@ def _conditions(settings: Settings) -> dict[str, str]:
     }
 
 
-def _rows(name: str, sides: Mapping[str, ContestantRecord], base: Run, head: Run, delta: float) -> list[Judgement]:
+def _rows(
+    name: str, sides: Mapping[str, ContestantRecord], base: StoredRun, head: StoredRun, delta: float
+) -> list[Judgement]:
     """The rows of one contestant, one per stage that was compared."""
     task = head.record.settings.task
     before, after = sides.get(BASE), sides.get(HEAD)
@@ -94,16 +108,16 @@ def _rows(name: str, sides: Mapping[str, ContestantRecord], base: Run, head: Run
     if reason := different(base.record, head.record) or _observed_otherwise(before, after):
         return [dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=reason)]
     changed = _changed_versions(before, after)
-    found = []
+    compared = []
     for stage in shared_stages([before.launches, after.launches]):
         times = _times(base, before, stage.name), _times(head, after, stage.name)
-        answer = compare_apart(*times, delta=delta)
+        answer = compare_unpaired(*times, delta=delta)
         timed = dataclasses.replace(row, stage=stage.name, p=answer.p, launches=sum(map(len, times))).compared(answer)
-        found.append(dataclasses.replace(timed, reason=f"{timed.reason} ({changed})") if changed else timed)
-    return found
+        compared.append(dataclasses.replace(timed, reason=f"{timed.reason} ({changed})") if changed else timed)
+    return compared
 
 
-def _times(run: Run, contestant: ContestantRecord, stage: str) -> list[float]:
+def _times(run: StoredRun, contestant: ContestantRecord, stage: str) -> list[float]:
     """Seconds per unit of each launch."""
     return [unit_time(launch, stage, run.record.disturbed) for launch in contestant.measured(stage)]
 

@@ -1,0 +1,58 @@
+"""What a run's folder holds for people and other tools: tables, frames and pictures, all made from its record."""
+
+from __future__ import annotations
+
+from workbench.host import files
+from workbench.model.stage import TRAIN
+from workbench.show import tables
+from workbench.show.run import Run
+from workbench.store.codec import text_of
+from workbench.store.results import NotWrittenError, StoredRun
+
+
+class PlotFailedError(Exception):
+    """Everything was measured and written, but a plot could not be drawn; the run is in ``run``."""
+
+    def __init__(self, run: Run, reason: str) -> None:
+        super().__init__(reason)
+        self.run = run
+
+
+def publish(stored: StoredRun) -> Run:
+    """Write everything that is derived from a run into its folder.
+
+    Raises:
+        NotWrittenError: when the disk is full or the folder gone.
+        PlotFailedError: when all is written but for a picture.
+    """
+    run = Run.of(stored)
+    try:
+        write(run)
+    except OSError as error:
+        remedy = f"; make room, then rebuild run {run.id}" if run.path.is_dir() else ""
+        raise NotWrittenError(run, f"results cannot be written to {run.path}: {error.strerror}{remedy}") from None
+    try:
+        draw(run)
+    except Exception as error:
+        raise PlotFailedError(run, f"{type(error).__name__}: {error}") from error
+    return run
+
+
+def write(run: Run) -> None:
+    """Write the run's tables and frames."""
+    files.write_text(run.path / "summary.json", text_of(run.summary()))
+    files.write_text(run.path / "losses.csv", run.losses.to_csv())
+    for stage in run.stages:
+        name = "summary.csv" if stage is TRAIN else f"summary_{stage.name}.csv"
+        files.write_text(run.path / name, tables.csv(run, stage.name))
+    files.write_text(run.path / "summary.md", tables.markdown(run))
+    if not run.sweep.empty:
+        files.write_text(run.path / "sweep.csv", run.sweep.to_csv(index=False))
+
+
+def draw(run: Run) -> None:
+    """Draw the run's pictures."""
+    from workbench.show import plots
+
+    for name, figure in run.plot.figures.items():
+        plots.save(figure(), run.path / name)
