@@ -63,10 +63,10 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
 
     if not Path(store).is_dir():
         raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
-    found = content if isinstance(content, Catalog) else catalog(content)
+    shown = content if isinstance(content, Catalog) else catalog(content)
     runs = latest(readable(Path(store)))
     with files.new_folder(Path(folder), force=force) as temporary:
-        for name, text in pages(found, runs).items():
+        for name, text in pages(shown, runs).items():
             file = temporary / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -75,14 +75,14 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
 
 def readable(store: Path) -> list[StoredRun]:
     """The runs of a store that make a table, newest first."""
-    found = []
+    runs = []
     for folder in results.folders(store):
         try:
             run = results.load(folder)
-            found += [run] if run.rows is not None else []
+            runs += [run] if run.rows is not None else []
         except WorkbenchError:
             continue
-    return found
+    return runs
 
 
 def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
@@ -152,7 +152,7 @@ def _task(content: Catalog, task: Task, runs: Sequence[StoredRun]) -> str:
         notes=blocks(NOTES + notes if notes else ""),
         presets=presets,
         code=code(content, task.name, "all"),
-        sections=[page.section(run, f"run-{place}", content, code=False) for place, run in enumerate(runs, start=1)],
+        sections=[page.section(run, f"run-{number}", content, code=False) for number, run in enumerate(runs, start=1)],
     )
 
 
@@ -196,16 +196,16 @@ def code(content: Catalog, task: str, frontends: str) -> str:
 
 def blocks(spec: str) -> list[Block]:
     """A docstring's paragraphs, its lists, and what it indents."""
-    found = []
+    parts = []
     for block in spec.strip("\n").split("\n\n"):
         lines = block.strip("\n").splitlines()
         if not any(line.strip() for line in lines):
             continue
         if all(line.startswith("    ") for line in lines if line):
-            found.append(Block("code", textwrap.dedent("\n".join(lines)).splitlines()))
+            parts.append(Block("code", textwrap.dedent("\n".join(lines)).splitlines()))
         elif lines[0].startswith("- "):
             items = "\n".join(lines).removeprefix("- ").split("\n- ")
-            found.append(Block("list", [" ".join(item.split()) for item in items]))
+            parts.append(Block("list", [" ".join(item.split()) for item in items]))
         else:
-            found.append(Block("text", [" ".join(" ".join(lines).split())]))
-    return found
+            parts.append(Block("text", [" ".join(" ".join(lines).split())]))
+    return parts
