@@ -205,7 +205,7 @@ def test_a_preset_that_one_side_lacks(regress, new_content, preset, finding, rea
         (["--base", "base", "-f", "numpyy"], "unknown frontend 'numpyy'"),
         (["--base", "base", "-f", "numpy,stedy"], "did you mean steady?"),
         (["--base", "base", "-p", "pints", "linreg"], "did you mean points?"),
-        (["--base", "base", "-f", ","], "no frontend chosen"),
+        (["--base", "base", "-f", ","], "no frontend selected"),
         (["--base", "base", "--rounds", "0"], "--rounds"),
         (["--base", "base", "--delta", "0"], "--delta"),
         (["--base", "base", "--budget", "0s"], "--budget"),

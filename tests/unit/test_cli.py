@@ -85,7 +85,7 @@ WRONG = {
     "preset": (["linreg", "-p", "point"], ["unknown preset of linreg 'point'", "did you mean points?"]),
     "frontend": (["linreg", "-f", "nunpy"], ["unknown frontend 'nunpy'", "did you mean numpy?"]),
     "frontend_among_others": (["linreg", "-f", "numpy,jaxx"], ["unknown frontend 'jaxx'", "did you mean jax?"]),
-    "no_frontend": (["linreg", "-f", ","], ["no frontend chosen"]),
+    "no_frontend": (["linreg", "-f", ","], ["no frontend selected"]),
     "device": (["linreg", "--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu, auto"]),
     "device_index": (["linreg", "--device", "gpu:99"], ["no GPU 99"]),
     "steps": (["linreg", "--steps", "0"], ["--steps 0", "at least 1"]),
