@@ -100,7 +100,7 @@ WRONG = {
     "too_many_threads": (["linreg", "--threads", "100000"], ["--threads 100000"]),
     "dtype": (["linreg", "--dtype", "float16"], ["--dtype float16", "float32 or float64"]),
     "matmul_precision": (["linreg", "--matmul-precision", "bf16"], ["--matmul-precision bf16"]),
-    "content": (["linreg", "--content", "nowhere"], ["--content nowhere: there is no such folder"]),
+    "content": (["linreg", "--content", "nowhere"], ["--content nowhere: no such folder"]),
     "option": (["linreg", "--frob"], ["--frob"]),
     "missing_task": ([], ["task"]),
     "two_tasks": (["linreg", "two_layer_net"], ["two_layer_net"]),

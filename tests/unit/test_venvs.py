@@ -327,7 +327,7 @@ def test_a_frontend_may_name_requirements_of_its_own(apart):
 def test_requirements_that_are_no_list_of_texts_are_refused(apart):
     file = apart / "frontends" / "apart" / "frontend.toml"
     file.write_text(file.read_text().replace('"numpy<2"', "2"))
-    with pytest.raises(WorkbenchError, match="'requirements' must be a list of texts"):
+    with pytest.raises(WorkbenchError, match="'requirements' must be a list of strings"):
         _ = catalog(apart).frontends
 
 
