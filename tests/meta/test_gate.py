@@ -199,7 +199,7 @@ def test_a_preset_that_one_side_lacks(regress, new_content, preset, finding, rea
     ("words", "said"),
     [
         (["--base", "nowhere"], "no commit 'nowhere'"),
-        (["--base=--output=x"], "is no commit"),
+        (["--base=--output=x"], "is not a commit"),
         ([], "--base is missing"),
         (["linrge", "--base", "base"], "did you mean linreg?"),
         (["--base", "base", "-f", "numpyy"], "unknown frontend 'numpyy'"),
@@ -225,7 +225,7 @@ def test_outside_a_repository_it_says_so(command, content, tmp_path):
     call = [*command, "regress", "--base", "main", "--content", str(content.root)]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "is in no git repository" in done.stderr
+    assert "is not inside a git repository" in done.stderr
 
 
 PLUGIN = """
