@@ -42,6 +42,10 @@ class OptionError(WorkbenchError):
         super().__init__(f"{option}={shown!r}: {message}")
 
 
+class ProblemError(WorkbenchError):
+    """A task's problem or its reference cannot be made, so nothing can be measured."""
+
+
 def one_line(text: str) -> str:
     """A text without control and direction characters, so that no name or message can drive a terminal."""
     return (text if text.isprintable() else _UNSEEN.sub(" ", text)).strip()  # most texts are, and there are many

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -38,7 +38,9 @@ class Workbench:
         self._store, self._content, self._base = store, content, base
 
     @keywords(GateRequest, REGRESS)
-    def compare(self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: Any) -> Gate:
+    def compare(
+        self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: object
+    ) -> Gate:
         """Measure one pair at two commits, side by side.
 
         Args:
@@ -48,14 +50,14 @@ class Workbench:
             head: the commit that is judged; the working tree when None.
             **options: those of :func:`workbench.regress`.
         """
-        from workbench.api import regress
+        from workbench.api import gated
 
-        where = {"content": self._content, "output": self._store, **options}
-        return regress(self._base or base, head, [task], frontend, **where)
+        request = GateRequest.of(REGRESS, {"content": self._content, "output": self._store, **options})
+        return gated(self._base or base, head, [task], frontend, request)
 
     @keywords(GateRequest, REGRESS)
     def assert_not_slower(
-        self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: Any
+        self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: object
     ) -> None:
         """Fail when head (the working tree) is slower than base in a pair, computes something else or breaks.
 

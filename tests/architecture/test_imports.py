@@ -17,7 +17,25 @@ MODULES = {
 }
 CONTENT = {"tasks", "frontends"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "jaxlib", "flax", "torchvision"}
-PURE = ("contract", "errors", "model", "statistics", "show.summary", "show.tables", "show.units", "session.verify")
+PURE = (
+    "contract",
+    "errors",
+    "model",
+    "statistics",
+    "comparison.judge",
+    "comparison.sides",
+    "session.verify",
+    "session.stopping",
+    "session.forecast",
+    "store.codec",
+    "store.records",
+    "store.upgrade",
+    "show.columns",
+    "show.renderers",
+    "show.tables",
+    "show.charts",
+    "show.units",
+)
 NEVER_IN_PURE = {"subprocess", "multiprocessing", "socket", "threading", "signal", "shutil", "tempfile"}
 NEVER_BEHIND_PURE = {
     f"workbench.{name}" for name in ("api", "cli", "session.launcher", "session.session", "wire.worker", "show.listing")
@@ -114,9 +132,7 @@ def rule_the_contract_stands_alone(name: str, source: str) -> set[str]:
 
 
 def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[str]:
-    allowed = {
-        f"workbench.{module}" for module in ("wire", "wire.exchange", "contract", "errors", "host.noise")
-    }  # noise has the canary
+    allowed = {f"workbench.{module}" for module in ("wire", "wire.exchange", "wire.canary", "contract")}
     found = {module for module in Imports(source).found if module.startswith("workbench")}
     return found - allowed if name == "wire.worker" else set()
 

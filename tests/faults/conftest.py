@@ -152,9 +152,9 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 from workbench.session.launcher import leave_signals_to_main
 leave_signals_to_main()  # as `workbench run` does before it imports numpy
-from workbench.session import runner
+from workbench.show import folder
 from workbench.cli import main
-runner.draw = lambda finished: None
+folder.draw = lambda run: None
 main()
 """
 

@@ -21,7 +21,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def launches(session):
-    return [event["record"]["launch"] for event in session.events("launch")]
+    return [event["launch"]["number"] for event in session.events("launch")]
 
 
 def until_gone(left_running):
@@ -176,13 +176,13 @@ def other_problem(folder, _):
 
 
 CHANGES = {
-    "machine": (lambda _, begin: begin.update(machine_key={"cpu": "another"}), "the machine changed"),
+    "machine": (lambda _, begin: begin.update(machine_key="another"), "the machine changed"),
     "workbench": (lambda _, begin: begin.update(workbench="0.0.1"), "workbench's version changed"),
     "versions": (lambda _, begin: begin["packages"].update(numpy="0.1"), "the installed versions changed"),
     "content": (lambda _, begin: begin.update(content_hash="another"), "tasks or frontends changed"),
     "interpreter": (lambda _, begin: begin["contestants"][0].update(interpreter="else"), "another interpreter"),
     "threads": (lambda _, begin: begin["contestants"][0].update(threads=7), "another threads"),
-    "frontend": (lambda _, begin: begin["contestants"][0].update(frontend="gone", mode="gone"), "no frontend 'gone'"),
+    "frontend": (lambda _, begin: begin["contestants"][0].update(id="gone", frontend="gone"), "no frontend 'gone'"),
     "settings": (lambda _, begin: begin["settings"].update(device=3), "the log makes no sense"),
     "problem": (other_problem, "its problem.npz has changed"),
     "damaged_problem": (lambda folder, _: (folder / "problem.npz").write_bytes(b"PK"), "problem.npz"),

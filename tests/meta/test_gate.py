@@ -165,6 +165,20 @@ def test_commits_are_measured_with_the_options_of_a_run(regress, new_content):
     assert (settings["warm_cache"], settings["max_alive"]) == (True, 2)
 
 
+def test_a_head_that_cannot_make_its_problem_has_failed(regress, new_content):
+    content = new_content()
+    git(content.root, "init", "--quiet")
+    commit(content.root, "base")
+    task = content.root / "tasks" / "linreg.py"
+    task.write_text(task.read_text() + "\n\ndef make(*_, **__):\n    raise OSError('planted')\n")
+    done, found, _ = regress(content.root, "linreg", "--base", "HEAD")
+    (row,) = found["rows"]
+    assert (row["frontend"], row["finding"]) == ("numpy_manual", "failed")
+    assert "the problem could not be made: " in row["reason"]
+    assert "planted" in row["reason"]
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("preset", "finding", "reason", "code"),
     [("dots", "not comparable", "has no preset 'dots'", 3), ("points", "failed", "has no preset 'points'", 1)],

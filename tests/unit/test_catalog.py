@@ -119,6 +119,8 @@ def test_a_hole_that_exists_is_refused(two, content):
         WorkbenchError, match=r"planted: two_layer_net is declared a hole .*yet two_layer_net.py exists"
     ):
         two.hole("two_layer_net", two.frontends["planted_one"])
+    with pytest.raises(WorkbenchError, match="declared a hole"):
+        two.select(["planted_one"], "two_layer_net")
 
 
 def test_a_pair_that_is_neither_says_which_file_there_is_not(two, content):
@@ -231,9 +233,9 @@ def test_a_task_is_read_and_never_run(content, tmp_path):
 
 
 def test_a_folder_without_content_is_refused(tmp_path):
-    with pytest.raises(WorkbenchError, match=r"content .*: holds neither tasks/ nor frontends/"):
+    with pytest.raises(WorkbenchError, match=r"content=.*: holds neither tasks/ nor frontends/"):
         catalog(tmp_path)
-    with pytest.raises(WorkbenchError, match=r"content .*/nowhere: there is no such folder"):
+    with pytest.raises(WorkbenchError, match=r"content=.*/nowhere': there is no such folder"):
         catalog([tmp_path / "nowhere"])
 
 

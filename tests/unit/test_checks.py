@@ -128,6 +128,6 @@ def test_a_task_that_cannot_make_its_problem_is_refused(content, refused, old, n
 def test_a_broken_contestant_costs_its_own_row_alone(content, tmp_path, quick):
     content.plant("planted", content.changed((TRAIN, "def train(problem)\n")))
     run = workbench.run("linreg", "planted,numpy", steps=3, content=content.root, output=tmp_path, **quick)
-    rows = {row["frontend"]: row for row in run.rows}
-    assert (rows["numpy_manual"]["outcome"], rows["planted"]["outcome"]) == ("ok", "error")
-    assert f"{content.root}/frontends/planted/linreg.py, line " in rows["planted"]["reason"]
+    rows = {row.id: row for row in run.rows}
+    assert (rows["numpy_manual"].outcome, rows["planted"].outcome) == ("ok", "error")
+    assert f"{content.root}/frontends/planted/linreg.py, line " in rows["planted"].reason

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 import workbench
-import workbench.api
+from workbench import api
 from workbench.errors import WorkbenchError
-from workbench.session import runner
 from workbench.show import exports, tables
 from workbench.store import index
 
@@ -62,12 +61,12 @@ def test_old_runs_are_listed_compared_and_followed(store):
 @pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
 def test_an_old_run_is_rebuilt_from_its_log(folder, store):
     before = workbench.load(folder).table
-    pd.testing.assert_frame_equal(runner.rebuild(folder.name, store).table, before)
+    pd.testing.assert_frame_equal(api.rebuild(folder.name, store).table, before)
 
 
 def test_a_killed_run_of_before_shows_what_it_had(store):
     name = index.unfinished(store)[0].run
-    table = runner.rebuild(name, store).table
+    table = api.rebuild(name, store).table
     assert set(table["outcome"]) == {"ok"}
     with pytest.raises(WorkbenchError, match="cannot be resumed"):
-        workbench.api.resume(name, store)
+        api.resume(name, store)

@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
 from workbench.model import metric
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
+from workbench.session.runner import content_hash
 from workbench.show import report, sidebyside
 from workbench.show.report import charts, drawing, facts
 from workbench.show.report.verdict import caveats, verdict
@@ -343,6 +345,15 @@ def test_every_declared_metric_has_a_chart_the_best_first(tmp_path, monkeypatch)
     assert 'id="run-1-metric_accuracy"' in report.html(run(tmp_path, *entries))
     monkeypatch.setattr(metric, "METRICS", ())
     assert "metric_accuracy" not in without_library(report.html(run(tmp_path, *entries)))
+
+
+def test_a_run_of_content_that_once_replaced_the_built_in_one_is_recognised(full_run, content):
+    """Such a run holds the hash of that folder alone."""
+    found = catalog(content.root)
+    old = with_record(full_run, content_hash=content_hash(found.roots[-1:]))
+    assert "have changed since this run" not in Page(without_library(report.html(old, found))).words
+    (content.numpy / "linreg.py").write_text("# changed")
+    assert "have changed since this run" in Page(without_library(report.html(old, catalog(content.root)))).words
 
 
 def test_colours_can_be_told_from_light_and_dark_paper(full_run):

@@ -81,6 +81,14 @@ def test_a_frontend_shows_its_results_and_code(made):
     assert "import numpy" in text or "numpy" in text
 
 
+def test_a_frontend_in_another_version_is_not_its_result(full_run):
+    others = [dataclasses.replace(contestant, id=f"{contestant.id}@old") for contestant in full_run.contestants]
+    for contestant in others:
+        (full_run.path / "contestants" / contestant.frontend).rename(full_run.path / "contestants" / contestant.id)
+    run = Run(full_run.path, dataclasses.replace(full_run.record, contestants=others))
+    assert "(points)" not in pages(catalog(), [run])["index.html"]
+
+
 def test_texts_of_runs_stay_texts(made):
     for name, text in made.items():
         assert "<script>alert" not in text, name

@@ -128,7 +128,7 @@ class Catalog:
                 declare why under ``[holes]``.
 
         Raises:
-            WorkbenchError: for a pattern that matches nothing.
+            WorkbenchError: for a pattern that matches nothing, and as :meth:`hole` does.
         """
         chosen: set[str] = set()
         for pattern in patterns:
@@ -136,7 +136,7 @@ class Catalog:
             if not matching:
                 families = {family for f in self.frontends.values() for family in f.families}
                 raise unknown("frontend", pattern, {"all", *self.frontends, *families})
-            expected = {name for name in matching if task is None or name == pattern or self._expected(task, name)}
+            expected = {name for name in matching if task is None or self._expected(task, name) or name == pattern}
             if not expected:
                 having = [f.id for f in self.frontends.values() if task and self.file(task, f)]
                 raise WorkbenchError(f"{pattern!r} has no file for task {task}: choose from {', '.join(having)}")
@@ -144,9 +144,8 @@ class Catalog:
         return [frontend for frontend in self.frontends.values() if frontend.id in chosen]
 
     def _expected(self, task: str, frontend: str) -> bool:
-        """Whether a pair exists, or says why it does not."""
-        found = self.frontends[frontend]
-        return task in found.holes or self.file(task, found) is not None
+        """Whether a pair exists, or its frontend declares why it does not."""
+        return self.hole(task, self.frontends[frontend]) is None or task in self.frontends[frontend].holes
 
     @cached_property
     def replaced(self) -> list[Replacement]:

@@ -66,9 +66,10 @@ def doctor(as_json: Json = False) -> None:
     """Say what is installed, which devices there are, how many threads, and what to install."""
     from workbench.catalog import catalog
     from workbench.show import listing
+    from workbench.store.codec import plain
 
     found = listing.diagnosis(catalog())
     if as_json:
-        print_json(found)
+        print_json(plain(found))
     else:
         print_parts(*listing.diagnosis_terminal(found))

@@ -6,16 +6,25 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from workbench.errors import EXIT_INTERRUPTED, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from workbench.show.run import Run
+
+
+class How(TypedDict, total=False):
+    """How Rich is to print."""
+
+    style: str
+    markup: bool
+    highlight: bool
+    soft_wrap: bool
 
 
 class InterruptedEarlyError(Exception):
@@ -92,13 +101,13 @@ def _console() -> Console:
     return Console(highlight=False)
 
 
-def print_parts(*parts: Any, **how: Any) -> None:
+def print_parts(*parts: RenderableType, **how: Unpack[How]) -> None:
     """Print what rich can render, one below the other."""
     with _printing():
-        _console().print(*parts, **{"sep": "\n", **how})
+        _console().print(*parts, sep="\n", **how)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print a value as JSON, and nothing else."""
     with _printing():
         sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

@@ -22,6 +22,7 @@ from workbench.errors import (
     EXIT_OK,
     EXIT_UNAVAILABLE,
     OptionError,
+    ProblemError,
     WorkbenchError,
     unknown,
 )
@@ -370,7 +371,7 @@ class _Measuring:
         ladder = Ladder(self._request.delta, pairs, budget_s, self._request.launches or LADDER[-1])
         try:
             run = self._measured(maker.content, contestants, settings, ladder)
-        except runner.ProblemNotMadeError as error:
+        except ProblemError as error:
             return [*(Judgement(plan.task, name, Finding.FAILED, str(error)) for name in alone), *gone], None
         return [*self._judged(plan, run, pairs), *gone], run
 

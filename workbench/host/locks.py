@@ -14,9 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
-
-CHOICES = ("wait", "refuse")
+from workbench.errors import OptionError, WorkbenchError
 
 
 def take(descriptor: int) -> None:
@@ -88,9 +86,7 @@ def measuring(if_busy: str, say: Callable[[str], None], path: Path | None = None
 
     def wait_or_refuse() -> None:
         if if_busy == "refuse":
-            raise WorkbenchError(
-                "another session is measuring on this host: let it end, or wait for it with --if-busy wait"
-            )
+            raise OptionError("if_busy", if_busy, "another session is measuring on this host: let it end, or wait")
         say("waiting for another session on this host to end")
 
     with contextlib.ExitStack() as held:

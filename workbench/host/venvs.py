@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -94,6 +95,15 @@ class Spec:
             "interpreter": os.path.realpath(sys.executable),
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class About:
+    """What an environment's folder says of it: what was asked for, and what is installed."""
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    packages: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -192,8 +202,8 @@ def _build(spec: Spec, root: Path, say: Say) -> Environment:
     folder = root / f"{BUILDING}{spec.key}-{secrets.token_hex(4)}"
     try:
         _install(folder, spec, say)
-        about = {"requirements": spec.requirements, "constraints": spec.constraints, "packages": _installed(folder)}
-        (folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+        about = About(spec.requirements, spec.constraints, _installed(folder))
+        (folder / ABOUT).write_bytes(msgspec.json.encode(about))
         folder.rename(root / spec.key)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -290,12 +300,10 @@ def _finished(folder: Path) -> Environment | None:
     """The environment in a folder, if it is whole and its Python is still there."""
     python = folder / "bin" / "python"
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return (
-            Environment(str(python), dict(about["packages"]), tuple(about["constraints"])) if python.exists() else None
-        )
-    except (OSError, ValueError, LookupError, TypeError):
+        about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
+    except (OSError, ValueError):
         return None
+    return Environment(str(python), about.packages, about.constraints) if python.exists() else None
 
 
 def needs_own(frontend: Frontend) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
-from workbench.errors import WorkbenchError
+from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -35,10 +35,6 @@ from workbench.store.eventlog import EventLog
 from workbench.store.results import PARTIAL, NotWrittenError, StoredRun
 from workbench.version import __version__
 from workbench.wire import exchange
-
-
-class ProblemNotMadeError(WorkbenchError):
-    """The task could not make its problem, so nothing was measured."""
 
 
 def measure(
@@ -63,7 +59,8 @@ def measure(
         plan: how often who is launched; by default as ``settings`` say.
 
     Raises:
-        WorkbenchError: when the problem cannot be made, nothing can be written, or another session measures.
+        ProblemError: when the problem or its reference cannot be made.
+        WorkbenchError: when nothing can be written, or another session measures.
         NotWrittenError: when the disk was full, or the folder gone, before all was written.
     """
     progress = progress or Silence()
@@ -245,7 +242,7 @@ def _run(session: Session, record: Record) -> None:
     except WorkerFailedError as failure:
         printed = session.folder / "reference" / "log.txt"
         last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
-        raise ProblemNotMadeError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
+        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted))
 

@@ -36,7 +36,7 @@ class View(Flag):
     TABLE = auto()
     """The table of times: terminal, notebook, Markdown and LaTeX."""
     DETAILS = auto()
-    """The second table, which ``--details`` adds."""
+    """The second table, for who wants details."""
     PAGE = auto()
     """The table of times on a report's page."""
     PAGE_DETAILS = auto()

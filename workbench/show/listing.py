@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.errors import one_line
 from workbench.host import machine
 from workbench.show.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from workbench.catalog import Catalog
     from workbench.model.content import Frontend
+    from workbench.model.records import MachineFacts
     from workbench.store.index import IndexedRun, UnfinishedRun
 
 
-def as_json(content: Catalog) -> dict[str, Any]:
+def as_json(content: Catalog) -> dict[str, object]:
     """Tasks, frontends and pairs as `workbench list --json` prints them."""
     tasks = [
         {
@@ -52,7 +54,7 @@ def _by_folder(content: Catalog) -> list[list[Frontend]]:
     return list(folders.values())
 
 
-def _folders(content: Catalog) -> list[dict[str, Any]]:
+def _folders(content: Catalog) -> list[dict[str, object]]:
     return [
         {
             "frontend": modes[0].folder,
@@ -146,23 +148,42 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
     return lines
 
 
-def diagnosis(content: Catalog) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Installed:
+    """Whether the packages of one frontend's folder are installed, and the line that installs them if not."""
+
+    frontend: str
+    modes: list[str]
+    installed: bool
+    versions: dict[str, str]
+    install: str | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What this machine is, and what is installed on it."""
+
+    machine: MachineFacts
+    machine_key: str
+    frontends: list[Installed]
+
+
+def diagnosis(content: Catalog) -> Diagnosis:
     """The machine, what is installed of each frontend, and what to install."""
-    frontends = []
-    for modes in _by_folder(content):
-        frontend = modes[0]
-        missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
-        frontends.append(
-            {
-                "frontend": frontend.folder,
-                "modes": [mode.id for mode in modes],
-                "installed": not missing,
-                "versions": _versions(frontend),
-                "install": frontend.install if missing else None,
-            }
-        )
     facts = machine.facts()
-    return {"machine": facts, "machine_key": machine.stable_key(facts), "frontends": frontends}
+    return Diagnosis(facts, machine.stable_key(facts), [_installed(modes) for modes in _by_folder(content)])
+
+
+def _installed(modes: Sequence[Frontend]) -> Installed:
+    frontend = modes[0]
+    missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
+    return Installed(
+        frontend=frontend.folder,
+        modes=[mode.id for mode in modes],
+        installed=not missing,
+        versions=_versions(frontend),
+        install=frontend.install if missing else None,
+    )
 
 
 def _versions(frontend: Frontend) -> dict[str, str]:
@@ -175,25 +196,25 @@ def _versions(frontend: Frontend) -> dict[str, str]:
     return {name: version for name in names.values() if (version := versions[name])}
 
 
-def diagnosis_terminal(found: Mapping[str, Any]) -> list[RenderableType]:
+def diagnosis_terminal(diagnosis: Diagnosis) -> list[RenderableType]:
     """The diagnosis for a reader."""
     from rich.table import Table
     from rich.text import Text
 
-    facts = found["machine"]
-    cpus = facts["usable_cpus"]
-    gpus = [f"{gpu['name']} ({format_bytes(gpu['memory_bytes'])})" for gpu in facts["gpus"]]
+    facts = diagnosis.machine
+    cpus = len(facts.usable_cpus or [])
+    gpus = [f"{gpu.name} ({format_bytes(gpu.memory_bytes)})" for gpu in facts.gpus]
     lines = [
-        f"{facts['cpu_model']}, {facts['physical_cpus']} cores, this process may use {len(cpus or [])} CPUs",
-        f"{format_bytes(facts['memory_bytes'])} memory, {facts['os_name']}, Python {facts['python_version']}",
+        f"{facts.cpu_model}, {facts.physical_cpus} cores, this process may use {cpus} CPUs",
+        f"{format_bytes(facts.memory_bytes)} memory, {facts.os_name}, Python {facts.python_version}",
         f"GPU: {', '.join(gpus) or 'none that the NVIDIA driver shows'}",
-        f"threads: 1 by default, on one CPU; --threads takes up to {len(cpus or [])}",
+        f"threads: 1 by default, on one CPU; up to {cpus} can be asked for",
     ]
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("framework", "installed", "frontends, or what to install"):
-        shown.add_column(heading, overflow="fold")
-    for entry in found["frontends"]:
-        versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
-        state = Text(versions, style="green") if entry["installed"] else Text("not installed", style="yellow")
-        shown.add_row(entry["frontend"], state, Text(entry["install"] or ", ".join(entry["modes"])))
-    return [*(Text(line) for line in lines), Text(""), shown]
+        table.add_column(heading, overflow="fold")
+    for entry in diagnosis.frontends:
+        versions = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
+        state = Text(versions, style="green") if entry.installed else Text("not installed", style="yellow")
+        table.add_row(entry.frontend, state, Text(entry.install or ", ".join(entry.modes)))
+    return [*(Text(line) for line in lines), Text(""), table]

@@ -21,7 +21,7 @@ def dots(panels: Sequence[Rows], *, title: str) -> Figure:
     rows = panels[0].rows
     with style.styled():
         figure = style.sheet(title, ROW_IN * len(rows) + 0.5)
-        for axes, chart in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+        for axes, chart in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
             style.panel(axes, chart.heading)
             axes.spines.left.set_visible(False)
             _dots(axes, chart)

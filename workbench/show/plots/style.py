@@ -109,7 +109,7 @@ def sheet(title: str, height_in: float) -> Figure:
 
 
 def panel(axes: Axes, heading: str = "", aside: str = "") -> None:
-    """A heading, a pale grid and ticks without lines: said here, as ticks are made outside of `styled` too."""
+    """A heading, a pale grid and ticks without lines; set here, for ticks are also created outside of `styled`."""
     axes.set_title(heading)
     axes.set_title(aside, loc="right", fontsize=8, color=GREY)
     axes.grid(visible=True, color=GRID, linewidth=0.7)
@@ -147,7 +147,7 @@ def short(names: Sequence[str], most: int = 26) -> list[str]:
     """The names, the long ones without their middle, or, where those look alike, without what they share."""
     shown = [name if len(name) <= most else f"{name[: most - 10]}…{name[-9:]}" for name in names]
     alike = [name for name, cut in zip(names, shown, strict=True) if shown.count(cut) > 1 and len(name) > most]
-    start = next((place for place, chars in enumerate(zip(*alike, strict=False)) if len({*chars}) > 1), 0)
+    start = next((index for index, chars in enumerate(zip(*alike, strict=False)) if len({*chars}) > 1), 0)
     return [f"…{name[start:][: most - 1]}" if name in alike else cut for name, cut in zip(names, shown, strict=True)]
 
 
@@ -175,8 +175,8 @@ class End:
 
 def name_ends(axes: Axes, ends: Sequence[End], height_in: float) -> None:
     """A column of names right of axes with limits, `height_in` high, as near to the ends as the others allow."""
-    place, right = axes.transScale + axes.transLimits, axes.get_xlim()[1]
-    wanted = [float(np.clip(np.nan_to_num(place.transform((right, end.value))[1]), 0, 1)) for end in ends]
+    scaled, right = axes.transScale + axes.transLimits, axes.get_xlim()[1]
+    wanted = [float(np.clip(np.nan_to_num(scaled.transform((right, end.value))[1]), 0, 1)) for end in ends]
     # ends closer than the eye can tell stand in the order given, not in that of rounding errors
     order = sorted(range(len(ends)), key=lambda index: (round(wanted[index] * 100), -index))
     offsets = NAME_IN / height_in * np.arange(len(ends))
@@ -193,23 +193,23 @@ def never_falling(values: Floats) -> Floats:
     By the max-min formula (Barlow et al. 1972, Statistical Inference under Order Restrictions), O(n^3); SciPy's
     isotonic_regression costs the harness 40 MiB to import.
     """
-    places = range(len(values))
-    means = [[values[min(i, j) : j + 1].mean() for j in places] for i in places]
-    return np.array([max(min(means[i][k:]) for i in places[: k + 1]) for k in places])
+    indices = range(len(values))
+    means = [[values[min(i, j) : j + 1].mean() for j in indices] for i in indices]
+    return np.array([max(min(means[i][k:]) for i in indices[: k + 1]) for k in indices])
 
 
 def _name_end(axes: Axes, end: End, start: float, height: float) -> None:
     """The name at `height`, behind a sample of its curve and a leader from its end."""
-    place, known = axes.transAxes, math.isfinite(end.value)
+    where, known = axes.transAxes, math.isfinite(end.value)
     lines = []
     if known:
         lines += axes.plot(
-            [1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", transform=place, **end.style
+            [1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", transform=where, **end.style
         )
     if known and end.reached:
         lines += axes.plot(
-            [1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", transform=place
+            [1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", transform=where
         )
     for line in lines:
         line.set_clip_on(False)
-    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", transform=place)
+    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", transform=where)

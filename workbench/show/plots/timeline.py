@@ -31,9 +31,9 @@ def history(series: Sequence[Series], *, title: str) -> Figure:
         more = f" (and {len(series) - MOST} more series)" if len(series) > MOST else ""
         figure = style.sheet(title + more, PANEL_IN * max(1, len(shown)))
         panels = figure.subplots(max(1, len(shown)), 1, squeeze=False)[:, 0]
-        for axes, of_one in zip(panels, shown, strict=False):
-            style.panel(axes, textwrap.fill(style.clean(of_one.label), LABEL))
-            _series(axes, of_one.timed)
+        for axes, runs in zip(panels, shown, strict=False):
+            style.panel(axes, textwrap.fill(style.clean(runs.label), LABEL))
+            _series(axes, runs.timed)
         if not shown:
             style.empty(panels[0], "no runs")
     return figure

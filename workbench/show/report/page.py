@@ -92,7 +92,7 @@ def html(runs: StoredRun | Iterable[StoredRun], content: Catalog | None = None) 
     several = [runs] if isinstance(runs, StoredRun) else list(runs)
     if not several:
         raise WorkbenchError("no run to report: name one or more, or latest")
-    sections = [section(run, f"run-{place}", content) for place, run in enumerate(several, start=1)]
+    sections = [section(run, f"run-{number}", content) for number, run in enumerate(several, start=1)]
     title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
     return render("report.html.j2", title=title, sections=sections, plotly=plotly_js(), style=style())
 

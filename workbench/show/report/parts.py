@@ -1,4 +1,4 @@
-"""What the pages share: tables, the colours of contestants, and a run's rows apart by whether they show a speed."""
+"""What the pages share: tables, the colours of contestants, and intervals in words."""
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
 
     if not Path(store).is_dir():
         raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
-    found = content if isinstance(content, Catalog) else catalog(content)
+    shown = content if isinstance(content, Catalog) else catalog(content)
     runs = latest(readable(Path(store)))
     with files.new_folder(Path(folder), force=force) as temporary:
-        for name, text in pages(found, runs).items():
+        for name, text in pages(shown, runs).items():
             file = temporary / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -75,14 +75,14 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
 
 def readable(store: Path) -> list[StoredRun]:
     """The runs of a store that make a table, newest first."""
-    found = []
+    runs = []
     for folder in results.folders(store):
         try:
             run = results.load(folder)
-            found += [run] if run.rows is not None else []
+            runs += [run] if run.rows is not None else []
         except WorkbenchError:
             continue
-    return found
+    return runs
 
 
 def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
@@ -95,13 +95,15 @@ def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
 
 def pages(content: Catalog, runs: Sequence[StoredRun]) -> dict[str, str]:
     """Every file of the site by its path below the site's folder."""
-    made = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
-    made["index.html"] = _index(content, runs)
-    for task in content.tasks.values():
-        made[f"tasks/{task.name}.html"] = _task(content, task, [run for run in runs if _of(run) == task.name])
-    for frontend in content.frontends.values():
-        made[f"frontends/{frontend.id}.html"] = _frontend(content, frontend, runs)
-    return made
+    tasks = {
+        f"tasks/{task.name}.html": _task(content, task, [run for run in runs if _of(run) == task.name])
+        for task in content.tasks.values()
+    }
+    frontends = {
+        f"frontends/{frontend.id}.html": _frontend(content, frontend, runs) for frontend in content.frontends.values()
+    }
+    assets = {"assets/style.css": page.style(), "assets/plotly.min.js": page.plotly_js(), ".nojekyll": ""}
+    return {**assets, "index.html": _index(content, runs), **tasks, **frontends}
 
 
 def _conditions(run: StoredRun) -> tuple[str, str, str]:
@@ -127,7 +129,7 @@ def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Stored
         return Cell("–", "hole", reason)
     for run in runs:
         for row in run.rows if _of(run) == task else ():
-            if row.frontend == frontend.id:
+            if row.id == frontend.id:
                 if row.timed:
                     return Cell(f"{format_seconds(row.unit_s)} ({run.record.settings.preset})", "ok")
                 return Cell(row.outcome, "failed", one_line(row.reason))
@@ -150,7 +152,7 @@ def _task(content: Catalog, task: Task, runs: Sequence[StoredRun]) -> str:
         notes=blocks(NOTES + notes if notes else ""),
         presets=presets,
         code=code(content, task.name, "all"),
-        sections=[page.section(run, f"run-{place}", content, code=False) for place, run in enumerate(runs, start=1)],
+        sections=[page.section(run, f"run-{number}", content, code=False) for number, run in enumerate(runs, start=1)],
     )
 
 
@@ -159,7 +161,7 @@ def _settings(values: Mapping[str, object]) -> str:
 
 
 def _frontend(content: Catalog, frontend: Frontend, runs: Sequence[StoredRun]) -> str:
-    lines = [_result(run, row) for run in runs for row in run.rows if row.frontend == frontend.id]
+    lines = [_result(run, row) for run in runs for row in run.rows if row.id == frontend.id]
     tasks = [task for task in content.tasks if not content.hole(task, frontend)]
     holes = {task: why for task in frontend.holes if task in content.tasks and (why := content.hole(task, frontend))}
     return page.render(
@@ -194,16 +196,16 @@ def code(content: Catalog, task: str, frontends: str) -> str:
 
 def blocks(spec: str) -> list[Block]:
     """A docstring's paragraphs, its lists, and what it indents."""
-    found = []
+    parts = []
     for block in spec.strip("\n").split("\n\n"):
         lines = block.strip("\n").splitlines()
         if not any(line.strip() for line in lines):
             continue
         if all(line.startswith("    ") for line in lines if line):
-            found.append(Block("code", textwrap.dedent("\n".join(lines)).splitlines()))
+            parts.append(Block("code", textwrap.dedent("\n".join(lines)).splitlines()))
         elif lines[0].startswith("- "):
             items = "\n".join(lines).removeprefix("- ").split("\n- ")
-            found.append(Block("list", [" ".join(item.split()) for item in items]))
+            parts.append(Block("list", [" ".join(item.split()) for item in items]))
         else:
-            found.append(Block("text", [" ".join(" ".join(lines).split())]))
-    return found
+            parts.append(Block("text", [" ".join(" ".join(lines).split())]))
+    return parts

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.show.sidebyside import metrics
 
 if TYPE_CHECKING:
+    from pygments.token import _TokenType
+
     from workbench.show.sidebyside.sources import Source
 
 
@@ -15,7 +17,7 @@ class Piece(NamedTuple):
     """A part of a line: its text, pygments's kind of token, and whether it is a name of the framework's."""
 
     text: str
-    kind: Any
+    kind: _TokenType
     api: bool
 
 

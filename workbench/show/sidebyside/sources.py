@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
@@ -102,7 +102,7 @@ def parts(task: str, frontend: str, content: Catalog | None = None) -> dict[str,
     return {part: [(number, source.lines[number - 1]) for number in numbers] for part, numbers in source.parts.items()}
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
+def as_json(comparison: Comparison) -> dict[str, object]:
     """A comparison as `workbench code --json` prints it."""
     return {
         "task": comparison.task,
