@@ -73,7 +73,8 @@ def _verdict(proof: Proof | None) -> str:
 
 
 def _with_times(row: Row, launches: Sequence[Launch], disturbed: Places) -> Row:
-    """Phases as timed in the first launch, and the steady unit."""
+    """Phases as timed in the first launch, and the steady unit; set-up and first unit are the training's."""
+    training = row.stage == TRAIN.name
     timed = [launch for launch in launches if launch.timed]
     blocks = [launch.of(row.stage) for launch in launches]
     places = [(launch.number, number) for launch in launches for number in launch.of(row.stage).rounds]
@@ -82,8 +83,8 @@ def _with_times(row: Row, launches: Sequence[Launch], disturbed: Places) -> Row:
     return dataclasses.replace(
         row,
         import_s=_median(launch.import_s for launch in timed),
-        setup_s=_median(launch.setup_s for launch in timed),
-        first_s=_median(launch.first_s for launch in timed),
+        setup_s=_median(launch.setup_s for launch in timed) if training else None,
+        first_s=_median(launch.first_s for launch in timed) if training else None,
         unit_s=time.seconds,
         unit_s_low=time.low,
         unit_s_high=time.high,
