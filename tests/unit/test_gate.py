@@ -379,7 +379,7 @@ ROW = Judgement(
     "linreg",
     "numpy_manual",
     Finding.SAME,
-    "head takes the same time as base within 3.0%",
+    "head takes the same time as base to within 3.0%",
     ratio=1.001,
     low=0.99,
     high=1.012,
@@ -428,7 +428,7 @@ SITUATIONS = {
     "inconclusive": [
         change(
             Finding.INCONCLUSIVE,
-            "head is neither shown to differ from base by 3.0% nor to be the same",
+            "head may or may not differ from base by 3.0% or more",
             ratio=1.02,
             low=0.9,
             high=1.15,
