@@ -332,8 +332,10 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
     assert said.endswith("(mostly steal).")
 
 
-def test_a_noisy_session_says_which_differences_are_noise_if_known():
-    assert disturbance.sentence([("suspended",)], 0.034).endswith("; treat differences below about 3 % as noise.")
+def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
+    assert disturbance.sentence([("suspended",)], 0.034).endswith(
+        ", so differences below about 3 % cannot be told here."
+    )
 
 
 @pytest.mark.parametrize(

@@ -72,22 +72,21 @@ def flag(
 def sentence(
     rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
 ) -> str | None:
-    """One sentence for the report if more than the tolerated share of rounds was disturbed; None otherwise.
+    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
 
     Args:
-        rounds_flags: for each round, why it was disturbed; empty if it was not.
-        least: smallest relative difference that these rounds can resolve, if known.
-        tolerated: share of rounds that may be disturbed on a quiet machine.
+        rounds_flags: why each round was disturbed, if it was.
+        least: relative difference below which nothing can be told apart, if known.
+        tolerated: share of rounds that may be dirty on a quiet machine.
     """
-    disturbed = [flags for flags in rounds_flags if flags]
-    if not disturbed or len(disturbed) <= tolerated * len(rounds_flags):
+    dirty = [flags for flags in rounds_flags if flags]
+    if not dirty or len(dirty) <= tolerated * len(rounds_flags):
         return None
-    causes = Counter(cause for flags in disturbed for cause in dict.fromkeys(map(_cause, flags)))
+    causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
     cause = causes.most_common(1)[0][0]
-    mostly = "" if len(causes) == 1 else "mostly "
-    advice = "" if least is None else f"; treat differences below about {_percent(least)} as noise"
-    count = f"{len(disturbed)} of {len(rounds_flags)} rounds"
-    return f"The machine was not quiet: {count} were disturbed ({mostly}{cause}){advice}."
+    how = "" if len(causes) == 1 else "mostly "
+    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
+    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
 
 
 def _cause(phrase: str) -> str:
