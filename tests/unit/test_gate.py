@@ -301,13 +301,32 @@ def test_every_stage_that_all_sides_measured_is_judged_by_itself():
             launch.blocks |= other.blocks
     rows = judge.judge("linreg", "numpy_manual", sides, set(), delta=DELTA, pairs=1)
     assert [(row.stage, row.finding) for row in rows] == [("train", Finding.SAME), ("infer", Finding.SLOWER)]
-    found = Gate("base", "head", judge.corrected(rows, 2), [], DELTA)
+    found = Gate("base", "head", judge.corrected(rows, 1), [], DELTA)
     assert found.worse == [rows[1]]
     assert "linreg numpy_manual infer slower" in report.sentence(found)
     assert "Time per step or call of head" in report.notes(found)[0]
     assert "| task | frontend | stage | finding |" in report.markdown(found)
     assert 'name="numpy_manual infer"' in report.junit(found)
     assert list(found.table["stage"]) == ["train", "infer"]
+
+
+def test_each_stage_of_a_pair_is_one_more_comparison():
+    """Twelve pairs at two stages are confirmed and corrected as 24 comparisons are."""
+    members, _ = contestants(24, effect=0.2)
+    for launch in (launch for member in members for launch in member.launches):
+        launch.blocks["infer"] = launch.of()
+        launch.purpose = SCREENING if launch.number < 8 else CONFIRMATION
+    enough = judge.confirmation_launches(24, judge.look(times(8, effect=0.2), DELTA))
+    assert enough > judge.confirmation_launches(12, judge.look(times(8, effect=0.2), DELTA))
+
+    def purpose(fresh):
+        launches = [member.launches[: 8 + fresh] for member in members]
+        return judge.purpose_of_pair(launches, set(), delta=DELTA, pairs=12)
+
+    assert [purpose(fresh) for fresh in (enough - 1, enough)] == [CONFIRMATION, None]
+    row = dataclasses.replace(judged(times(8, 0.1), times(8, 0.1)), p=ALPHA / 20)
+    alone, beside = judge.corrected([row], 12), judge.corrected([row, dataclasses.replace(row, stage="infer")], 12)
+    assert [found.finding for found in (*alone, *beside)] == [Finding.SLOWER] + [Finding.INCONCLUSIVE] * 2
 
 
 def test_a_stage_that_one_side_lacks_is_not_judged():

@@ -328,8 +328,7 @@ class _Measuring:
             runs += [run] if run else []
             if run and run.record.interrupted:
                 break
-        stages = max((len(run.record.stages) for run in runs), default=0) or 1
-        return judge.corrected(rows, pairs * stages), runs
+        return judge.corrected(rows, pairs), runs
 
     def _comparable(self, plan: TaskPlan) -> TaskPlan:
         """The plan, with the reason why its problem is not the same on both sides, if it is not."""

@@ -193,11 +193,16 @@ def _confirmed(row: Judgement, confirmed: Comparison, made: int, wanted: int) ->
     return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
 
 
-def corrected(rows: Sequence[Judgement], comparisons: int) -> list[Judgement]:
+def corrected(rows: Sequence[Judgement], pairs: int) -> list[Judgement]:
     """All rows, each *slower* held against Holm's step-down level over all comparisons of the gate.
 
-    Comparisons that were not confirmed as slower count with p = 1.
+    Those are its pairs, times the most stages that a task was timed at. Comparisons that were not confirmed as slower
+    count with p = 1.
     """
+    stages = {
+        task: {row.stage for row in rows if row.task == task and row.stage} for task in {row.task for row in rows}
+    }
+    comparisons = pairs * max([1, *map(len, stages.values())])
     slower = sorted((row for row in rows if row.finding is Finding.SLOWER), key=lambda row: row.p or 0.0)
     kept: set[int] = set()
     for index, row in enumerate(slower):

@@ -71,9 +71,11 @@ def _verdict(proof: Proof | None) -> str:
         return "not compared"
     return "agrees" if proof.passed else "differs"
 
+    """The row with its phases, as timed in the first launch, and its steady time per unit.
 
-def _with_times(row: Row, launches: Sequence[Launch], disturbed: RoundIds) -> Row:
-    """The row with its phases, as timed in the first launch, and its steady time per unit."""
+    Set-up and first unit are those of the training.
+    """
+    training = row.stage == TRAIN.name
     timed = [launch for launch in launches if launch.timed]
     blocks = [launch.of(row.stage) for launch in launches]
     round_ids = [(launch.number, number) for launch in launches for number in launch.of(row.stage).rounds]
@@ -82,12 +84,12 @@ def _with_times(row: Row, launches: Sequence[Launch], disturbed: RoundIds) -> Ro
     return dataclasses.replace(
         row,
         import_s=_median(launch.import_s for launch in timed),
-        setup_s=_median(launch.setup_s for launch in timed),
-        first_s=_median(launch.first_s for launch in timed),
-        unit_s=steady_time.seconds,
-        unit_s_low=steady_time.low,
-        unit_s_high=steady_time.high,
-        interval=steady_time.interval,
+        setup_s=_median(launch.setup_s for launch in timed) if training else None,
+        first_s=_median(launch.first_s for launch in timed) if training else None,
+        unit_s=time.seconds,
+        unit_s_low=time.low,
+        unit_s_high=time.high,
+        interval=time.interval,
         warmup=str(warmup.kind),
         steady_from=None if warmup.kind is WarmupClass.unsteady else warmup.steady_from,
         launches=len(launches),
