@@ -71,6 +71,8 @@ def _verdict(proof: Proof | None) -> str:
         return "not compared"
     return "agrees" if proof.passed else "differs"
 
+
+def _with_times(row: Row, launches: Sequence[Launch], disturbed: RoundIds) -> Row:
     """The row with its phases, as timed in the first launch, and its steady time per unit.
 
     Set-up and first unit are those of the training.
@@ -86,10 +88,10 @@ def _verdict(proof: Proof | None) -> str:
         import_s=_median(launch.import_s for launch in timed),
         setup_s=_median(launch.setup_s for launch in timed) if training else None,
         first_s=_median(launch.first_s for launch in timed) if training else None,
-        unit_s=time.seconds,
-        unit_s_low=time.low,
-        unit_s_high=time.high,
-        interval=time.interval,
+        unit_s=steady_time.seconds,
+        unit_s_low=steady_time.low,
+        unit_s_high=steady_time.high,
+        interval=steady_time.interval,
         warmup=str(warmup.kind),
         steady_from=None if warmup.kind is WarmupClass.unsteady else warmup.steady_from,
         launches=len(launches),
