@@ -421,7 +421,7 @@ SITUATIONS = {
     "slower": [
         change(
             Finding.SLOWER,
-            "in 8 fresh launches, head takes more time than base",
+            "confirmed in 8 fresh launches: head takes more time than base",
             ratio=1.051,
             low=1.043,
             high=1.06,
@@ -459,7 +459,7 @@ SITUATIONS = {
     ],
     "failed": [change(Finding.FAILED, "error: ValueError: a | pipe, *stars* and <b>markup</b>", launches=0), OTHER],
     "wrong": [change(Finding.WRONG, "invalid: check_every_loss: step 3 is off by 0.1", launches=0), OTHER],
-    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem is not the same on both sides", launches=0)],
+    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem differs between the two sides", launches=0)],
     "nothing to compare": [],
     "new and removed": [
         change(Finding.NEW, "nothing to compare with", launches=0),
