@@ -398,7 +398,7 @@ ROW = Judgement(
     "linreg",
     "numpy_manual",
     Finding.SAME,
-    "head takes the same time as base within 3.0%",
+    "head takes the same time as base to within 3.0%",
     ratio=1.001,
     low=0.99,
     high=1.012,
@@ -421,7 +421,7 @@ SITUATIONS = {
     "slower": [
         change(
             Finding.SLOWER,
-            "in 8 fresh launches, head takes more time than base",
+            "confirmed in 8 fresh launches: head takes more time than base",
             ratio=1.051,
             low=1.043,
             high=1.06,
@@ -447,7 +447,7 @@ SITUATIONS = {
     "inconclusive": [
         change(
             Finding.INCONCLUSIVE,
-            "head is neither shown to differ from base by 3.0% nor to be the same",
+            "head may or may not differ from base by 3.0% or more",
             ratio=1.02,
             low=0.9,
             high=1.15,
@@ -459,7 +459,7 @@ SITUATIONS = {
     ],
     "failed": [change(Finding.FAILED, "error: ValueError: a | pipe, *stars* and <b>markup</b>", launches=0), OTHER],
     "wrong": [change(Finding.WRONG, "invalid: check_every_loss: step 3 is off by 0.1", launches=0), OTHER],
-    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem is not the same on both sides", launches=0)],
+    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem differs between the two sides", launches=0)],
     "nothing to compare": [],
     "new and removed": [
         change(Finding.NEW, "nothing to compare with", launches=0),

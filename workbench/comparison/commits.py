@@ -40,7 +40,7 @@ from workbench.session.settings import settings_of
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
 from workbench.statistics.disturbance import flagged
-from workbench.statistics.launches import Places
+from workbench.statistics.launches import RoundIds
 from workbench.store.results import store_of
 from workbench.wire import exchange
 
@@ -118,7 +118,7 @@ class Ladder:
         purposes = {group: self._purpose(sides, disturbed) for group, sides in by_pair.items()}
         return {group: purpose for group, purpose in purposes.items() if purpose is not None}
 
-    def _purpose(self, sides: Mapping[str, Contestant], disturbed: Places) -> str | None:
+    def _purpose(self, sides: Mapping[str, Contestant], disturbed: RoundIds) -> str | None:
         whole = all(side in sides for side in SIDES)
         if not any(member.launches for member in sides.values()):
             return SCREENING if whole else ALONE

@@ -21,7 +21,7 @@ from workbench.comparison.sides import MetricChange, metric_changes, metrics_of,
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, Launch
 from workbench.statistics import ALPHA, LADDER, Comparison, Verdict, alpha_at, compare, minimum_launches
-from workbench.statistics.launches import Places
+from workbench.statistics.launches import RoundIds
 
 SCREENING, CONFIRMATION = "screening", "confirmation"
 BASE, NULL, HEAD = "base", "null", "head"
@@ -224,7 +224,7 @@ def corrected(rows: Sequence[Judgement], pairs: int) -> list[Judgement]:
 # Records: from launches to times
 
 
-def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, purpose: str) -> Times:
+def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: RoundIds, purpose: str) -> Times:
     """The launches of a pair that were made for one purpose, without what a round did to all three alike.
 
     Args:
@@ -238,7 +238,7 @@ def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, p
 
 
 def purpose_of_pair(
-    sides: Sequence[Sequence[Launch]], disturbed: Places, *, delta: float, pairs: int, most: int = LADDER[-1]
+    sides: Sequence[Sequence[Launch]], disturbed: RoundIds, *, delta: float, pairs: int, most: int = LADDER[-1]
 ) -> str | None:
     """What a pair's next launch is made for: what any of its stages still needs, the screening first; None if nothing.
 
@@ -263,7 +263,7 @@ def judge(
     task: str,
     frontend: str,
     sides: Mapping[str, ContestantRecord],
-    disturbed: Places,
+    disturbed: RoundIds,
     *,
     delta: float,
     pairs: int,

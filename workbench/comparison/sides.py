@@ -13,7 +13,7 @@ from workbench.model import metric
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, Launch
 from workbench.model.stage import TRAIN, Stage, in_order
-from workbench.statistics.launches import Places, metric_values, unit_times
+from workbench.statistics.launches import RoundIds, metric_values, unit_times
 
 
 class Member(Protocol):
@@ -78,7 +78,7 @@ def shared_stages(sides: Sequence[Sequence[Launch]]) -> list[Stage]:
 
 
 def times_side_by_side(
-    sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places = frozenset()
+    sides: Sequence[Sequence[Launch]], stage: str, disturbed: RoundIds = frozenset()
 ) -> list[list[float]]:
     """Seconds per unit of each side, launch by launch, without what a round did to all of them alike.
 

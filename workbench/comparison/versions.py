@@ -30,7 +30,7 @@ from workbench.session import runner, verify
 from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
-from workbench.statistics.launches import Places, Steady, steady
+from workbench.statistics.launches import RoundIds, Steady, steady
 from workbench.store.results import StoredRun, store_of
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _row(run: StoredRun, base: ContestantRecord, head: ContestantRecord, stage: 
     )
 
 
-def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, disturbed: Places) -> Comparison:
+def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, disturbed: RoundIds) -> Comparison:
     """Launch by launch, of the launches that both have."""
     old, new = base.measured(stage), head.measured(stage)
     base_s, head_s = times_side_by_side([old, new], stage, disturbed)
