@@ -63,7 +63,7 @@ def test_a_frontend_that_lacks_the_task_is_unsupported_when_it_is_named(task_fol
     run = workbench.run("iris", "numpy,jax_jit", steps=3, content=task_folder, output=tmp_path / "store", **quick)
     rows = {row.frontend: row for row in run.rows}
     assert outcomes(run) == {"numpy_manual": "ok", "jax_jit": "unsupported"}
-    assert rows["jax_jit"].reason == "there is no frontends/jax/iris.py"
+    assert rows["jax_jit"].reason == "frontends/jax/iris.py does not exist"
 
 
 def test_a_frontend_of_ones_own_is_measured_beside_the_built_in_ones(frontend_folder, tmp_path, quick):

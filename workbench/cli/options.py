@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional, TypeVar, get_origin
 import typer
 
 from workbench.errors import OptionError, WorkbenchError
-from workbench.model.option import Asked, Option, flag_of, parameter
+from workbench.model.option import Option, Options, flag_of, parameter
 from workbench.version import __version__
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, thread
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there; a folder only if it was written by this.")]
 Content = Annotated[
     Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
-    typer.Option("--content", help="A folder with tasks/ or frontends/ of your own; may be given several times."),
+    typer.Option("--content", help="A folder with your own tasks/ or frontends/; may be given several times."),
 ]
 Results = Annotated[
     Optional[Path],  # noqa: UP045
@@ -44,7 +44,7 @@ Frameworks = Annotated[
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def asks_for(asked: type[Asked], command: str) -> Callable[[C], C]:
+def asks_for(asked: type[Options], command: str) -> Callable[[C], C]:
     """Give a command a flag for each option that a class declares, in place of its keyword argument ``request``.
 
     The command is then called with what was asked for, read and checked.
@@ -87,13 +87,13 @@ def _parameter(declared: Option) -> inspect.Parameter:
 
 def _kind(declared: Option) -> Any:
     """The type that typer reads a flag's text as."""
-    if bool in declared.kinds and not declared.refused:
+    if bool in declared.types and not declared.refused:
         return bool
-    if any(get_origin(kind) is Sequence for kind in declared.kinds):
+    if any(get_origin(kind) is Sequence for kind in declared.types):
         return list[Path] | None
-    if Path in declared.kinds:
+    if Path in declared.types:
         return Path | None
-    plain: Any = str if declared.notation else declared.kinds[0]
+    plain: Any = str if declared.notation else declared.types[0]
     return plain | None if declared.refused or declared.default is None else plain
 
 

@@ -113,7 +113,7 @@ class Ladder:
         """The pairs that are not settled, while the budget has room for a launch as long as the last one."""
         if self._budget_s is not None and spent.launches and spent.elapsed_s + spent.last_launch_s > self._budget_s:
             return {}
-        disturbed = {entry.place for entry in flagged(rounds) if entry.flags}
+        disturbed = {entry.key for entry in flagged(rounds) if entry.flags}
         by_pair = by_group(contestants)
         purposes = {group: self._purpose(sides, disturbed) for group, sides in by_pair.items()}
         return {group: purpose for group, purpose in purposes.items() if purpose is not None}
