@@ -183,7 +183,7 @@ CHANGES = {
     "interpreter": (lambda _, begin: begin["contestants"][0].update(interpreter="else"), "another interpreter"),
     "threads": (lambda _, begin: begin["contestants"][0].update(threads=7), "another threads"),
     "frontend": (lambda _, begin: begin["contestants"][0].update(id="gone", frontend="gone"), "no frontend 'gone'"),
-    "settings": (lambda _, begin: begin["settings"].update(device=3), "the log makes no sense"),
+    "settings": (lambda _, begin: begin["settings"].update(device=3), "its log is not valid"),
     "problem": (other_problem, "its problem.npz has changed"),
     "damaged_problem": (lambda folder, _: (folder / "problem.npz").write_bytes(b"PK"), "problem.npz"),
     "no_reference": (lambda folder, _: (folder / "reference.npz").unlink(), "reference.npz"),
