@@ -59,7 +59,7 @@ def regress(
         raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
     check_writable(summary, junit)
     with progress_for(patient_console()) as progress, ending_signals():
-        gate = api.gated(base, head, tasks or (), frameworks, request, progress)
+        gate = api.regress_request(base, head, tasks or (), frameworks, request, progress)
     _tell(gate, report, summary, junit, as_json)
     for run in gate.runs:
         say(f"{run.path}")
@@ -86,7 +86,7 @@ def compare(
     from workbench.show import gate as report
 
     check_writable(summary, junit)
-    gate = api.compared(base, head, request, store)
+    gate = api.compare_request(base, head, request, store)
     _tell(gate, report, summary, junit, as_json)
     return gate.exit_code
 

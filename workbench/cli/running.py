@@ -51,7 +51,7 @@ def run(
             if resume is not None:
                 where, content = store or request.output, request.content
                 return api.resume(resume, where, content=content, progress=progress, if_busy=request.if_busy)
-            return api.measured(task or "", frameworks, request, progress)
+            return api.run_request(task or "", frameworks, request, progress)
 
         finished, complaint, code = outcome_of(measure)
     show_run(finished, as_json, details)
@@ -116,7 +116,7 @@ def selftest(
         print_json(finished.as_json())
     else:
         print_parts(finished.terminal())
-    say(report.said(finished.figures))
+    say(report.counted(finished.figures))
     if finished.interrupted:
         say("workbench: interrupted: this is what was recorded by then; nothing was written")
     elif write is not None:

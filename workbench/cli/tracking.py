@@ -49,7 +49,7 @@ def versions(
     installed: dict[str, Mapping[str, str]] = {}
 
     def measure() -> api.Run:
-        found = upgrades.measured(requirements, task, frameworks, request, progress)
+        found = upgrades.compare_versions(requirements, task, frameworks, request, progress)
         installed.update(found.environments)
         return api.publish(found.run)
 
