@@ -570,7 +570,7 @@ STEP = "        yield loss"
 UPDATE = "w -= problem.learning_rate * dloss_dw"
 PLANTED = {
     "NoBareLoopError": (STEP, "        w += 0.01 * (yield loss)"),
-    "computes other parameters/w": (UPDATE, f"{UPDATE}; w += 0.01 * ('_turns' in locals())"),
+    "compute different parameters/w": (UPDATE, f"{UPDATE}; w += 0.01 * ('_turns' in locals())"),
 }
 
 
