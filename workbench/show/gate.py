@@ -52,7 +52,7 @@ class Gate(GateResult):
 
 
 def _file(key: str, value: Callable[[Judgement], Cell], meaning: str, *, number: bool = True) -> Column[Judgement]:
-    """A column of files and frames that tables do not show."""
+    """A column that stands in files and frames alone."""
     return Column(key=key, value=value, meaning=meaning, number=number, views=View.FILES_ONLY)
 
 
@@ -90,16 +90,16 @@ COLUMNS: tuple[Column[Judgement], ...] = (
     _file("p", lambda row: row.p, "p value of the confirmation"),
     Column(
         key="smallest_detectable",
-        heading="detectable",
-        meaning="the smallest change that these launches could have detected",
+        heading="could see",
+        meaning="the smallest change that these launches would have shown",
         value=lambda row: row.smallest_detectable,
         text=lambda row: format_share(row.smallest_detectable),
         drop=4,
     ),
     Column(
         key="null_ratio",
-        heading="base vs itself",
-        meaning="the base compared with a second copy of itself: the noise",
+        heading="base twice",
+        meaning="the base against itself, which is the noise",
         value=lambda row: row.null_ratio,
         text=lambda row: _change(row.null_ratio),
         drop=2,
@@ -118,7 +118,7 @@ COLUMNS: tuple[Column[Judgement], ...] = (
 
 
 def columns_of(rows: Sequence[Judgement]) -> tuple[Column[Judgement], ...]:
-    """All columns of a gate's table; the stage is shown only if a stage other than training was timed."""
+    """All columns of a gate's table; that of the stage is shown where another than the training was timed."""
     stages = {row.stage for row in rows} - {"", TRAIN.name}
     hidden = set() if stages else {"stage"}
     kept = (
@@ -136,23 +136,22 @@ def _shown(rows: Sequence[Judgement], *, task: bool) -> list[Column[Judgement]]:
 
 
 def headline(gate: GateResult) -> str:
-    """The answer in one word: fine, worse, or inconclusive."""
+    """The answer in one word: fine, worse, or could not tell."""
     if gate.worse:
         return "worse"
-    return "inconclusive" if gate.unknown or not gate.rows else "fine"
+    return "could not tell" if gate.unknown or not gate.rows else "fine"
 
 
 def sentence(gate: GateResult) -> str:
     """The answer in one sentence."""
     if not gate.rows:
-        return "Nothing to compare: neither side has any of the chosen pairs of task and frontend."
+        return "There was nothing to compare: no pair of task and frontend is on either side."
     if gate.worse:
         named = "; ".join(f"{_named(row)} {row.finding}" for row in gate.worse)
-        return f"Regression in {len(gate.worse)} of {_comparisons(len(gate.rows))}: {named}."
+        return f"{len(gate.worse)} of {_pairs(gate)} worse: {named}."
     if gate.unknown:
-        return f"No regression found, but {_undecided(gate)}."
-    count = _comparisons(len(gate.rows))
-    return f"No regression found in {count}: no slowdown of {format_share(gate.delta)} or more, and all results agree."
+        return f"None of {_pairs(gate)} is shown to be worse, but {len(gate.unknown)} could not be told."
+    return f"None of {_pairs(gate)} is slower by {format_share(gate.delta)} or more, and all results agree."
 
 
 def _named(row: Judgement) -> str:
@@ -160,23 +159,12 @@ def _named(row: Judgement) -> str:
     return " ".join(filter(None, (row.task, row.frontend, row.stage if row.stage != TRAIN.name else "")))
 
 
-def _comparisons(count: int) -> str:
-    return f"{count} comparison{'' if count == 1 else 's'}"
-
-
-def _undecided(gate: GateResult) -> str:
-    """How many comparisons have no answer, and whether they were inconclusive or could not be made at all."""
-    count, total = len(gate.unknown), len(gate.rows)
-    words = {Finding.INCONCLUSIVE: "inconclusive", Finding.NOT_COMPARABLE: "not possible"}
-    kinds = " or ".join(word for finding, word in words.items() if any(row.finding is finding for row in gate.unknown))
-    if total == 1:
-        return f"the only comparison was {kinds}"
-    which = f"all {total}" if count == total else f"{count} of {total}"
-    return f"{which} comparisons {'was' if count == 1 else 'were'} {kinds}"
+def _pairs(gate: GateResult) -> str:
+    return f"{len(gate.rows)} pair{'' if len(gate.rows) == 1 else 's'}"
 
 
 def reasons(gate: GateResult) -> list[tuple[Judgement, str]]:
-    """The reason for each finding that needs an explanation."""
+    """What must be said of the rows that are not simply the same."""
     return [(row, one_line(row.reason)) for row in gate.rows if row.finding in EXPLAINED]
 
 
@@ -185,14 +173,14 @@ def notes(gate: GateResult) -> list[str]:
     units = " or ".join(dict.fromkeys(stage_of(row.stage).unit for row in gate.rows if row.stage)) or TRAIN.unit
     ignored = f"Changes below {format_share(gate.delta)} do not count."
     how = (
-        f"Time per {units} of head relative to base, measured in turn on the same CPUs in fresh processes. "
-        f"{ignored} detectable: the smallest change that these launches could have detected. "
-        "base vs itself: the base compared with a second copy of itself, which shows the noise."
+        f"Time per {units} of head against base, measured in turn on one CPU in fresh processes. "
+        f"{ignored} could see: the smallest change these launches would have shown. "
+        "base twice: the base against itself, which is the noise."
     )
     if gate.unpaired:
         how = (
-            "These runs were measured at different times: whatever changed on the machine in between is part of every "
-            f"difference, and no statistic removes it; `workbench regress` measures both sides at once. {ignored}"
+            "These runs were made at different times: what the machine did between them is part of every change, and "
+            f"no statistic removes it; `workbench regress` measures side by side. {ignored}"
         )
     return [how, *(f"{run.id}: {noise}" for run in gate.runs if (noise := disturbance(run)))]
 
@@ -236,7 +224,7 @@ def markdown(gate: GateResult) -> str:
 
 
 def junit(gate: GateResult) -> str:
-    """JUnit XML: a suite per task, a case per frontend. Undecided comparisons are skipped, or fail if strict."""
+    """JUnit XML: a suite per task, a case per frontend. What could not be told is skipped, or fails if strict."""
     root = Xml.Element("testsuites", name="workbench gate")
     shown = _shown(gate.rows, task=False)
     for task, rows in by_task(gate):
