@@ -14,7 +14,7 @@ from workbench import __version__
 from workbench import cli as command_line
 from workbench.catalog import catalog
 from workbench.catalog.roots import content_root
-from workbench.session import runner
+from workbench.show import folder as run_folder
 
 COMMANDS = ("run", "list", "results", "show", "doctor")
 
@@ -175,7 +175,7 @@ def test_a_contestant_that_fails_has_its_own_exit_code(cli, content, quick_optio
 
 
 def test_a_plot_that_fails_has_its_own_exit_code_and_the_tables_are_kept(monkeypatch, capsys, tmp_path, quick_options):
-    monkeypatch.setattr(runner, "draw", lambda _: 1 / 0)
+    monkeypatch.setattr(run_folder, "draw", lambda _: 1 / 0)
     words = ["workbench", "run", "linreg", "-f", "numpy", "--steps=5", *quick_options, "-o", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:

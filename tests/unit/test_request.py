@@ -19,7 +19,7 @@ import workbench
 from workbench import api
 from workbench import cli as command_line
 from workbench.catalog.roots import package_root
-from workbench.cli.options import asks_for, worded
+from workbench.cli.options import error_text, with_flags
 from workbench.errors import OptionError, WorkbenchError
 from workbench.model.option import keywords, option
 from workbench.model.records import Settings
@@ -102,7 +102,7 @@ def planted():
     application, asked = typer.Typer(rich_markup_mode=None), []
 
     @application.command()
-    @asks_for(Planted, RUN)
+    @with_flags(Planted, RUN)
     def run(task: Annotated[str, typer.Argument()], *, request: Planted, last: bool = False) -> None:
         asked.append((task, request, last))
 
@@ -141,7 +141,7 @@ def test_a_further_declaration_is_checked(planted):
     application, function, _ = planted
     with pytest.raises(OptionError, match=r"^flux_s=0: must be at least 1$") as caught:
         function("linreg", flux_s=0)
-    assert worded(caught.value) == "--flux 0: must be at least 1"
+    assert error_text(caught.value) == "--flux 0: must be at least 1"
     assert CliRunner().invoke(application, ["run", "linreg", "-x", "0"]).exception.option == "flux_s"
 
 
@@ -178,7 +178,7 @@ def test_a_value_that_is_not_allowed_is_one_line_in_the_words_of_who_asked(comma
     with pytest.raises(OptionError) as caught:
         COMMANDS[command].of(command, {name: value})
     assert str(caught.value) == f"{name}={value!r}: {reason}"
-    assert worded(caught.value) == f"--{name.removesuffix('_s').replace('_', '-')} {text}: {reason}"
+    assert error_text(caught.value) == f"--{name.removesuffix('_s').replace('_', '-')} {text}: {reason}"
 
 
 def test_numbers_may_be_written_as_texts_and_come_from_numpy():
@@ -315,7 +315,9 @@ def test_what_is_written_has_one_name(name):
 def test_asking_a_reader_to_write_is_one_line_that_says_what_was_meant(cli, words, flag):
     done = cli(*words, flag, "runs")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"workbench: No such option: {flag} (the folder of runs to read is --results, or -r)\n"
+    assert (
+        done.stderr == f"workbench: No such option: {flag} (the folder of runs to read is given with --results or -r)\n"
+    )
 
 
 @pytest.mark.parametrize("kind", ["latex", "markdown", "pyperf"])
@@ -332,7 +334,10 @@ def test_an_export_of_one_file_goes_to_standard_output(cli, numpy_run, tmp_path,
 def test_an_export_of_several_files_does_not(cli, numpy_run, tmp_path, kind):
     done = cli("export", numpy_run.path, "-t", kind, "-o", "-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"workbench: --output -: {kind} is a folder of files: name one\n"
+    assert (
+        done.stderr
+        == f"workbench: --output -: {kind} is a folder of files and cannot go to standard output: name a folder\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -366,7 +371,7 @@ def test_a_folder_is_not_written_to_standard_output(cli, tmp_path, words):
 def test_what_is_only_switched_on_is_named_without_a_value():
     with pytest.raises(OptionError) as caught:
         Request.of(VERSIONS, {"build_environments": True})
-    assert worded(caught.value).startswith("--build-environments: every version")
+    assert error_text(caught.value).startswith("--build-environments: every version")
 
 
 def test_a_refused_option_says_why(cli, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from workbench.model.outcomes import Outcome
@@ -11,26 +11,17 @@ from workbench.model.proof import Proof
 from workbench.model.records import (
     Entrant,
     Launch,
-    MachineFacts,
     ProblemFacts,
     Round,
-    Settings,
+    SessionFacts,
     SweepPoint,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
-    """A session begins: what was asked for, where, and who takes part."""
+class Begun(SessionFacts):
+    """A session begins; these take part."""
 
-    workbench: str
-    command: list[str]
-    started: str
-    machine: MachineFacts
-    machine_key: str
-    packages: dict[str, str] = field(default_factory=dict)
-    content_hash: str = ""
-    settings: Settings
     contestants: list[Entrant]
 
 

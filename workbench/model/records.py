@@ -276,8 +276,8 @@ class ProblemFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """One whole run: what was asked for, where it was measured, and what came of it."""
+class SessionFacts:
+    """What is known of a session before anything is measured: what was asked for, where, and with which versions."""
 
     workbench: str
     command: list[str]
@@ -287,6 +287,12 @@ class RunRecord:
     packages: dict[str, str] = field(default_factory=dict)
     content_hash: str = ""
     settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(SessionFacts):
+    """One whole run: what was asked for, where it was measured, and what came of it."""
+
     problem: ProblemFacts
     tolerance: float
     finished: str | None = None

@@ -74,8 +74,16 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         meaning="a framework in a style",
         value=lambda row: row.frontend,
         number=False,
+        wrap=True,
     ),
-    Column(key="version", heading="version", meaning="what was asked for", value=lambda row: row.version, number=False),
+    Column(
+        key="version",
+        heading="version",
+        meaning="what was asked for",
+        value=lambda row: row.version,
+        number=False,
+        wrap=True,
+    ),
     Column(key="contestant", meaning="its id in the run", value=lambda row: row.contestant, views=OFF, number=False),
     Column(key="stage", meaning="what was timed", value=lambda row: row.stage, views=OFF, number=False),
     Column(key="outcome", meaning="how it ended", value=lambda row: str(row.outcome), views=OFF, number=False),
@@ -100,9 +108,7 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         value=_steady(lambda steady: steady.high),
         views=OFF,
     ),
-    Column(
-        key="within", heading="within", meaning="how far the steady {unit}'s interval reaches", text=_within, drop=3
-    ),
+    Column(key="within", heading="within", meaning="how far the steady {unit}'s interval reaches", text=_within),
     Column(key="launches", meaning="how many were measured", value=lambda row: row.launches, views=OFF),
     Column(key="base", meaning="id of the base", value=lambda row: row.base, views=OFF, number=False),
     Column(
@@ -146,7 +152,6 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         meaning="largest relative difference of losses and result from float64 NumPy",
         value=lambda row: row.off_by,
         text=lambda row: format_error(row.off_by),
-        drop=2,
     ),
     Column(key="tolerance", meaning="what rounding explains", value=lambda row: row.tolerance, views=OFF),
     Column(
@@ -154,7 +159,6 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         heading="drift",
         meaning="largest relative difference of losses and result from the base's",
         text=lambda row: "" if row.comparison is None else format_error(row.drift.larger),
-        drop=4,
     ),
     Column(key="loss_drift", meaning="of the losses", value=lambda row: row.drift.losses, views=OFF),
     Column(key="result_drift", meaning="of the result", value=lambda row: row.drift.results, views=OFF),

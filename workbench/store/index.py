@@ -16,7 +16,7 @@ from workbench.host import files
 from workbench.model.events import LaunchMeasured
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
-from workbench.statistics.launches import Places, Steady, metric_values, steady, unit_time
+from workbench.statistics.launches import RoundIds, Steady, metric_values, steady, unit_time
 from workbench.store import eventlog, results
 from workbench.store.codec import DamageError, decoded, parsed, plain
 
@@ -155,7 +155,7 @@ def indexed(name: str, record: RunRecord) -> IndexedRun:
     )
 
 
-def _contestant(record: ContestantRecord, disturbed: Places) -> IndexedContestant:
+def _contestant(record: ContestantRecord, disturbed: RoundIds) -> IndexedContestant:
     own = {
         "threads": record.threads,
         "device": None if record.device is None else str(record.device),
@@ -174,7 +174,7 @@ def _contestant(record: ContestantRecord, disturbed: Places) -> IndexedContestan
     )
 
 
-def _timing(record: ContestantRecord, stage: str, disturbed: Places) -> Timing:
+def _timing(record: ContestantRecord, stage: str, disturbed: RoundIds) -> Timing:
     launches = [launch for launch in record.launches if launch.measured(stage)]
     times = [unit_time(launch, stage, disturbed) for launch in launches]
     return Timing(times, steady(launches, stage, disturbed) if record.outcome is Outcome.OK else None)

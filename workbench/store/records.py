@@ -31,7 +31,7 @@ from workbench.model.events import (
     SweepMeasured,
 )
 from workbench.model.outcomes import Outcome
-from workbench.model.records import ContestantRecord, Entrant, Launch, RunRecord, Settings
+from workbench.model.records import ContestantRecord, Entrant, Launch, RunRecord, SessionFacts, Settings
 from workbench.statistics.disturbance import flagged
 from workbench.store import upgrade
 from workbench.store.codec import DamageError, Json, decoded, plain, scrubbed
@@ -72,9 +72,8 @@ def fold(events: Sequence[Event]) -> RunRecord:
     for entrant in begun.contestants:
         check_id(entrant.id)
     ended = _all(events, Ended)
-    facts = {field.name: getattr(begun, field.name) for field in dataclasses.fields(begun)}
     return RunRecord(
-        **{name: value for name, value in facts.items() if name != "contestants"},
+        **{field.name: getattr(begun, field.name) for field in dataclasses.fields(SessionFacts)},
         problem=problem.problem,
         tolerance=problem.tolerance,
         finished=ended[-1].finished if ended else None,
