@@ -21,7 +21,8 @@ from rich.text import Text
 
 import workbench
 from workbench.selftest import report
-from workbench.show import tables
+from workbench.show import renderers, tables
+from workbench.show.columns import View
 from workbench.show.plots.style import styled
 from workbench.show.progress import LiveProgress, patient_console
 
@@ -89,13 +90,13 @@ def pictures(run: workbench.Run) -> None:
 
 def table(run: workbench.Run) -> str:
     """The table of the terminal as Markdown shows code, and where it was measured."""
-    timed, _ = tables.split(run)
+    (shown,) = tables.stage_tables(run)
     console = Console(width=COLUMNS, file=io.StringIO(), highlight=False)
-    console.print(tables.plain_table(tables.HEADINGS, [tables.cells(entry) for entry in timed]))
+    console.print(renderers.terminal(shown.seen(View.TABLE), shown.timed))
     rows = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
-    facts, settings = run.info["machine"], run.info["settings"]
-    where = f"{len(facts['usable_cpus'] or []) or facts['logical_cpus']} CPUs, {facts['cpu_model']}"
-    return f"```\n{rows}\n```\n\n(`{COMMAND}`, {settings['preset']}, on {where}: read ratios, not times.)"
+    facts, settings = run.record.machine, run.record.settings
+    where = f"{len(facts.usable_cpus or []) or facts.logical_cpus} CPUs, {facts.cpu_model}"
+    return f"```\n{rows}\n```\n\n(`{COMMAND}`, {settings.preset}, on {where}: read ratios, not times.)"
 
 
 def main() -> None:

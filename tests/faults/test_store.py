@@ -308,7 +308,7 @@ def test_a_log_has_one_writer(tmp_path):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_no_contestant(name):
-    with pytest.raises(WorkbenchError, match="no contestant's id"):
+    with pytest.raises(WorkbenchError, match="not a valid contestant id"):
         check_id(HOSTILE[name])
 
 
@@ -318,7 +318,7 @@ def test_a_hostile_name_in_results_is_neither_followed_nor_shown(run, store, nam
     shutil.copytree(run / "contestants" / "numpy_manual", outside)
     rewrite(outside / "samples.json", lambda value: value.update(id=HOSTILE[name]))
     rewrite(run / "run.json", lambda value: value.update(contestants=[HOSTILE[name]]))
-    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: .* no contestant's id") as raised:
+    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: .* not a valid contestant id") as raised:
         workbench.load(run)
     assert str(raised.value).isprintable()
 
@@ -331,7 +331,7 @@ def test_a_hostile_name_in_a_log_makes_no_folder_outside(run, store):
         elif "contestant" in event:
             event["contestant"] = "../../../outside"
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
-    with pytest.raises(WorkbenchError, match="no contestant's id"):
+    with pytest.raises(WorkbenchError, match="not a valid contestant id"):
         api.rebuild(run.name, store)
     assert not (store.parent / "outside").exists()
 

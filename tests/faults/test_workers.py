@@ -95,7 +95,11 @@ REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_byte
     ("kind", "message", "said"),
     [
         (answers.Imported, {"import_s": 1.0, "rss_bytes": 1, "versions": {"x": 3}}, "versions"),
-        (answers.Imported, {"import_s": -1.0, "rss_bytes": 1, "versions": {}}, "import_s = -1.0, expected seconds"),
+        (
+            answers.Imported,
+            {"import_s": -1.0, "rss_bytes": 1, "versions": {}},
+            "import_s = -1.0, expected a time in seconds",
+        ),
         (answers.Prepared, {"trace": [], "block_steps": 1}, "wait_s"),
         (answers.Prepared, {**PREPARED, "trace": [-1.0], "block_steps": 1}, "trace"),
         (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "steps of its block"),

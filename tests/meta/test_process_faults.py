@@ -37,7 +37,7 @@ FAULTS = {
     "memory_error": ("raise MemoryError", "out-of-memory", "memory"),
     "numpy_runs_out_of_memory": ("np.ones(1 << 58)", "out-of-memory", "2.00 EiB"),
     "cuda_runs_out_of_memory": ("raise RuntimeError('CUDA out of memory.')", "out-of-memory", "CUDA"),
-    "hangs": (BLOCK, "timeout", f"{TIMEOUT_S} s in 'prove'"),
+    "hangs": (BLOCK, "timeout", f"no answer in 'prove' within {TIMEOUT_S} s"),
     "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
     "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "nonsense"),
     "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 2, '); os._exit(0)", "error", "exit code 0"),

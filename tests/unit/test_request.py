@@ -159,16 +159,16 @@ WRONG = [
     (RUN, "steps", "many", "many", "must be a whole number or None"),
     (RUN, "steps", 1.5, "1.5", "must be a whole number or None"),
     (RUN, "warm_cache", "yes", "yes", "must be True or False"),
-    (RUN, "output", 3, "3", "must be a text, a path or None"),
+    (RUN, "output", 3, "3", "must be a string, a path or None"),
     (RUN, "dtype", "float16", "float16", "choose float32 or float64"),
-    (RUN, "dtype", None, "None", "must be a text"),
+    (RUN, "dtype", None, "None", "must be a string"),
     (RUN, "if_busy", "fight", "fight", "choose wait or refuse"),
     (RUN, "timeout_s", "5 5", "'5 5'", "write a duration in seconds or minutes, such as 60s or 5m"),
     (RUN, "timeout_s", float("nan"), "nan", "must be at least 0.001s"),
     (RUN, "budget_s", 0, "0", "must be at least 0.001s"),
     (RUN, "precision", "0%", "0%", "must be at least 0.01%"),
     (REGRESS, "launches", 9, "9", "choose 8, 12, 16 or 24"),
-    (REGRESS, "precision", 0.1, "0.1", "a pair is launched until the smallest change that matters (delta) is decided"),
+    (REGRESS, "precision", 0.1, "0.1", "pairs are launched until the smallest change that matters (delta) is decided"),
     (REGRESS, "delta", "100%", "100%", "must lie between 0% and 100%"),
 ]
 
@@ -378,7 +378,7 @@ def test_a_refused_option_says_why(cli, tmp_path):
     done = cli("regress", "--base", "main", "--precision", "2%", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
-        "workbench: --precision 2%: a pair is launched until the smallest change that matters (delta) is decided\n"
+        "workbench: --precision 2%: pairs are launched until the smallest change that matters (delta) is decided\n"
     )
 
 

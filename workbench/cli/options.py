@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional, TypeVar, get_origin
 import typer
 
 from workbench.errors import OptionError, WorkbenchError
-from workbench.model.option import Asked, Option, flag_of, parameter
+from workbench.model.option import Option, Options, flag_of, parameter
 from workbench.version import __version__
 
 app = typer.Typer(
@@ -50,7 +50,7 @@ Frameworks = Annotated[
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def with_flags(kind: type[Asked], command: str) -> Callable[[C], C]:
+def with_flags(kind: type[Options], command: str) -> Callable[[C], C]:
     """Replace a command's keyword argument ``request`` by a flag for each option that a class declares.
 
     The command is then called with an instance of that class, whose values are parsed and checked.
@@ -93,13 +93,13 @@ def _parameter(declared: Option) -> inspect.Parameter:
 
 def _kind(declared: Option) -> Any:
     """The type to which typer converts a flag's text."""
-    if bool in declared.kinds and not declared.refused:
+    if bool in declared.types and not declared.refused:
         return bool
-    if any(get_origin(kind) is Sequence for kind in declared.kinds):
+    if any(get_origin(kind) is Sequence for kind in declared.types):
         return list[Path] | None
-    if Path in declared.kinds:
+    if Path in declared.types:
         return Path | None
-    plain: Any = str if declared.notation else declared.kinds[0]
+    plain: Any = str if declared.notation else declared.types[0]
     return plain | None if declared.refused or declared.default is None else plain
 
 

@@ -115,7 +115,7 @@ class Ladder:
         """The pairs that need another launch, and its purpose; none if the budget has no room for one like the last."""
         if self._budget_s is not None and spent.launches and spent.elapsed_s + spent.last_launch_s > self._budget_s:
             return {}
-        disturbed = {entry.place for entry in flagged(rounds) if entry.flags}
+        disturbed = {entry.key for entry in flagged(rounds) if entry.flags}
         by_pair = by_group(contestants)
         purposes = {group: self._purpose(sides, disturbed) for group, sides in by_pair.items()}
         return {group: purpose for group, purpose in purposes.items() if purpose is not None}

@@ -240,7 +240,7 @@ def record(
 def recording_of(session: Session) -> Recording:
     """The recording of a finished session."""
     contestants, rounds = session.contestants, flagged(session.rounds)
-    disturbed = {entry.place for entry in rounds if entry.flags}
+    disturbed = {entry.key for entry in rounds if entry.flags}
     measured = [[launch for launch in contestant.launches if launch.measured()] for contestant in contestants]
     launches = max((len(own) for own in measured), default=0)
     round_s = [sum(entry.covariates.span_ns for entry in rounds if entry.launch == n) / 1e9 for n in range(launches)]
