@@ -117,7 +117,7 @@ class Series:
             "" if self.stage == TRAIN else about.stage,
             about.preset,
             about.device,
-            "own threads" if about.threads is None else f"{about.threads} thread(s)",
+            "own threads" if about.threads is None else f"{about.threads} thread{'' if about.threads == 1 else 's'}",
             about.dtype,
             f"{about.matmul_precision} products" if about.matmul_precision not in (None, about.dtype) else "",
             f"{about.profile} profile",
