@@ -90,13 +90,13 @@ def pictures(run: workbench.Run) -> None:
 
 def table(run: workbench.Run) -> str:
     """The terminal's table as a Markdown code block, and where it was measured."""
-    shown = tables.stage_tables(run)[0]
+    (shown,) = tables.stage_tables(run)
     console = Console(width=COLUMNS, file=io.StringIO(), highlight=False)
     console.print(renderers.terminal(shown.seen(View.TABLE), shown.timed))
     rows = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
-    facts, settings = run.info["machine"], run.info["settings"]
-    where = f"{len(facts['usable_cpus'] or []) or facts['logical_cpus']} CPUs, {facts['cpu_model']}"
-    return f"```\n{rows}\n```\n\n(`{COMMAND}`, {settings['preset']}, on {where}: read ratios, not times.)"
+    facts, settings = run.record.machine, run.record.settings
+    where = f"{len(facts.usable_cpus or []) or facts.logical_cpus} CPUs, {facts.cpu_model}"
+    return f"```\n{rows}\n```\n\n(`{COMMAND}`, {settings.preset}, on {where}: read ratios, not times.)"
 
 
 def main() -> None:

@@ -140,11 +140,11 @@ def workbench(folder: Path, fault: str) -> tuple[list[str], Callable[[], str]]:
 
     def kept() -> str:
         sys.path.insert(0, str(HERE.parent))
-        from workbench.store import eventlog, records
+        from workbench.store import eventlog, records, results
 
         (run,) = (path for path in (folder / "store").iterdir() if (path / eventlog.NAME).is_file())
-        _, found = records.fold(eventlog.read(run).events)
-        return " ".join(record["frontend"] for record in found if record["outcome"] == "ok" and record["launches"])
+        contestants = records.fold(results.events_of(run)).contestants
+        return " ".join(one.frontend for one in contestants if one.outcome == "ok" and one.launches)
 
     return words, kept
 

@@ -1,10 +1,10 @@
-"""Framework comparison workbench: the same training task in five frameworks, measured with proof.
+"""Framework comparison workbench: the same training task in five frameworks, each proven correct while it is timed.
 
 >>> import workbench
 >>> session = workbench.run("linreg", frameworks="all")   # doctest: +SKIP
 >>> session.table, session.losses                          # doctest: +SKIP
 
-Importing this package imports no framework, and none of run's own machinery until it is used.
+Importing this package imports no framework, and loads the rest of workbench only when it is used.
 """
 
 from __future__ import annotations

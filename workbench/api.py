@@ -1,4 +1,4 @@
-"""What a notebook or a script uses: run a comparison, load one, list what there is."""
+"""The functions for notebooks, scripts and the command line: measure, compare, load and list runs."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ def run(
 
     Args:
         task: a task's name, such as "linreg".
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        progress: who is told how it gets on.
+        frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
+        progress: receives progress events.
         **options: those of :class:`workbench.model.request.Request`.
 
     Raises:
-        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
-        NotWrittenError: when the disk was full, or the folder gone, before all was written.
-        PlotFailedError: when all is measured and written but for a plot.
+        WorkbenchError: when an argument is invalid; nothing is written then.
+        NotWrittenError: when the disk is full, or the folder was removed, before everything was written.
+        PlotFailedError: when everything was measured and written except a plot.
     """
-    return measured(task, frameworks, Request.of(RUN, options), progress)
+    return run_request(task, frameworks, Request.of(RUN, options), progress)
 
 
-def measured(task: str, frameworks: str | Iterable[str], request: Request, progress: Progress | None = None) -> Run:
-    """What :func:`run` does, for a request."""
+def run_request(task: str, frameworks: str | Iterable[str], request: Request, progress: Progress | None = None) -> Run:
+    """As :func:`run`, with the options as a request."""
     content = catalog(request.content)
     check_task(content, task)
     chosen = content.select(patterns_of(frameworks), task)
@@ -109,15 +109,15 @@ def measure(
 
     Raises:
         WorkbenchError, NotWrittenError: as there.
-        PlotFailedError: when all is measured and written but for a plot.
+        PlotFailedError: when everything was measured and written except a plot.
     """
-    with _shown_all_the_same():
+    with _showable_failures():
         return publish(runner.measure(content, contestants, settings, store, progress, if_busy=if_busy))
 
 
 @contextlib.contextmanager
-def _shown_all_the_same() -> Iterator[None]:
-    """What could not be written can be looked at like any other run."""
+def _showable_failures() -> Iterator[None]:
+    """Let a run that could not be written completely be shown like any other."""
     try:
         yield
     except NotWrittenError as error:
@@ -134,23 +134,23 @@ def regress(
     progress: Progress | None = None,
     **options: object,
 ) -> Gate:
-    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
+    """Measure base, a second copy of base, and head in interleaved sessions, and judge every pair.
 
     Args:
-        base: a branch, tag or hash: what is measured against.
-        head: the same for what is judged; None is the working tree as it lies there.
-        tasks: names; all that either side has when empty.
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        progress: who is told how it gets on.
+        base: the baseline commit: a branch, tag or hash.
+        head: the commit under test, likewise; None is the working tree with its uncommitted changes.
+        tasks: names of tasks; all tasks of either side if empty.
+        frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
+        progress: receives progress events.
         **options: those of :class:`workbench.model.request.GateRequest`.
 
     Raises:
-        WorkbenchError: for anything that was asked for wrongly.
+        WorkbenchError: when an argument is invalid.
     """
-    return gated(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
+    return regress_request(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
 
 
-def gated(
+def regress_request(
     base: str,
     head: str | None,
     tasks: Sequence[str],
@@ -158,14 +158,14 @@ def gated(
     request: GateRequest,
     progress: Progress | None = None,
 ) -> Gate:
-    """What :func:`regress` does, for a request."""
-    with _shown_all_the_same():
-        gate = _shown(Gate, commits.gated(base, head, tasks, frameworks, request, progress))
+    """As :func:`regress`, with the options as a request."""
+    with _showable_failures():
+        gate = _shown(Gate, commits.compare_commits(base, head, tasks, frameworks, request, progress))
         return dataclasses.replace(gate, runs=[_published(run) for run in gate.runs])
 
 
 def _published(run: StoredRun) -> Run:
-    """A run with its tables and, as far as they can be drawn, its pictures in its folder."""
+    """A run whose folder has its tables and, unless a plot fails, its plots."""
     try:
         return publish(run)
     except PlotFailedError as failure:
@@ -174,23 +174,23 @@ def _published(run: StoredRun) -> Run:
 
 @keywords(Judging, COMPARE)
 def compare(base: str | Path, head: str | Path, *, store: str | Path | None = None, **options: object) -> Gate:
-    """Compare two runs made at different times, as far as they can be compared.
+    """Compare two runs measured at different times, as far as that is valid.
 
     Args:
-        base: what is measured against: a run's folder, its id or the beginning of it.
-        head: the same for what is judged.
-        store: where ids are looked up; ./results when None.
+        base: the baseline: a run's folder, its id, or the beginning of its id.
+        head: the run under test, likewise.
+        store: the folder in which ids are looked up; ./results if None.
         **options: those of :class:`workbench.model.request.Judging`.
 
     Raises:
-        WorkbenchError: when there is no such run, or the two are of different tasks.
+        WorkbenchError: when there is no such run, or the runs are of different tasks or presets.
     """
-    return compared(base, head, Judging.of(COMPARE, options), store)
+    return compare_request(base, head, Judging.of(COMPARE, options), store)
 
 
-def compared(base: str | Path, head: str | Path, judging: Judging, store: str | Path | None = None) -> Gate:
-    """What :func:`compare` does, for a request."""
-    return _shown(Gate, unpaired.judged(load(base, store), load(head, store), judging))
+def compare_request(base: str | Path, head: str | Path, judging: Judging, store: str | Path | None = None) -> Gate:
+    """As :func:`compare`, with the options as a request."""
+    return _shown(Gate, unpaired.compare_runs(load(base, store), load(head, store), judging))
 
 
 @keywords(Request, VERSIONS)
@@ -203,25 +203,25 @@ def versions(
     environments: Path | None = None,
     **options: object,
 ) -> VersionsReport:
-    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
+    """Measure versions of one package side by side, each in an environment of its own, which is built if needed.
 
     Args:
         requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
         task: a task's name.
-        frameworks: frontends to measure; those that import the package when None.
-        progress: who is told how it gets on.
-        environments: the folder that keeps environments; in the user's cache when None.
+        frameworks: frontends to measure; if None, those that import the package.
+        progress: receives progress events.
+        environments: the folder that keeps environments; if None, one in the user's cache.
         **options: those of :class:`workbench.model.request.Request`.
 
     Raises:
-        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
+        WorkbenchError: when an argument is invalid; nothing is written then.
         NotWrittenError, PlotFailedError: as in :func:`run`.
     """
     request = Request.of(VERSIONS, options)
-    return upgraded(requirements, task, frameworks, request, progress, environments)
+    return versions_request(requirements, task, frameworks, request, progress, environments)
 
 
-def upgraded(
+def versions_request(
     requirements: str | Iterable[str],
     task: str,
     frameworks: str | Iterable[str] | None,
@@ -229,29 +229,29 @@ def upgraded(
     progress: Progress | None = None,
     environments: Path | None = None,
 ) -> VersionsReport:
-    """What :func:`versions` does, for a request."""
-    with _shown_all_the_same():
-        result = upgrades.measured(requirements, task, frameworks, request, progress, environments)
+    """As :func:`versions`, with the options as a request."""
+    with _showable_failures():
+        result = upgrades.compare_versions(requirements, task, frameworks, request, progress, environments)
         return dataclasses.replace(_shown(VersionsReport, result), run=publish(result.run))
 
 
 def history(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> History:
-    """All recorded runs of a frontend at a task, in series that may be compared, one or more per stage.
+    """All recorded runs of a frontend at a task, in series of comparable runs, one or more per stage.
 
     Args:
         task: a task's name.
-        frontend: a frontend's id, or the id that a contestant had, such as "numpy_manual@2.4.6".
-        preset: runs of this preset alone.
-        results: the folder of runs; ./results when None.
+        frontend: a frontend's id, or a contestant's id, such as "numpy_manual@2.4.6".
+        preset: only runs of this preset.
+        results: the folder of runs; ./results if None.
 
     Raises:
-        WorkbenchError: when no run has it.
+        WorkbenchError: when no run matches.
     """
     return _shown(History, timeline(task, frontend, preset=preset, results=results))
 
 
 def _shown(kind: Callable[..., T], result: DataclassInstance) -> T:
-    """A result as the kind that notebooks and the command line show."""
+    """A result as an object of the class that notebooks and the command line show."""
     return kind(**{entry.name: getattr(result, entry.name) for entry in fields(result)})
 
 
@@ -263,43 +263,43 @@ def resume(
     progress: Progress | None = None,
     if_busy: str = "wait",
 ) -> Run:
-    """Measure what an interrupted run had not finished, and only that; see :func:`workbench.session.runner.resume`."""
-    with _shown_all_the_same():
+    """Measure only what an interrupted run did not finish; see :func:`workbench.session.runner.resume`."""
+    with _showable_failures():
         return publish(runner.resume(path, results.store_of(store), catalog(content), progress, if_busy=if_busy))
 
 
 def rebuild(path: str | Path, store: str | Path | None = None) -> Run:
-    """Make a run's summaries, tables and plots once more from its log."""
-    with _shown_all_the_same():
+    """Rebuild a run's summaries, tables and plots from its log."""
+    with _showable_failures():
         return publish(runner.rebuild(path, results.store_of(store)))
 
 
 def load(path: str | Path, store: str | Path | None = None) -> Run:
-    """A run by its folder, or by its id (or the beginning of one, or "latest") in a store, ./results by default."""
+    """Load a run by its folder, or by its id (or the beginning of it, or "latest") in a store, ./results by default."""
     return Run.of(results.load(path, results.store_of(store)))
 
 
 def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: Roots = None) -> snippets.Snippets:
-    """The code of a task in chosen frontends, for a notebook: a card per file.
+    """The code of a task in the chosen frontends, for a notebook: a card per file.
 
     Args:
         task: a task's name, such as "linreg".
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        *parts: "about", "imports", "data", "model", "loss", "gradient", "update", "loop", "result"; all when none.
-        content: a folder with tasks or frontends of your own, or several, beside workbench's own.
+        frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
+        *parts: "about", "imports", "data", "model", "loss", "gradient", "update", "loop", "result"; all if none.
+        content: one or more folders with tasks or frontends of your own, used beside the built-in ones.
 
     Raises:
-        WorkbenchError: for a task, frontend or part that is not there.
+        WorkbenchError: for an unknown task, frontend or part.
     """
     return snippets.source(task, frameworks, parts, catalog(content))
 
 
 def results_of(store: str | Path | None = None) -> list[Run]:
     """All readable runs of a store, newest first."""
-    found = []
+    runs = []
     for folder in results.folders(results.store_of(store)):
         try:
-            found.append(Run.of(results.load(folder)))
+            runs.append(Run.of(results.load(folder)))
         except WorkbenchError:
             continue
-    return found
+    return runs

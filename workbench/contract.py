@@ -10,10 +10,10 @@ A task makes a :class:`Problem`. A frontend's ``train(problem)`` is a generator:
         yield                                    # set-up ends here
         for x, y in batches:
             ...                                  # one step
-            yield loss                           # still on the device; the harness decides when to wait
+            yield loss                           # still on the device; the harness decides when to synchronise
         return Result(parameters={...}, predictions=...)
 
-A style that runs many steps per call asks for the number of steps the harness wants and answers with one
+A style that runs many steps per call receives the number of steps the harness wants and answers with one
 1-d array of that many losses::
 
     steps = yield
@@ -39,7 +39,7 @@ Arrays: TypeAlias = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Result:
-    """What a training ends with, as NumPy arrays named and shaped as in the task's docstring.
+    """What a training run returns, as NumPy arrays with the names and shapes that the task's docstring gives.
 
     ``parameters`` are the weights after the last step, ``predictions`` the model's answers to
     ``problem.queries``, ``gradients`` the derivatives of a task that asks for them.
@@ -63,7 +63,7 @@ Training: TypeAlias = Generator[Any, int, Result]
 
 
 class DeviceUnavailableError(RuntimeError):
-    """Raised by a frontend's runtime when the device it was asked for is not there; says what to install."""
+    """Raised by a frontend's runtime when the requested device is not available; says what to install."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,16 @@ class Problem:
         steps: how many steps the task calls for.
         learning_rate: of plain SGD; 0 where the task updates nothing.
         terms: length of the longest sum of one step; rounding errors, and so the tolerance, grow with it.
-        flops: floating-point operations of one step, counted from the mathematics.
-        bytes: bytes that one step must at least read and write, counted from the mathematics.
-        init: start values by name; shapes stand in the task's docstring.
-        data: the whole data set by name, first axis the samples; empty for a task without data.
+        flops: floating-point operations of one step, derived from the mathematics.
+        bytes: bytes that one step must at least read and write, derived from the mathematics.
+        init: start values by name; the task's docstring gives their shapes.
+        data: the whole dataset by name, samples along the first axis; empty for a task without data.
         rows: (steps, batch) indices of the samples each step sees, or None: each step sees all samples.
         queries: (queries, inputs) what to predict after the last step, or None.
         dtype: of all floating-point arrays: "float32" or "float64".
-        device: "cpu" or "gpu". The harness shows a worker one GPU only, so an index is never needed.
+        device: "cpu" or "gpu". A worker sees one GPU only, so it never needs an index.
         mode: which of the frontend's modes to run in, for example "pytorch_eager".
-        endless: batches go on, the rows again from the start, for as long as the harness wants steps.
+        endless: batches never run out; ``rows`` repeat from the start for as long as the harness wants steps.
     """
 
     task: str
@@ -106,15 +106,15 @@ class Problem:
 
     @property
     def resident(self) -> bool:
-        """Every step sees all samples, so they are put on the device once, during set-up."""
+        """Whether every step sees all samples; they are then put on the device once, during set-up."""
         return self.rows is None
 
     def batches(self, put: Callable[[Array], Any] = lambda array: array) -> Iterator[tuple[Any, ...]]:
         """The batch of each step, as a tuple in the order of ``data``, each array passed through ``put``.
 
-        ``put`` moves an array from the host's memory to where the framework computes. A resident problem
-        puts its data once, now; otherwise each batch is gathered and put at its step, and the copy is part
-        of the step.
+        ``put`` moves an array from host memory to where the framework computes. A resident problem moves its
+        data once, during this call; otherwise each batch is gathered and moved in its step, and the copy is
+        part of the step.
         """
         counter = itertools.count() if self.endless else range(self.steps)
         if self.rows is None:
@@ -141,7 +141,7 @@ class Problem:
         )
 
     def with_steps(self, steps: int) -> Problem:
-        """The same problem for another number of steps; rows are taken again from the start as needed."""
+        """The same problem for another number of steps; rows repeat from the start as needed."""
         rows = self.rows
         if rows is not None:
             rows = rows[np.arange(steps) % len(rows)]
@@ -166,9 +166,9 @@ def shuffled_rows(rng: np.random.Generator, samples: int, batch: int, steps: int
 
 @dataclass(frozen=True)
 class Settings:
-    """What the harness asks a frontend's runtime for, before anything is computed.
+    """How the harness asks a frontend's runtime to configure its framework, before anything is computed.
 
-    ``threads`` and ``matmul_precision`` are None in the stock profile: leave the framework as it comes.
+    ``threads`` and ``matmul_precision`` are None in the stock profile: keep the framework's defaults.
     """
 
     device: str = "cpu"

@@ -1,4 +1,4 @@
-"""Errors a user can mend, and the exit codes of the command line."""
+"""Errors that a user can fix, and the exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 EXIT_OK = 0
 EXIT_CONTESTANT = 1  # a contestant that was asked for has no valid time
 EXIT_USAGE = 2  # nothing was run, nothing was written
-EXIT_UNAVAILABLE = 3  # nothing failed, but something asked for is not installed or not possible here
-EXIT_PLOT = 4  # everything was measured and written but for a plot
-EXIT_UNWRITTEN = 5  # what was measured is shown, but could not all be written: the disk is full or gone
+EXIT_UNAVAILABLE = 3  # nothing failed, but something that was asked for is not installed or not possible here
+EXIT_PLOT = 4  # everything was measured and written except a plot
+EXIT_UNWRITTEN = 5  # the measurements are shown but could not all be written: the disk is full or gone
 EXIT_INTERRUPTED = 130
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 
 class WorkbenchError(Exception):
@@ -26,13 +26,13 @@ class WorkbenchError(Exception):
 
 
 class OptionError(WorkbenchError):
-    """What is wrong with the value of one option.
+    """One option has an invalid value.
 
-    As a text it is what a notebook shows, ``threads=99: ...``; the command line words it with its flag.
+    As a string it names the keyword argument, ``threads=99: ...``; the command line names its flag instead.
 
     Args:
-        option: its keyword argument, such as "timeout_s".
-        value: what was asked for.
+        option: the keyword argument, such as "timeout_s".
+        value: the value that was given.
         message: what is wrong with it, without naming any option.
     """
 
@@ -43,17 +43,17 @@ class OptionError(WorkbenchError):
 
 
 class ProblemError(WorkbenchError):
-    """A task's problem or its reference cannot be made, so nothing can be measured."""
+    """A task's problem or its reference cannot be computed, so nothing can be measured."""
 
 
 def one_line(text: str) -> str:
-    """A text without control and direction characters, so that no name or message can drive a terminal."""
-    return (text if text.isprintable() else _UNSEEN.sub(" ", text)).strip()  # most texts are, and there are many
+    """The text without control and bidirectional characters, so that no name or message can control a terminal."""
+    return (text if text.isprintable() else _UNPRINTABLE.sub(" ", text)).strip()  # usually unchanged
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> WorkbenchError:
-    """The error for a name that is not known, with the nearest known one as a suggestion."""
-    choices = sorted(known)
+def unknown(what: str, name: str, choices: Iterable[str]) -> WorkbenchError:
+    """The error for an unknown name, with the closest choice as a suggestion."""
+    choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
-    return WorkbenchError(f"unknown {kind} {name!r}: {hint}")
+    return WorkbenchError(f"unknown {what} {name!r}: {hint}")

@@ -1,4 +1,4 @@
-"""A pytest plugin: a project's own tests can say that a frontend must not become slower.
+"""A pytest plugin, with which a project's own tests can assert that a frontend has not become slower.
 
 def test_speed(workbench):
     workbench.assert_not_slower("linreg", "pytorch_eager", base="main")
@@ -22,16 +22,16 @@ OPTION = "--workbench-base"
 
 
 class CouldNotTellWarning(UserWarning):
-    """A comparison that the machine's noise left open."""
+    """A comparison that was inconclusive or not possible."""
 
 
 class Workbench:
-    """What the fixture ``workbench`` offers.
+    """The value of the fixture ``workbench``.
 
     Args:
-        store: receives the runs.
-        content: the folder that holds tasks/ and frontends/, or None for where one stands.
-        base: instead of the base that a test names, or None.
+        store: the folder that receives the runs.
+        content: the folder that holds tasks/ and frontends/; if None, the one that the working folder lies in.
+        base: overrides the base that a test names; None if it does not.
     """
 
     def __init__(self, store: Path, content: Path | None, base: str | None) -> None:
@@ -46,55 +46,60 @@ class Workbench:
         Args:
             task: its name, such as "linreg".
             frontend: its id, such as "pytorch_eager".
-            base: the commit that is measured against: a branch, tag or hash. --workbench-base overrides it.
-            head: the commit that is judged; the working tree when None.
+            base: the baseline commit: a branch, tag or hash. --workbench-base overrides it.
+            head: the commit under test; the working tree if None.
             **options: those of :func:`workbench.regress`.
         """
-        from workbench.api import gated
+        from workbench.api import regress_request
 
         request = GateRequest.of(REGRESS, {"content": self._content, "output": self._store, **options})
-        return gated(self._base or base, head, [task], frontend, request)
+        return regress_request(self._base or base, head, [task], frontend, request)
 
     @keywords(GateRequest, REGRESS)
     def assert_not_slower(
         self, task: str, frontend: str, *, base: str = "main", head: str | None = None, **options: object
     ) -> None:
-        """Fail when head (the working tree) is slower than base in a pair, computes something else or breaks.
+        """Fail if head (the working tree) is slower than base, computes something else, or breaks.
 
-        What could not be told is a warning, or fails with ``strict=True``.
+        An undecided comparison is a warning, or fails with ``strict=True``.
 
         Args:
             task: its name, such as "linreg".
             frontend: its id, such as "pytorch_eager".
-            base: the commit that is measured against: a branch, tag or hash. --workbench-base overrides it.
-            head: the commit that is judged; the working tree when None.
+            base: the baseline commit: a branch, tag or hash. --workbench-base overrides it.
+            head: the commit under test; the working tree if None.
             **options: those of :func:`workbench.regress`, such as delta=0.05, budget_s=60.
 
         Raises:
-            pytest.fail.Exception: says what is worse.
+            pytest.fail.Exception: with what is worse.
         """
         __tracebackhide__ = True
         from workbench.show import gate as report
 
         gate = self.compare(task, frontend, base=base, head=head, **options)
-        told = "\n".join(
+        summary = "\n".join(
             [report.sentence(gate), *(f"{row.frontend}: {reason}" for row, reason in report.reasons(gate))]
         )
         if gate.worse or (gate.strict and gate.exit_code):
-            pytest.fail(f"{gate.head} against {gate.base}: {told}", pytrace=False)
+            pytest.fail(f"{gate.head} against {gate.base}: {summary}", pytrace=False)
         if gate.exit_code:
-            warnings.warn(told, CouldNotTellWarning, stacklevel=2)
+            warnings.warn(summary, CouldNotTellWarning, stacklevel=2)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that names another base for all tests."""
+    """Add the option that overrides the base in all tests."""
     group = parser.getgroup("workbench", "framework comparison workbench")
-    group.addoption(OPTION, metavar="REF", default=None, help="the commit that assert_not_slower compares with")
+    group.addoption(
+        OPTION,
+        metavar="REF",
+        default=None,
+        help="the baseline commit of assert_not_slower, instead of the one that a test names",
+    )
 
 
 @pytest.fixture
 def workbench(request: pytest.FixtureRequest, tmp_path: Path) -> Workbench:
     """Compare the working tree with a commit: ``workbench.assert_not_slower(task, frontend, base="main")``."""
     root = request.config.rootpath
-    own = all((root / part / "__init__.py").is_file() for part in ("tasks", "frontends"))
-    return Workbench(tmp_path / "runs", root if own else None, request.config.getoption(OPTION))
+    has_content = all((root / part / "__init__.py").is_file() for part in ("tasks", "frontends"))
+    return Workbench(tmp_path / "runs", root if has_content else None, request.config.getoption(OPTION))

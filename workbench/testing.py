@@ -1,4 +1,4 @@
-"""Made-up records for tests: a launch, a contestant, a whole run, each with defaults."""
+"""Synthetic records for tests: a launch, a contestant, a whole run, each with defaults."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def launch(
     rounds: Sequence[int] | None = None,
     purpose: str = "",
 ) -> Launch:
-    """A launch whose blocks took so many seconds per unit.
+    """A launch whose blocks took the given times.
 
     Args:
         number: of the launch; the first one is timed with cold caches.
-        seconds: per unit, of each block.
+        seconds: per unit, one entry per block.
         stage: what was measured.
         rounds: the round of each block; 0, 1, 2, ... when None.
-        purpose: what the launch was made for.
+        purpose: why the plan asked for the launch.
     """
     blocks = Blocks(
         units=100,
@@ -69,7 +69,7 @@ def launch(
 
 
 def proof(*, passed: bool = True, difference: float = 1e-7, tolerance: float = 1e-5) -> Proof:
-    """A proof of one check."""
+    """A proof that consists of one check."""
     detail = "" if passed else "the loss of step 3 is 7"
     return Proof((Check("check_every_loss", passed, difference, detail),), tolerance)
 
@@ -77,7 +77,7 @@ def proof(*, passed: bool = True, difference: float = 1e-7, tolerance: float = 1
 def contestant(
     identifier: str, launches: Sequence[Launch] = (), *, outcome: Outcome = Outcome.OK, **fields: object
 ) -> ContestantRecord:
-    """A contestant with these launches; ``fields`` are those of a record, such as ``compiles`` or ``group``."""
+    """A contestant with these launches; ``fields`` are those of its record, such as ``compiles`` or ``group``."""
     defaults: dict[str, object] = {
         "frontend": identifier,
         "title": identifier,
@@ -90,7 +90,7 @@ def contestant(
 
 
 def rounds(launches: int, count: int, *, flags: Sequence[str] = ()) -> list[Round]:
-    """So many rounds in each of so many launches, numbered through each launch, all with these flags."""
+    """``count`` rounds in each of ``launches`` launches, numbered within their launch, all with the same flags."""
     return [
         Round(number, index, False, 1e-3, 1e9, Covariates(span_ns=1), tuple(flags))
         for number in range(launches)
@@ -117,7 +117,7 @@ class RecordFields(TypedDict, total=False):
 
 def record(*contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> RunRecord:
     """A run of these contestants."""
-    made_up = RunRecord(
+    default = RunRecord(
         workbench="0",
         command=["workbench", "run", "linreg"],
         started="2026-01-01T00:00:00+00:00",
@@ -130,11 +130,11 @@ def record(*contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> Ru
         interrupted=False,
         contestants=list(contestants),
     )
-    return dataclasses.replace(made_up, **fields)
+    return dataclasses.replace(default, **fields)
 
 
 def run(folder: Path, *contestants: ContestantRecord, **fields: Unpack[RecordFields]) -> Run:
-    """The same as a run that lies in a folder, which need not exist unless its arrays are asked for."""
+    """The same as a run in a folder, which need not exist unless its arrays are read."""
     from workbench.show.run import Run
 
     return Run(folder, record(*contestants, **fields))

@@ -50,20 +50,20 @@ def test_the_same_frontend_several_times_in_one_session(tmp_path, other_interpre
     cpus, harness = machine.measuring_cpus(1)
     settings = Settings("linreg", "points", steps=20, launches=2, rounds=3, cpus=cpus, harness_cpus=harness)
     finished = api.measure(found, contestants, settings, tmp_path / "runs", Silence())
-    rows = {row["frontend"]: row for row in finished.rows}
-    assert {name: row["outcome"] for name, row in rows.items()} == dict.fromkeys(
+    rows = {row.id: row for row in finished.rows}
+    assert {name: row.outcome for name, row in rows.items()} == dict.fromkeys(
         [contestant.id for contestant in contestants], "ok"
     )
-    assert len({row["max_relative_error"] for row in rows.values()}) == 1
-    assert all(row["launches"] == 2 for row in rows.values())
+    assert len({row.max_relative_error for row in rows.values()}) == 1
+    assert all(row.launches == 2 for row in rows.values())
 
 
 def test_the_stock_profile_is_not_the_equal_one(tmp_path):
     finished = api.run("linreg", "numpy", steps=20, profile="stock", launches=1, rounds=2, output=tmp_path)
-    settings = finished.info["settings"]
-    assert (settings["threads"], settings["matmul_precision"]) == (None, None)
-    assert len(settings["cpus"]) == len(machine.usable_cpus())
-    assert finished.rows[0]["outcome"] == "ok"
+    settings = finished.record.settings
+    assert (settings.threads, settings.matmul_precision) == (None, None)
+    assert len(settings.cpus) == len(machine.usable_cpus())
+    assert finished.rows[0].outcome == "ok"
 
 
 def test_contestants_that_do_not_fit_into_memory_take_turns(tmp_path):
@@ -72,7 +72,7 @@ def test_contestants_that_do_not_fit_into_memory_take_turns(tmp_path):
     contestants = [Contestant(name, **here) for name in ("a", "b", "c")]
     settings = Settings("linreg", "points", steps=20, launches=1, rounds=2, max_alive=2)
     finished = api.measure(found, contestants, settings, tmp_path, Silence())
-    assert [row["outcome"] for row in finished.rows] == ["ok"] * 3
+    assert [row.outcome for row in finished.rows] == ["ok"] * 3
 
 
 def test_this_interpreter_is_the_default():

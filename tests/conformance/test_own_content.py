@@ -48,7 +48,7 @@ def frontend_folder(tmp_path) -> Path:
 
 
 def outcomes(run: Run) -> dict[str, str]:
-    return {row["frontend"]: row["outcome"] for row in run.rows}
+    return {row.frontend: row.outcome for row in run.rows}
 
 
 def test_a_task_of_ones_own_is_two_files(cli, task_folder, tmp_path, quick_options):
@@ -61,9 +61,9 @@ def test_a_task_of_ones_own_is_two_files(cli, task_folder, tmp_path, quick_optio
 
 def test_a_frontend_that_lacks_the_task_is_unsupported_when_it_is_named(task_folder, tmp_path, quick):
     run = workbench.run("iris", "numpy,jax_jit", steps=3, content=task_folder, output=tmp_path / "store", **quick)
-    rows = {row["frontend"]: row for row in run.rows}
+    rows = {row.frontend: row for row in run.rows}
     assert outcomes(run) == {"numpy_manual": "ok", "jax_jit": "unsupported"}
-    assert rows["jax_jit"]["reason"] == "there is no frontends/jax/iris.py"
+    assert rows["jax_jit"].reason == "frontends/jax/iris.py does not exist"
 
 
 def test_a_frontend_of_ones_own_is_measured_beside_the_built_in_ones(frontend_folder, tmp_path, quick):
@@ -75,7 +75,7 @@ def test_three_roots_at_once(task_folder, frontend_folder, tmp_path, quick):
     """The task and its reference of one, a frontend of another, and the runtime of the built-in reference."""
     run = workbench.run("iris", steps=3, content=[task_folder, frontend_folder], output=tmp_path / "store", **quick)
     assert outcomes(run) == {"numpy_manual": "ok", "plain_numpy": "ok"}
-    assert len({row["max_relative_error"] for row in run.rows}) == 1
+    assert len({row.max_relative_error for row in run.rows}) == 1
     shown = workbench.source("iris", "all", content=[task_folder, frontend_folder])
     assert [snippet.file for snippet in shown.snippets] == ["frontends/numpy/iris.py", "frontends/plain/iris.py"]
 

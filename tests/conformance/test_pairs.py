@@ -111,7 +111,7 @@ def check_agrees_with_a_margin(pair: Pair) -> None:
 
 
 def check_a_loss_per_step(pair: Pair) -> None:
-    assert pair.run.info["problem"]["steps"] == STEPS
+    assert pair.run.record.problem.steps == STEPS
     assert len(pair.losses) == STEPS
 
 
@@ -120,7 +120,7 @@ def check_losses_are_finite(pair: Pair) -> None:
 
 
 def check_losses_fall_where_something_is_learned(pair: Pair) -> None:
-    if pair.run.info["problem"]["learning_rate"]:
+    if pair.run.record.problem.learning_rate:
         assert pair.losses[-1] < pair.losses[0]
     else:
         assert len(set(pair.losses)) == 1
@@ -223,16 +223,16 @@ def test_every_quick_preset_exists():
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_all_frontends_of_a_session_got_the_same_problem(case, run_of):
     run = run_of(case)
-    settings = run.info["settings"]
-    assert (settings["task"], settings["preset"], settings["dtype"]) == (case.task, case.preset, case.dtype)
+    settings = run.record.settings
+    assert (settings.task, settings.preset, settings.dtype) == (case.task, case.preset, case.dtype)
     assert [row["frontend"] for row in run.summary()["contestants"]] == list(case.frontends)
-    assert len(run.info["problem"]["hash"]) == 64
+    assert len(run.record.problem.hash) == 64
 
 
 @pytest.mark.parametrize("task", CATALOG.tasks)
 def test_the_seed_decides_the_problem(task, tmp_path, quick, run_of):
     case = next(case for case in CASES if case.task == task)
-    first = run_of(case).info["problem"]["hash"]
+    first = run_of(case).record.problem.hash
     settings = {"preset": case.preset, "steps": STEPS, "output": tmp_path, **quick}
-    again, other = (api.run(task, "numpy", seed=seed, **settings).info["problem"]["hash"] for seed in (0, 1))
+    again, other = (api.run(task, "numpy", seed=seed, **settings).record.problem.hash for seed in (0, 1))
     assert first == again != other

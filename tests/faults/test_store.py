@@ -101,7 +101,7 @@ def test_everything_derived_is_made_again_from_the_log(run, store, damage):
 def test_a_log_that_is_damaged_from_its_beginning_is_one_sentence(run, store, damage):
     (run / eventlog.NAME).write_bytes(DAMAGE[damage])
     for act in (api.rebuild, resume):
-        with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: the log holds no beginning"):
+        with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: the log has no begin"):
             act(run.name, store)
     assert workbench.load(run).table["outcome"].tolist() == ["ok"]
 
@@ -111,7 +111,7 @@ def test_a_log_of_a_newer_format_is_refused(run, store):
     events[0]["format"] = 99
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
     with pytest.raises(
-        WorkbenchError, match=f"format 99, this workbench reads up to {upgrade.FORMAT}: use a newer workbench"
+        WorkbenchError, match=f"format 99, but this workbench reads only up to {upgrade.FORMAT}: use a newer workbench"
     ):
         api.rebuild(run.name, store)
 
@@ -123,7 +123,7 @@ def test_whole_lines_that_make_no_sense_are_one_sentence(run, store):
         {"event": "rounds", "rounds": 7},
     ]
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
-    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: the log makes no sense"):
+    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: its log is not valid"):
         api.rebuild(run.name, store)
 
 
@@ -310,7 +310,7 @@ def test_a_log_has_one_writer(tmp_path):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_no_contestant(name):
-    with pytest.raises(WorkbenchError, match="no contestant's id"):
+    with pytest.raises(WorkbenchError, match="not a valid contestant id"):
         check_id(HOSTILE[name])
 
 
@@ -320,7 +320,7 @@ def test_a_hostile_name_in_results_is_neither_followed_nor_shown(run, store, nam
     shutil.copytree(run / "contestants" / "numpy_manual", outside)
     rewrite(outside / "samples.json", lambda value: value.update(id=HOSTILE[name]))
     rewrite(run / "run.json", lambda value: value.update(contestants=[HOSTILE[name]]))
-    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: .* no contestant's id") as raised:
+    with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: .* not a valid contestant id") as raised:
         workbench.load(run)
     assert str(raised.value).isprintable()
 
@@ -333,7 +333,7 @@ def test_a_hostile_name_in_a_log_makes_no_folder_outside(run, store):
         elif "contestant" in event:
             event["contestant"] = "../../../outside"
     (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
-    with pytest.raises(WorkbenchError, match="no contestant's id"):
+    with pytest.raises(WorkbenchError, match="not a valid contestant id"):
         api.rebuild(run.name, store)
     assert not (store.parent / "outside").exists()
 

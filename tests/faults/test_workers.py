@@ -1,4 +1,4 @@
-"""Workers that answer nonsense, print without end or leave processes behind: each costs its own row alone."""
+"""Workers that send invalid answers, print without end or leave processes behind: each costs its own row alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PRINTED = 50 * MIB
 
 @pytest.fixture(scope="module")
 def nonsense(new_content, cli, tmp_path_factory):
-    """One session with every contestant that answers nonsense; its rows by frontend, and what was printed."""
+    """One session with every contestant that sends an invalid answer; its rows by frontend, and what was printed."""
     content = new_content()
     for name, answer in ANSWERS.items():
         content.plant(f"block_{name}", content.changed((MODULE, BLOCKS.replace("{answer}", answer) + MODULE)))
@@ -66,7 +66,7 @@ def test_nonsense_on_the_result_channel_costs_its_own_row(nonsense, name):
     _, rows = nonsense
     assert rows[name]["outcome"] == "error"
     assert rows[name]["step_s"] is None
-    assert any(said in rows[name]["reason"] for said in ("seconds", "nonsense", "no time", "exit code 1"))
+    assert any(said in rows[name]["reason"] for said in ("seconds", "invalid answer", "no time", "exit code 1"))
 
 
 def test_all_others_are_complete(nonsense):
@@ -95,7 +95,11 @@ REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_byte
     ("kind", "message", "said"),
     [
         (answers.Imported, {"import_s": 1.0, "rss_bytes": 1, "versions": {"x": 3}}, "versions"),
-        (answers.Imported, {"import_s": -1.0, "rss_bytes": 1, "versions": {}}, "import_s = -1.0, expected seconds"),
+        (
+            answers.Imported,
+            {"import_s": -1.0, "rss_bytes": 1, "versions": {}},
+            "import_s = -1.0, expected a time in seconds",
+        ),
         (answers.Prepared, {"trace": [], "block_steps": 1}, "wait_s"),
         (answers.Prepared, {**PREPARED, "trace": [-1.0], "block_steps": 1}, "trace"),
         (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "steps of its block"),

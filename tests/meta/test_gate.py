@@ -199,13 +199,13 @@ def test_a_preset_that_one_side_lacks(regress, new_content, preset, finding, rea
     ("words", "said"),
     [
         (["--base", "nowhere"], "no commit 'nowhere'"),
-        (["--base=--output=x"], "is no commit"),
+        (["--base=--output=x"], "is not a commit"),
         ([], "--base is missing"),
         (["linrge", "--base", "base"], "did you mean linreg?"),
         (["--base", "base", "-f", "numpyy"], "unknown frontend 'numpyy'"),
         (["--base", "base", "-f", "numpy,stedy"], "did you mean steady?"),
         (["--base", "base", "-p", "pints", "linreg"], "did you mean points?"),
-        (["--base", "base", "-f", ","], "no frontend chosen"),
+        (["--base", "base", "-f", ","], "no frontend selected"),
         (["--base", "base", "--rounds", "0"], "--rounds"),
         (["--base", "base", "--delta", "0"], "--delta"),
         (["--base", "base", "--budget", "0s"], "--budget"),
@@ -225,7 +225,7 @@ def test_outside_a_repository_it_says_so(command, content, tmp_path):
     call = [*command, "regress", "--base", "main", "--content", str(content.root)]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "is in no git repository" in done.stderr
+    assert "is not inside a git repository" in done.stderr
 
 
 PLUGIN = """

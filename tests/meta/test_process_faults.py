@@ -37,9 +37,9 @@ FAULTS = {
     "memory_error": ("raise MemoryError", "out-of-memory", "memory"),
     "numpy_runs_out_of_memory": ("np.ones(1 << 58)", "out-of-memory", "2.00 EiB"),
     "cuda_runs_out_of_memory": ("raise RuntimeError('CUDA out of memory.')", "out-of-memory", "CUDA"),
-    "hangs": (BLOCK, "timeout", f"{TIMEOUT_S} s in 'prove'"),
+    "hangs": (BLOCK, "timeout", f"'prove' within the timeout of {TIMEOUT_S} s"),
     "ignores_sigterm": (f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {BLOCK}", "timeout", "'prove'"),
-    "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "nonsense"),
+    "answers_garbage": (f"os.write({ANSWERS}, b'\\xff garbage\\n'); {BLOCK}", "error", "invalid answer"),
     "answers_half_a_line": (f"os.write({ANSWERS}, b'{{\"v\": 2, '); os._exit(0)", "error", "exit code 0"),
     "answers_nan": (f'os.write({ANSWERS}, b\'{{"v": 2, "did": NaN}}\\n\'); {BLOCK}', "error", "NaN"),
     "answers_another_version": (f"os.write({ANSWERS}, b'{{\"v\": 99}}\\n'); {BLOCK}", "error", "version"),
@@ -175,7 +175,7 @@ def test_a_device_that_is_not_there_is_no_failure(new_content, session):
     content.plant("without_gpu", content.changed(), runtime=runtime, devices=("cpu", "gpu"))
     done = session(content, "--steps=5", "--device=gpu")
     numpy, planted = done.rows["numpy_manual"], done.rows["without_gpu"]
-    assert (numpy["outcome"], numpy["reason"]) == ("unsupported", "NumPy computes on cpu only")
+    assert (numpy["outcome"], numpy["reason"]) == ("unsupported", "NumPy runs only on cpu")
     assert planted["outcome"] == "unavailable"
     assert "planted sees no GPU" in planted["reason"]
     assert "pip install" in planted["reason"]

@@ -7,6 +7,7 @@ import pytest
 
 from workbench import api
 from workbench.catalog.roots import content_root
+from workbench.model.rows import Row
 
 LAZY = '''
 class Lazy:
@@ -53,12 +54,12 @@ def content_with(tmp_path: Path, folder: str, edit_task, edit_runtime=lambda sou
     return root
 
 
-def row_of_planted(root: Path, tmp_path: Path, task: str, preset: str) -> dict:
+def row_of_planted(root: Path, tmp_path: Path, task: str, preset: str) -> Row:
     finished = api.run(
         task, "planted,numpy_manual", preset=preset, launches=1, rounds=1, content=root, output=tmp_path / "runs"
     )
-    rows = {row["frontend"]: row for row in finished.rows}
-    assert rows["numpy_manual"]["outcome"] == "ok"
+    rows = {row.frontend: row for row in finished.rows}
+    assert rows["numpy_manual"].outcome == "ok"
     return rows["planted"]
 
 
@@ -69,9 +70,9 @@ def test_a_loss_that_is_computed_after_the_wait_is_caught(tmp_path):
         return edited.replace("\n\ndef train", LAZY.replace("VALUE", "1.0") + "\ndef train", 1)
 
     row = row_of_planted(content_with(tmp_path, "numpy", lazily), tmp_path, "linreg", "points")
-    assert row["outcome"] == "invalid"
-    assert "check_synchronised" in row["reason"]
-    assert row["step_s"] is None
+    assert row.outcome == "invalid"
+    assert "check_synchronised" in row.reason
+    assert row.unit_s is None
 
 
 def test_work_that_goes_on_after_the_wait_is_caught(tmp_path):
@@ -83,8 +84,8 @@ def test_work_that_goes_on_after_the_wait_is_caught(tmp_path):
         return started.replace("\n\ndef train", IN_BACKGROUND + "def train", 1)
 
     row = row_of_planted(content_with(tmp_path, "numpy", in_background), tmp_path, "linreg", "points")
-    assert row["outcome"] == "invalid"
-    assert "check_synchronised" in row["reason"]
+    assert row.outcome == "invalid"
+    assert "check_synchronised" in row.reason
 
 
 def test_jax_without_waiting_is_caught_on_the_cpu(tmp_path):
@@ -97,5 +98,5 @@ def test_jax_without_waiting_is_caught_on_the_cpu(tmp_path):
 
     root = content_with(tmp_path, "jax", lambda source: source, no_wait)
     row = row_of_planted(root, tmp_path, "two_layer_net", "wide")
-    assert row["outcome"] == "invalid"
-    assert "check_synchronised" in row["reason"]
+    assert row.outcome == "invalid"
+    assert "check_synchronised" in row.reason

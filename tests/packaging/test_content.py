@@ -49,5 +49,5 @@ def test_a_folder_that_is_missing_is_named(package, missing):
 def test_a_broken_wheel_does_not_fall_back_on_what_lies_beside_it(package):
     fill(package.parent)
     (package / "_content").mkdir()
-    with pytest.raises(WorkbenchError, match=r"^no tasks/ and no frontends/ in .*_content: reinstall"):
+    with pytest.raises(WorkbenchError, match=r"^tasks/ and frontends/ are missing in .*_content: reinstall"):
         roots.content_root()

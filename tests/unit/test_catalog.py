@@ -32,11 +32,14 @@ MALFORMED = {
     "wrong_type": (('devices = ["cpu"]', 'devices = "cpu"'), r"key 'devices' must be a list"),
     "list_of_numbers": (('packages = ["numpy"]', "packages = [1]"), r"packages"),
     "unknown_device": (('devices = ["cpu"]', 'devices = ["cqu"]'), r"devices.*cqu|cqu.*devices"),
-    "upper_case_mode": (("[modes.planted_one]", "[modes.Planted-One]"), r"mode 'Planted-One' must be lower-case"),
+    "upper_case_mode": (("[modes.planted_one]", "[modes.Planted-One]"), r"mode name 'Planted-One' must be lower-case"),
     "mode_without_title": (('title = "Planted, one"', ""), r"\[modes.planted_one\] needs a title"),
     "mode_is_no_table": (('[modes.planted_one]\ntitle = "Planted, one"', "[modes]\nplanted_one = 1"), r"planted_one"),
     "unknown_key_in_a_mode": (('title = "Planted, one"', 'title = "One"\ncolour = "red"'), r"colour.*planted_one"),
-    "environment_of_numbers": (("[holes]", "[environment]\nOMP = 1\n\n[holes]"), r"\[environment\] OMP must be a text"),
+    "environment_of_numbers": (
+        ("[holes]", "[environment]\nOMP = 1\n\n[holes]"),
+        r"\[environment\] OMP must be a string",
+    ),
     "environment_of_a_mode_is_no_table": (
         ('title = "Planted, one"', 'title = "One"\nenvironment = "a"'),
         "environment",
@@ -89,7 +92,7 @@ def test_a_frontend_that_is_no_utf8_is_refused_with_its_file(planted, content):
 
 
 def test_two_folders_with_the_same_mode_are_refused(planted):
-    with pytest.raises(WorkbenchError, match="frontends/numpy declares mode 'numpy_manual', too"):
+    with pytest.raises(WorkbenchError, match="frontends/numpy also declares mode 'numpy_manual'"):
         assert planted("[modes.planted_one]", "[modes.numpy_manual]").frontends
 
 
@@ -116,16 +119,16 @@ def test_a_pair_exists_or_is_a_hole(two):
 def test_a_hole_that_exists_is_refused(two, content):
     (content.root / "frontends" / "planted" / "two_layer_net.py").touch()
     with pytest.raises(
-        WorkbenchError, match=r"planted: two_layer_net is declared a hole .*yet two_layer_net.py exists"
+        WorkbenchError, match=r"planted: frontend.toml lists two_layer_net under .holes., but two_layer_net.py exists"
     ):
         two.hole("two_layer_net", two.frontends["planted_one"])
-    with pytest.raises(WorkbenchError, match="declared a hole"):
+    with pytest.raises(WorkbenchError, match=r"under \[holes\], but"):
         two.select(["planted_one"], "two_layer_net")
 
 
 def test_a_pair_that_is_neither_says_which_file_there_is_not(two, content):
     (content.root / "frontends" / "planted" / "linreg.py").unlink()
-    assert two.hole("linreg", two.frontends["planted_one"]) == "there is no frontends/planted/linreg.py"
+    assert two.hole("linreg", two.frontends["planted_one"]) == "frontends/planted/linreg.py does not exist"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ BAD_TASKS = {
     "no_about": (b"PRESETS = {'a': {'steps': 3}}\n", r"line 1: PRESETS .* 'about'"),
     "no_dict": (b"PRESETS = {'a': 3}\n", r"line 1: PRESETS"),
     "list": (b"PRESETS = ['a']\n", r"line 1: PRESETS"),
-    "missing": (b'"""Planted."""\n', r"planted.py: no PRESETS"),
+    "missing": (b'"""Planted."""\n', r"planted.py: PRESETS .* is missing"),
     "empty": (b"PRESETS = {}\n", r"line 1: PRESETS is empty"),
     "not_utf8": (b"# \xff\nPRESETS = {'a': {'about': 'a'}}\n", r"planted.py"),
     "null_bytes": (b"PRESETS = {'a': {'about': 'a'}}\n\0", r"planted.py"),
@@ -233,9 +236,9 @@ def test_a_task_is_read_and_never_run(content, tmp_path):
 
 
 def test_a_folder_without_content_is_refused(tmp_path):
-    with pytest.raises(WorkbenchError, match=r"content=.*: holds neither tasks/ nor frontends/"):
+    with pytest.raises(WorkbenchError, match=r"content=.*: contains neither tasks/ nor frontends/"):
         catalog(tmp_path)
-    with pytest.raises(WorkbenchError, match=r"content=.*/nowhere': there is no such folder"):
+    with pytest.raises(WorkbenchError, match=r"content=.*/nowhere': no such folder"):
         catalog([tmp_path / "nowhere"])
 
 

@@ -73,7 +73,7 @@ def test_a_frontend_without_a_runtime_is_refused(content):
     content.plant("planted", content.changed())
     (content.root / "frontends" / "planted" / "runtime.py").unlink()
     found = catalog(content.root)
-    with pytest.raises(WorkbenchError, match=r"frontends/planted: no runtime.py"):
+    with pytest.raises(WorkbenchError, match=r"frontends/planted: runtime.py is missing"):
         check_pair(found, "linreg", found.frontends["planted"])
 
 
@@ -98,7 +98,7 @@ def test_a_task_without_its_reference_is_told_which_file_it_needs(content, refus
     (content.root / "frontends" / "planted" / "iris.py").write_text(content.changed())
     (content.root / "tasks" / "linreg.py").rename(content.root / "tasks" / "iris.py")
     sentence = refused("iris", frameworks)
-    assert f"task iris lacks its reference, {content.numpy / 'iris.py'}: every task needs this NumPy file" in sentence
+    assert f"task iris has no reference, {content.numpy / 'iris.py'}: every task needs this NumPy file" in sentence
     assert "planted" in sentence
     assert "pip" not in sentence
 

@@ -14,7 +14,7 @@ from workbench import __version__
 from workbench import cli as command_line
 from workbench.catalog import catalog
 from workbench.catalog.roots import content_root
-from workbench.session import runner
+from workbench.show import folder as run_folder
 
 COMMANDS = ("run", "list", "results", "show", "doctor")
 
@@ -85,7 +85,7 @@ WRONG = {
     "preset": (["linreg", "-p", "point"], ["unknown preset of linreg 'point'", "did you mean points?"]),
     "frontend": (["linreg", "-f", "nunpy"], ["unknown frontend 'nunpy'", "did you mean numpy?"]),
     "frontend_among_others": (["linreg", "-f", "numpy,jaxx"], ["unknown frontend 'jaxx'", "did you mean jax?"]),
-    "no_frontend": (["linreg", "-f", ","], ["no frontend chosen"]),
+    "no_frontend": (["linreg", "-f", ","], ["no frontend selected"]),
     "device": (["linreg", "--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu, auto"]),
     "device_index": (["linreg", "--device", "gpu:99"], ["no GPU 99"]),
     "steps": (["linreg", "--steps", "0"], ["--steps 0", "at least 1"]),
@@ -100,7 +100,7 @@ WRONG = {
     "too_many_threads": (["linreg", "--threads", "100000"], ["--threads 100000"]),
     "dtype": (["linreg", "--dtype", "float16"], ["--dtype float16", "float32 or float64"]),
     "matmul_precision": (["linreg", "--matmul-precision", "bf16"], ["--matmul-precision bf16"]),
-    "content": (["linreg", "--content", "nowhere"], ["--content nowhere: there is no such folder"]),
+    "content": (["linreg", "--content", "nowhere"], ["--content nowhere: no such folder"]),
     "option": (["linreg", "--frob"], ["--frob"]),
     "missing_task": ([], ["task"]),
     "two_tasks": (["linreg", "two_layer_net"], ["two_layer_net"]),
@@ -175,7 +175,7 @@ def test_a_contestant_that_fails_has_its_own_exit_code(cli, content, quick_optio
 
 
 def test_a_plot_that_fails_has_its_own_exit_code_and_the_tables_are_kept(monkeypatch, capsys, tmp_path, quick_options):
-    monkeypatch.setattr(runner, "draw", lambda _: 1 / 0)
+    monkeypatch.setattr(run_folder, "draw", lambda _: 1 / 0)
     words = ["workbench", "run", "linreg", "-f", "numpy", "--steps=5", *quick_options, "-o", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:

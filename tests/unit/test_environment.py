@@ -130,7 +130,7 @@ def test_an_unknown_device_is_refused_with_what_is_known(text):
 
 @pytest.mark.parametrize(("text", "gpus"), [("gpu:1", 0), ("gpu:1", 1), ("cuda:7", 2)])
 def test_an_index_without_a_gpu_is_refused(text, gpus):
-    with pytest.raises(WorkbenchError, match=f"this machine shows {gpus}"):
+    with pytest.raises(WorkbenchError, match=f"this machine has {gpus}"):
         Device.parse(text, gpus)
 
 

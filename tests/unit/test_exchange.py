@@ -140,11 +140,11 @@ def test_what_json_has_no_number_for_is_not_sent(value):
     ],
 )
 def test_what_is_no_message_is_refused(line):
-    with pytest.raises(ValueError, match="not a message"):
+    with pytest.raises(ValueError, match=r"not a (version-2 )?message"):
         exchange.decode(line)
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_version_is_refused(version):
-    with pytest.raises(ValueError, match="not a message of version 2"):
+    with pytest.raises(ValueError, match="not a version-2 message"):
         exchange.decode(json.dumps({"v": version, "did": "block"}).encode())

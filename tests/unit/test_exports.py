@@ -141,7 +141,7 @@ def test_without_a_path_the_name_of_a_run_cannot_leave_the_working_folder(run, t
 
 def test_a_contestants_name_cannot_leave_the_target(run, tmp_path):
     outside = dataclasses.replace(run.contestants[0], id="../outside", proof=None)
-    with pytest.raises(WorkbenchError, match="no contestant's id"):
+    with pytest.raises(WorkbenchError, match="not a valid contestant id"):
         exports.export(run_of(run, outside), "tensorboard", tmp_path / "out")
     assert written(tmp_path) == set()
 

@@ -301,13 +301,32 @@ def test_every_stage_that_all_sides_measured_is_judged_by_itself():
             launch.blocks |= other.blocks
     rows = judge.judge("linreg", "numpy_manual", sides, set(), delta=DELTA, pairs=1)
     assert [(row.stage, row.finding) for row in rows] == [("train", Finding.SAME), ("infer", Finding.SLOWER)]
-    found = Gate("base", "head", judge.corrected(rows, 2), [], DELTA)
+    found = Gate("base", "head", judge.corrected(rows, 1), [], DELTA)
     assert found.worse == [rows[1]]
     assert "linreg numpy_manual infer slower" in report.sentence(found)
     assert "time per step or call of head" in report.notes(found)[0]
     assert "| task | frontend | stage | finding |" in report.markdown(found)
     assert 'name="numpy_manual infer"' in report.junit(found)
     assert list(found.table["stage"]) == ["train", "infer"]
+
+
+def test_each_stage_of_a_pair_is_one_more_comparison():
+    """Twelve pairs at two stages are confirmed and corrected as 24 comparisons are."""
+    members, _ = contestants(24, effect=0.2)
+    for launch in (launch for member in members for launch in member.launches):
+        launch.blocks["infer"] = launch.of()
+        launch.purpose = SCREENING if launch.number < 8 else CONFIRMATION
+    enough = judge.confirmation_launches(24, judge.look(times(8, effect=0.2), DELTA))
+    assert enough > judge.confirmation_launches(12, judge.look(times(8, effect=0.2), DELTA))
+
+    def purpose(fresh):
+        launches = [member.launches[: 8 + fresh] for member in members]
+        return judge.purpose_of_pair(launches, set(), delta=DELTA, pairs=12)
+
+    assert [purpose(fresh) for fresh in (enough - 1, enough)] == [CONFIRMATION, None]
+    row = dataclasses.replace(judged(times(8, 0.1), times(8, 0.1)), p=ALPHA / 20)
+    alone, beside = judge.corrected([row], 12), judge.corrected([row, dataclasses.replace(row, stage="infer")], 12)
+    assert [found.finding for found in (*alone, *beside)] == [Finding.SLOWER] + [Finding.INCONCLUSIVE] * 2
 
 
 def test_a_stage_that_one_side_lacks_is_not_judged():
@@ -379,7 +398,7 @@ ROW = Judgement(
     "linreg",
     "numpy_manual",
     Finding.SAME,
-    "head takes the same time as base within 3.0%",
+    "head takes the same time as base to within 3.0%",
     ratio=1.001,
     low=0.99,
     high=1.012,
@@ -402,7 +421,7 @@ SITUATIONS = {
     "slower": [
         change(
             Finding.SLOWER,
-            "in 8 fresh launches, head takes more time than base",
+            "confirmed in 8 fresh launches: head takes more time than base",
             ratio=1.051,
             low=1.043,
             high=1.06,
@@ -428,7 +447,7 @@ SITUATIONS = {
     "inconclusive": [
         change(
             Finding.INCONCLUSIVE,
-            "head is neither shown to differ from base by 3.0% nor to be the same",
+            "head may or may not differ from base by 3.0% or more",
             ratio=1.02,
             low=0.9,
             high=1.15,
@@ -440,7 +459,7 @@ SITUATIONS = {
     ],
     "failed": [change(Finding.FAILED, "error: ValueError: a | pipe, *stars* and <b>markup</b>", launches=0), OTHER],
     "wrong": [change(Finding.WRONG, "invalid: check_every_loss: step 3 is off by 0.1", launches=0), OTHER],
-    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem is not the same on both sides", launches=0)],
+    "not comparable": [change(Finding.NOT_COMPARABLE, "the task's problem differs between the two sides", launches=0)],
     "nothing to compare": [],
     "new and removed": [
         change(Finding.NEW, "nothing to compare with", launches=0),

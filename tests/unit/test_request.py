@@ -19,7 +19,7 @@ import workbench
 from workbench import api
 from workbench import cli as command_line
 from workbench.catalog.roots import package_root
-from workbench.cli.options import asks_for, worded
+from workbench.cli.options import error_text, with_flags
 from workbench.errors import OptionError, WorkbenchError
 from workbench.model.option import keywords, option
 from workbench.model.records import Settings
@@ -102,7 +102,7 @@ def planted():
     application, asked = typer.Typer(rich_markup_mode=None), []
 
     @application.command()
-    @asks_for(Planted, RUN)
+    @with_flags(Planted, RUN)
     def run(task: Annotated[str, typer.Argument()], *, request: Planted, last: bool = False) -> None:
         asked.append((task, request, last))
 
@@ -141,7 +141,7 @@ def test_a_further_declaration_is_checked(planted):
     application, function, _ = planted
     with pytest.raises(OptionError, match=r"^flux_s=0: must be at least 1$") as caught:
         function("linreg", flux_s=0)
-    assert worded(caught.value) == "--flux 0: must be at least 1"
+    assert error_text(caught.value) == "--flux 0: must be at least 1"
     assert CliRunner().invoke(application, ["run", "linreg", "-x", "0"]).exception.option == "flux_s"
 
 
@@ -159,16 +159,16 @@ WRONG = [
     (RUN, "steps", "many", "many", "must be a whole number or None"),
     (RUN, "steps", 1.5, "1.5", "must be a whole number or None"),
     (RUN, "warm_cache", "yes", "yes", "must be True or False"),
-    (RUN, "output", 3, "3", "must be a text, a path or None"),
+    (RUN, "output", 3, "3", "must be a string, a path or None"),
     (RUN, "dtype", "float16", "float16", "choose float32 or float64"),
-    (RUN, "dtype", None, "None", "must be a text"),
+    (RUN, "dtype", None, "None", "must be a string"),
     (RUN, "if_busy", "fight", "fight", "choose wait or refuse"),
     (RUN, "timeout_s", "5 5", "'5 5'", "write a duration in seconds or minutes, such as 60s or 5m"),
     (RUN, "timeout_s", float("nan"), "nan", "must be at least 0.001s"),
     (RUN, "budget_s", 0, "0", "must be at least 0.001s"),
     (RUN, "precision", "0%", "0%", "must be at least 0.01%"),
     (REGRESS, "launches", 9, "9", "choose 8, 12, 16 or 24"),
-    (REGRESS, "precision", 0.1, "0.1", "a pair is launched until the smallest change that matters (delta) is decided"),
+    (REGRESS, "precision", 0.1, "0.1", "pairs are launched until the smallest change that matters (delta) is decided"),
     (REGRESS, "delta", "100%", "100%", "must lie between 0% and 100%"),
 ]
 
@@ -178,7 +178,7 @@ def test_a_value_that_is_not_allowed_is_one_line_in_the_words_of_who_asked(comma
     with pytest.raises(OptionError) as caught:
         COMMANDS[command].of(command, {name: value})
     assert str(caught.value) == f"{name}={value!r}: {reason}"
-    assert worded(caught.value) == f"--{name.removesuffix('_s').replace('_', '-')} {text}: {reason}"
+    assert error_text(caught.value) == f"--{name.removesuffix('_s').replace('_', '-')} {text}: {reason}"
 
 
 def test_numbers_may_be_written_as_texts_and_come_from_numpy():
@@ -315,7 +315,9 @@ def test_what_is_written_has_one_name(name):
 def test_asking_a_reader_to_write_is_one_line_that_says_what_was_meant(cli, words, flag):
     done = cli(*words, flag, "runs")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"workbench: No such option: {flag} (the folder of runs to read is --results, or -r)\n"
+    assert (
+        done.stderr == f"workbench: No such option: {flag} (the folder of runs to read is given with --results or -r)\n"
+    )
 
 
 @pytest.mark.parametrize("kind", ["latex", "markdown", "pyperf"])
@@ -332,7 +334,10 @@ def test_an_export_of_one_file_goes_to_standard_output(cli, numpy_run, tmp_path,
 def test_an_export_of_several_files_does_not(cli, numpy_run, tmp_path, kind):
     done = cli("export", numpy_run.path, "-t", kind, "-o", "-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"workbench: --output -: {kind} is a folder of files: name one\n"
+    assert (
+        done.stderr
+        == f"workbench: --output -: {kind} is a folder of files and cannot go to standard output: name a folder\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -366,14 +371,14 @@ def test_a_folder_is_not_written_to_standard_output(cli, tmp_path, words):
 def test_what_is_only_switched_on_is_named_without_a_value():
     with pytest.raises(OptionError) as caught:
         Request.of(VERSIONS, {"build_environments": True})
-    assert worded(caught.value).startswith("--build-environments: every version")
+    assert error_text(caught.value).startswith("--build-environments: every version")
 
 
 def test_a_refused_option_says_why(cli, tmp_path):
     done = cli("regress", "--base", "main", "--precision", "2%", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
-        "workbench: --precision 2%: a pair is launched until the smallest change that matters (delta) is decided\n"
+        "workbench: --precision 2%: pairs are launched until the smallest change that matters (delta) is decided\n"
     )
 
 

@@ -66,7 +66,7 @@ def test_latest_is_the_newest_finished_run(two):
 
 
 def test_a_beginning_that_fits_two_is_refused(two):
-    assert "'2026' is the beginning of 2 runs" in refused("2026", two)
+    assert "'2026' matches 2 runs" in refused("2026", two)
 
 
 @pytest.mark.parametrize("name", ["latest", "2026", "no/such/folder", ".."])
@@ -106,7 +106,7 @@ def test_a_run_says_how_it_was_made(run):
 
 
 def test_a_result_that_is_not_there_is_refused_with_those_that_are(run):
-    with pytest.raises(WorkbenchError, match="no result of 'jax_jit'; it has reference, numpy_manual"):
+    with pytest.raises(WorkbenchError, match="no result of 'jax_jit': choose from reference, numpy_manual"):
         workbench.load(run).result("jax_jit")
 
 

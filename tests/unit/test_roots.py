@@ -76,7 +76,7 @@ def test_a_folder_without_a_toml_adds_files_to_the_frontend_of_that_name(root):
             BUILT_IN / "frontends/pytorch/runtime.py",
         ]
     assert content.hole("iris", content.frontends["pytorch_eager"]) is None
-    assert content.hole("iris", content.frontends["jax_jit"]) == "there is no frontends/jax/iris.py"
+    assert content.hole("iris", content.frontends["jax_jit"]) == "frontends/jax/iris.py does not exist"
 
 
 def test_such_a_file_fills_a_hole_that_the_built_in_frontend_declares(root):
@@ -150,7 +150,9 @@ def test_a_copy_of_the_built_in_content_is_used_instead_of_it_altogether(tmp_pat
             name: str(copy.joinpath(*name.split("."))) for name in folders
         }
     (copy / "frontends" / "pytorch" / "linreg.py").unlink()
-    assert catalog(copy).hole("linreg", content.frontends["pytorch_eager"]) == "there is no frontends/pytorch/linreg.py"
+    assert (
+        catalog(copy).hole("linreg", content.frontends["pytorch_eager"]) == "frontends/pytorch/linreg.py does not exist"
+    )
 
 
 def test_a_frontend_takes_others_from_its_own_root_where_that_has_them(tmp_path):

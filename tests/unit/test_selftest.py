@@ -366,13 +366,13 @@ def test_an_estimate_beyond_the_bound_fails_however_wide_its_interval():
 
 
 def test_processes_that_differ_widen_the_interval():
-    (figure,) = overhead.figures([overhead.together([measured(0.99), measured(1.0), measured(1.05)])], FULL)
+    (figure,) = overhead.figures([overhead.merged([measured(0.99), measured(1.0), measured(1.05)])], FULL)
     assert figure.verdict == HOLDS
     assert figure.numbers["ratio"] == pytest.approx(1.0, abs=0.005)
     assert figure.numbers["low"] < 0.99
     assert figure.numbers["high"] > 1.05
     broken = overhead.Overhead("planted", outcome=Outcome.ERROR, reason="planted")
-    assert overhead.together([measured(1.0), broken]).outcome is Outcome.ERROR
+    assert overhead.merged([measured(1.0), broken]).outcome is Outcome.ERROR
 
 
 def test_a_frontend_that_is_not_installed_is_no_failure_and_one_that_breaks_is():
@@ -570,7 +570,7 @@ STEP = "        yield loss"
 UPDATE = "w -= problem.learning_rate * dloss_dw"
 PLANTED = {
     "NoBareLoopError": (STEP, "        w += 0.01 * (yield loss)"),
-    "computes other parameters/w": (UPDATE, f"{UPDATE}; w += 0.01 * ('_turns' in locals())"),
+    "compute different parameters/w": (UPDATE, f"{UPDATE}; w += 0.01 * ('_turns' in locals())"),
 }
 
 

@@ -120,7 +120,7 @@ def test_a_site_is_replaced_only_when_asked(store, tmp_path):
 def test_a_folder_that_is_no_site_is_never_replaced(store, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
-    with pytest.raises(WorkbenchError, match="mine is no folder that"):
+    with pytest.raises(WorkbenchError, match="mine was not written by an export"):
         report.write_site(store, tmp_path / "mine", force=True)
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 

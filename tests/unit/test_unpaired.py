@@ -176,7 +176,7 @@ DIFFERENT = {
     "device": lambda found: with_settings(found, device=Device("gpu")),
     "dtype": lambda found: with_settings(found, dtype="float64"),
     "matmul precision": lambda found: with_settings(found, matmul_precision="tf32"),
-    "number of CPUs": lambda found: with_settings(found, cpus=(0, 1, 2, 3)),
+    "numbers of CPUs": lambda found: with_settings(found, cpus=(0, 1, 2, 3)),
     "blas": with_blas,
 }
 
@@ -185,7 +185,8 @@ DIFFERENT = {
 def test_what_differs_is_named_and_there_is_no_ratio(runs, what):
     row = only([runs[0], DIFFERENT[what](runs[1])])
     assert row.finding == "not comparable"
-    assert f"another {what}" in row.reason
+    assert "different" in row.reason
+    assert what in row.reason
     assert (row.ratio, row.low, row.high) == (None, None, None)
 
 

@@ -30,17 +30,17 @@ def test_versions_of_one_package_are_read_from_a_text_or_a_list():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("numpy", "'numpy' names no version"),
-        ("numpy>=2,numpy==2.4", "'numpy>=2' names no version"),
-        ("numpy==2.*,numpy==2.4", "names no version"),
+        ("numpy", "'numpy' does not pin a version"),
+        ("numpy>=2,numpy==2.4", "'numpy>=2' does not pin a version"),
+        ("numpy==2.*,numpy==2.4", "does not pin a version"),
         ("numpy==2.2", "two or more different versions"),
         ("numpy==2.2,numpy==2.2", "two or more different versions"),
         ("", "two or more different versions"),
         ("numpy==2.2,jax==0.9", "not of numpy and jax"),
-        ("--index-url=x,numpy==2.2", "names no version"),
-        ("numpy===2.2,numpy==2.4", "'numpy===2.2' names no version"),
-        ("numpy==2.2; python_version>'3',numpy==2.4", "names no version"),
-        ("numpy @ https://example.org/numpy.whl,numpy==2.4", "names no version"),
+        ("--index-url=x,numpy==2.2", "does not pin a version"),
+        ("numpy===2.2,numpy==2.4", "'numpy===2.2' does not pin a version"),
+        ("numpy==2.2; python_version>'3',numpy==2.4", "does not pin a version"),
+        ("numpy @ https://example.org/numpy.whl,numpy==2.4", "does not pin a version"),
     ],
 )
 def test_what_names_no_two_versions_is_one_sentence(text, said):
@@ -57,7 +57,7 @@ def test_the_frontends_are_those_that_import_the_package():
         "keras",
     }
     assert [frontend.id for frontend in upgrades.frontends_of(found, "numpy", "linreg")] == ["numpy_manual"]
-    with pytest.raises(WorkbenchError, match="no frontend imports scipy by itself"):
+    with pytest.raises(WorkbenchError, match="no frontend imports scipy directly"):
         upgrades.frontends_of(found, "scipy", "linreg")
 
 

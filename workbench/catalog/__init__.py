@@ -1,4 +1,4 @@
-"""What there is: tasks, presets, frontends, modes, and the matrix of pairs.
+"""The available content: tasks, presets, frontends, modes, and the matrix of pairs.
 
 Everything is derived from the tree, by reading: a task's docstring and literal ``PRESETS`` from its source, a
 frontend from its ``frontend.toml``. Nothing is imported or executed. :mod:`~workbench.catalog.roots` says where
@@ -22,19 +22,19 @@ from workbench.model.content import Frontend, Task
 
 __all__ = ["REFERENCE", "Catalog", "Replacement", "Roots", "catalog", "read_frontends", "read_task"]
 
-REFERENCE = "numpy_manual"  # the frontend that every task needs: it makes the reference that all are proven against
+REFERENCE = "numpy_manual"  # the frontend that every task needs: it computes the reference that proves all others
 
-Roots = str | Path | Sequence[str | Path] | None  # one folder of content, several, or none beside the built-in one
+Roots = str | Path | Sequence[str | Path] | None  # one folder of content, several, or only the built-in one
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """Content of an earlier root that content of a later one is used instead of.
+    """Content of an earlier root that content of a later root replaces.
 
     Attributes:
-        names: tasks, ids of frontends, and files below the root.
+        names: tasks, frontend ids, and files below the root.
         by: the root whose content is used.
-        of: the root whose content is not.
+        of: the root whose content is replaced.
     """
 
     names: tuple[str, ...]
@@ -50,10 +50,10 @@ class Catalog:
     """The content of one or several roots, side by side.
 
     A task and its frontends may come from different roots. Of tasks with the same name, and of frontends with the
-    same id, that of the later root is used; :attr:`replaced` lists them. A folder ``frontends/<name>`` without a
-    ``frontend.toml`` adds its files to the frontends of that folder's name in other roots, and replaces files of
-    earlier roots; one with a ``frontend.toml`` stands for itself, so folders of one name with frontends of different
-    ids coexist.
+    same id, the later root's is used; :attr:`replaced` lists the others. A folder ``frontends/<name>`` without a
+    ``frontend.toml`` adds its files to the frontends in folders of that name in other roots, and replaces files of
+    earlier roots; one with a ``frontend.toml`` stands on its own, so folders of the same name coexist if the ids of
+    their frontends differ.
 
     Attributes:
         roots: folders that hold tasks/ or frontends/ or both.
@@ -71,7 +71,7 @@ class Catalog:
 
     @cached_property
     def frontends(self) -> dict[str, Frontend]:
-        """Frontends by id, root by root, in the folders' alphabetical order."""
+        """Frontends by id, root by root, in alphabetical order of their folders."""
         frontends: dict[str, Frontend] = {}
         for root in self.roots:
             frontends |= _frontends_in(root)
@@ -84,7 +84,7 @@ class Catalog:
         return frontends
 
     def file(self, task: str, frontend: Frontend) -> Path | None:
-        """The file of a pair of task and frontend, or None when the pair does not exist."""
+        """The file of a (task, frontend) pair, or None when the pair does not exist."""
         return self.module(frontend, task)
 
     def module(self, frontend: Frontend, name: str) -> Path | None:
@@ -96,23 +96,31 @@ class Catalog:
         """Why a pair does not exist, or None when it does.
 
         Raises:
-            WorkbenchError: when its file lies beside the frontend.toml that declares a hole.
+            WorkbenchError: when its file is next to the frontend.toml that declares it a hole.
         """
         file, declared = self.file(task, frontend), frontend.holes.get(task)
         if file is None:
-            return declared or f"there is no frontends/{frontend.folder}/{task}.py"
+            return declared or f"frontends/{frontend.folder}/{task}.py does not exist"
         if declared and file.parents[2] == frontend.root:
-            raise WorkbenchError(f"{file.parent}: {task} is declared a hole in frontend.toml, yet {task}.py exists")
+            raise WorkbenchError(f"{file.parent}: frontend.toml lists {task} under [holes], but {task}.py exists")
         return None
 
     def task(self, name: str) -> Task:
-        """The task of that name, or an error that suggests one."""
+        """The task of that name.
+
+        Raises:
+            WorkbenchError: when there is none; suggests the closest.
+        """
         if name not in self.tasks:
             raise unknown("task", name, self.tasks)
         return self.tasks[name]
 
     def preset(self, task: Task, name: str | None) -> str:
-        """The name of an existing preset, the task's first when none is named."""
+        """The name of an existing preset; the task's first when None.
+
+        Raises:
+            WorkbenchError: when there is none of that name; suggests the closest.
+        """
         if name is None:
             return task.default_preset
         if name not in task.presets:
@@ -120,17 +128,17 @@ class Catalog:
         return name
 
     def select(self, patterns: Iterable[str], task: str | None = None) -> list[Frontend]:
-        """Frontends chosen by ids, families, globs or ``all``, each once, in the catalog's order.
+        """Frontends selected by ids, families, globs or ``all``, each once, in the catalog's order.
 
         Args:
             patterns: ids, families, globs or ``all``.
-            task: leaves out frontends that do not have it, but for those that are named by their id and those that
-                declare why under ``[holes]``.
+            task: omits frontends that have no file for it, except those given by id and those that declare the
+                reason under ``[holes]``.
 
         Raises:
             WorkbenchError: for a pattern that matches nothing, and as :meth:`hole` does.
         """
-        chosen: set[str] = set()
+        selected: set[str] = set()
         for pattern in patterns:
             matching = {f.id for f in self.frontends.values() if _matches(pattern, f)}
             if not matching:
@@ -138,18 +146,18 @@ class Catalog:
                 raise unknown("frontend", pattern, {"all", *self.frontends, *families})
             expected = {name for name in matching if task is None or self._expected(task, name) or name == pattern}
             if not expected:
-                having = [f.id for f in self.frontends.values() if task and self.file(task, f)]
-                raise WorkbenchError(f"{pattern!r} has no file for task {task}: choose from {', '.join(having)}")
-            chosen |= expected
-        return [frontend for frontend in self.frontends.values() if frontend.id in chosen]
+                available = [f.id for f in self.frontends.values() if task and self.file(task, f)]
+                raise WorkbenchError(f"{pattern!r} has no file for task {task}: choose from {', '.join(available)}")
+            selected |= expected
+        return [frontend for frontend in self.frontends.values() if frontend.id in selected]
 
     def _expected(self, task: str, frontend: str) -> bool:
-        """Whether a pair exists, or its frontend declares why it does not."""
+        """Whether a pair exists or its frontend declares why it does not."""
         return self.hole(task, self.frontends[frontend]) is None or task in self.frontends[frontend].holes
 
     @cached_property
     def replaced(self) -> list[Replacement]:
-        """What content of later roots is used instead of content of earlier ones."""
+        """Which content of later roots replaces content of earlier ones."""
         pairs = ((of, by) for number, of in enumerate(self.roots) for by in self.roots[number + 1 :])
         return [Replacement(tuple(names), by, of) for of, by in pairs if (names := _replaced(of, by))]
 
@@ -169,23 +177,25 @@ def _frontends_in(root: Path) -> dict[str, Frontend]:
         for frontend in read_frontends(file):
             if frontend.id in frontends:
                 other = frontends[frontend.id].folder
-                raise WorkbenchError(f"{file}: frontends/{other} declares mode {frontend.id!r}, too; rename one")
+                raise WorkbenchError(
+                    f"{file}: frontends/{other} also declares mode {frontend.id!r}; rename one of them"
+                )
             frontends[frontend.id] = frontend
     return frontends
 
 
 def _replaced(of: Path, by: Path) -> list[str]:
-    """Tasks, frontends' ids and files of one root that a later root has, too."""
+    """Tasks, frontend ids and files of one root that a later root also has."""
     tasks = [{file.stem: file for file in _modules(root / "tasks")} for root in (of, by)]
     frontends = [_frontends_in(root) for root in (of, by)]
-    both = [name for first, second in (tasks, frontends) for name in first if name in second]
-    added = [
+    common = [name for earlier, later in (tasks, frontends) for name in earlier if name in later]
+    extensions = [
         file.relative_to(by)
         for folder in sorted((by / "frontends").glob("[a-z]*/"))
         if not (folder / "frontend.toml").is_file()
         for file in _modules(folder)
     ]
-    return [*both, *(str(file) for file in added if (of / file).is_file())]
+    return [*common, *(str(file) for file in extensions if (of / file).is_file())]
 
 
 def _matches(pattern: str, frontend: Frontend) -> bool:
@@ -194,11 +204,11 @@ def _matches(pattern: str, frontend: Frontend) -> bool:
 
 
 def catalog(content: Roots = None) -> Catalog:
-    """The content that comes with this workbench, and that of further roots beside it.
+    """The built-in content and that of any further roots.
 
     Args:
-        content: a folder that holds tasks/ or frontends/ or both, or several; the later one goes before the earlier
-            one and all go before the built-in one, see :class:`Catalog`.
+        content: a folder that holds tasks/ or frontends/ or both, or several; later ones take precedence over earlier
+            ones, and all of them over the built-in one, see :class:`Catalog`.
 
     Raises:
         WorkbenchError: when a folder does not exist or holds no content.

@@ -1,7 +1,7 @@
-"""Mistakes in content that reading finds, so that nobody waits for a worker process to find them.
+"""Finds mistakes in content by reading it, so that nobody has to wait for a worker process to find them.
 
-A task and its reference are checked before anything is started: without them there is nothing to measure. A mistake
-in a contestant's own files costs that contestant alone. What reading cannot tell, such as a ``train`` that is
+A task and its reference are checked before any process is started: without them there is nothing to measure. A
+mistake in a contestant's own files costs only that contestant. What reading cannot decide, such as a ``train`` that is
 imported from elsewhere, is left to the worker.
 """
 
@@ -20,7 +20,7 @@ RUNTIME = ("configure", "wait", "versions", "observe", "peak_device_bytes")
 
 
 def check_task(content: Catalog, name: str) -> None:
-    """Refuse a task that cannot be measured: it must make its problem and have a reference.
+    """Reject a task that cannot be measured: it must make its problem and have a reference.
 
     Raises:
         WorkbenchError: one line that names the file, the line where there is one, and what is expected.
@@ -28,7 +28,7 @@ def check_task(content: Catalog, name: str) -> None:
     task = content.task(name)
     _check_function(task.root / "tasks" / f"{name}.py", "make", "make(preset, seed, **changes)", least=2)
     if REFERENCE not in content.frontends:
-        raise WorkbenchError(f"no frontend {REFERENCE}: it makes the reference that every task needs")
+        raise WorkbenchError(f"frontend {REFERENCE} is missing: it computes the reference that every task needs")
     reference = content.frontends[REFERENCE]
     if content.file(name, reference) is None:
         raise WorkbenchError(_without_reference(content, task, reference))
@@ -36,7 +36,7 @@ def check_task(content: Catalog, name: str) -> None:
 
 
 def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
-    """Refuse a frontend's file for a task, or its runtime, that cannot work; a pair that does not exist passes.
+    """Reject a frontend's file for a task, or its runtime, that cannot work; a pair that does not exist passes.
 
     Raises:
         WorkbenchError: one line that names the file, the line where there is one, and what is expected.
@@ -52,7 +52,7 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
     runtime = content.module(frontend, "runtime")
     if runtime is None:
         folder = frontend.root / "frontends" / frontend.folder
-        raise WorkbenchError(f"{folder}: no runtime.py; it must define {', '.join(RUNTIME)}")
+        raise WorkbenchError(f"{folder}: runtime.py is missing; it must define {', '.join(RUNTIME)}")
     names = _names_in(parsed(runtime))
     if missing := [name for name in RUNTIME if name not in names and "*" not in names]:
         raise WorkbenchError(f"{runtime}: does not define {', '.join(missing)}; it must define {', '.join(RUNTIME)}")
@@ -60,16 +60,16 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
 
 def _without_reference(content: Catalog, task: Task, reference: Frontend) -> str:
     missing = Path("frontends", reference.folder, f"{task.name}.py")
-    having = [frontend.id for frontend in content.frontends.values() if content.file(task.name, frontend)]
-    others = f"; the files of {', '.join(having)} are proven against it" if having else ""
-    return f"task {task.name} lacks its reference, {task.root / missing}: every task needs this NumPy file{others}"
+    proven = [frontend.id for frontend in content.frontends.values() if content.file(task.name, frontend)]
+    others = f"; {', '.join(proven)} will be checked against it" if proven else ""
+    return f"task {task.name} has no reference, {task.root / missing}: every task needs this NumPy file{others}"
 
 
 def _check_function(file: Path, name: str, signature: str, least: int) -> ast.FunctionDef | None:
-    """The function of that name; None when the name is bound otherwise, so that reading cannot tell.
+    """The function of that name; None when the name is bound in some other way, which reading cannot check.
 
     Raises:
-        WorkbenchError: when the file is not valid Python, nothing has the name, or it takes fewer arguments.
+        WorkbenchError: when the file is not valid Python, nothing has the name, or the signature does not fit.
     """
     module = parsed(file)
     functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
@@ -78,35 +78,35 @@ def _check_function(file: Path, name: str, signature: str, least: int) -> ast.Fu
             return None
         raise WorkbenchError(f"{file}: does not define {signature}")
     function = functions[-1]
-    if not _takes(function.args, least):
+    if not _accepts(function.args, least):
         raise WorkbenchError(f"{file}, line {function.lineno}: {name} must be defined as {signature}")
     return function if not function.decorator_list else None
 
 
-def _takes(arguments: ast.arguments, count: int) -> bool:
-    """Whether a function can be called with so many positional arguments and no others."""
+def _accepts(arguments: ast.arguments, count: int) -> bool:
+    """Whether a function can be called with exactly ``count`` positional arguments and no others."""
     positional = [*arguments.posonlyargs, *arguments.args]
     required = len(positional) - len(arguments.defaults)
-    named = [value for value in arguments.kw_defaults if value is None]
-    return not named and required <= count and (len(positional) >= count or arguments.vararg is not None)
+    required_keywords = [value for value in arguments.kw_defaults if value is None]
+    return not required_keywords and required <= count and (len(positional) >= count or arguments.vararg is not None)
 
 
 def _within(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """What a function is made of, without functions and classes that are defined inside it."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
+    """The nodes of a function, without those of functions and classes nested in it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
 
 
 def _names_in(module: ast.Module) -> set[str]:
-    """Names that a module binds at its top, or within a condition or try there; "*" when that cannot be told."""
+    """Names that a module binds at its top level, conditionally or not; contains "*" if there may be others."""
     names: set[str] = set()
-    waiting: list[ast.AST] = list(module.body)
-    while waiting:
-        node = waiting.pop()
+    pending: list[ast.AST] = list(module.body)
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add("*" if node.name == "__getattr__" else node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -114,5 +114,5 @@ def _names_in(module: ast.Module) -> set[str]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         else:
-            waiting += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
     return names

@@ -26,6 +26,7 @@ _KEYS: dict[str, type] = {
     "requirements": list,
 }
 _MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
+_TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}
 _DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
 
@@ -34,7 +35,7 @@ def read_frontends(file: Path) -> list[Frontend]:
     """The modes of one ``frontends/<folder>/frontend.toml`` in some root.
 
     Raises:
-        WorkbenchError: naming file, line or key when it is malformed.
+        WorkbenchError: when it is malformed; names the file and the line or key.
     """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -45,24 +46,28 @@ def read_frontends(file: Path) -> list[Frontend]:
             raise WorkbenchError(f"{file}: key {key!r} is missing")
     for key, value in table.items():
         if key not in _KEYS:
-            raise WorkbenchError(f"{file}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+            raise WorkbenchError(f"{file}: unknown key {key!r}; choose from {', '.join(_KEYS)}")
         if not isinstance(value, _KEYS[key]):
-            raise WorkbenchError(f"{file}: key {key!r} must be a {_KEYS[key].__name__}")
+            raise WorkbenchError(f"{file}: key {key!r} must be a {_TYPE_NAMES[_KEYS[key]]}")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise WorkbenchError(f"{file}: key {key!r} must be a list of texts in quotes")
-    if strange := set(table["devices"]) - set(_DEVICES):
-        raise WorkbenchError(f"{file}: unknown device {min(strange)!r} in 'devices'; known are {', '.join(_DEVICES)}")
+            raise WorkbenchError(f"{file}: key {key!r} must be a list of strings")
+    if unexpected := set(table["devices"]) - set(_DEVICES):
+        raise WorkbenchError(
+            f"{file}: unknown device {min(unexpected)!r} in 'devices'; choose from {', '.join(_DEVICES)}"
+        )
     return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
 
 
 def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
     if not _NAME.match(name):
-        raise WorkbenchError(f"{file}: mode {name!r} must be lower-case letters, digits and underscores")
+        raise WorkbenchError(
+            f"{file}: mode name {name!r} must be lower-case letters, digits and underscores, starting with a letter"
+        )
     if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
         raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
-    if strange := set(mode) - set(_MODE_KEYS):
+    if unexpected := set(mode) - set(_MODE_KEYS):
         raise WorkbenchError(
-            f"{file}: unknown key {min(strange)!r} in [modes.{name}]; known are {', '.join(_MODE_KEYS)}"
+            f"{file}: unknown key {min(unexpected)!r} in [modes.{name}]; choose from {', '.join(_MODE_KEYS)}"
         )
     return Frontend(
         id=name,
@@ -76,19 +81,19 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         color=mode.get("color", table.get("color")),
         compiles=mode.get("compiles"),
         gpu_install=table.get("gpu_install"),
-        environment=_texts(file, table, mode, "environment"),
-        holes=_texts(file, table, mode, "holes"),
+        environment=_strings(file, table, mode, "environment"),
+        holes=_strings(file, table, mode, "holes"),
         requirements=tuple(table.get("requirements", ())),
         root=file.parents[2],
     )
 
 
-def _texts(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
-    """A table of texts, the mode's entries over the folder's."""
+def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
+    """A table of strings; the mode's entries override the folder's."""
     if not isinstance(mode.get(key, {}), dict):
-        raise WorkbenchError(f"{file}: key {key!r} of a mode must be a dict")
+        raise WorkbenchError(f"{file}: key {key!r} of a mode must be a table")
     entries = {**table.get(key, {}), **mode.get(key, {})}
     for name, value in entries.items():
         if not isinstance(value, str):
-            raise WorkbenchError(f"{file}: [{key}] {name} must be a text in quotes")
+            raise WorkbenchError(f"{file}: [{key}] {name} must be a string")
     return entries

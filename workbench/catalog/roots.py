@@ -1,8 +1,8 @@
-"""Where content lies: in *roots*, folders that hold ``tasks/`` or ``frontends/`` or both.
+"""Where content comes from: *roots*, folders that hold ``tasks/`` or ``frontends/`` or both.
 
-The workbench brings one root. A wheel carries it inside the one import package, as ``workbench/_content``; in a
-checkout, installed as editable or not at all, it stands beside the package. Users name any number of further roots.
-Only worker processes ever import from a root.
+The workbench ships with one root. A wheel contains it inside the import package, as ``workbench/_content``; in a
+checkout, editable install or not, it is next to the package. Users may add any number of roots. Only worker
+processes ever import from a root.
 """
 
 from __future__ import annotations
@@ -22,36 +22,39 @@ def package_root() -> Path:
 
 
 def content_root() -> Path:
-    """The root that comes with the workbench: a wheel's own copy, else the checkout."""
+    """The root that ships with the workbench: the wheel's copy, else the checkout."""
     package = package_root()
-    carried = package / "_content"
-    root = carried if carried.is_dir() else package.parent
+    bundled = package / "_content"
+    root = bundled if bundled.is_dir() else package.parent
     missing = [f"{folder}/" for folder in FOLDERS if not (root / folder).is_dir()]
     if missing:
-        raise WorkbenchError(f"no {' and no '.join(missing)} in {root}: reinstall the workbench, or use a whole clone")
+        verb = "is" if len(missing) == 1 else "are"
+        raise WorkbenchError(
+            f"{' and '.join(missing)} {verb} missing in {root}: reinstall the workbench, or use a complete clone"
+        )
     return root
 
 
 def checked_root(folder: str | Path) -> Path:
-    """A user's folder as a root: absolute, and with content in it.
+    """A user's folder as a root: an absolute path to a folder with content.
 
     Raises:
-        WorkbenchError: when there is no such folder, or nothing of content in it.
+        WorkbenchError: when the folder does not exist or holds no content.
     """
     root = Path(folder).resolve()
     if not root.is_dir():
-        raise OptionError("content", folder, "there is no such folder")
+        raise OptionError("content", folder, "no such folder")
     if not any((root / name).is_dir() for name in FOLDERS):
-        raise OptionError("content", folder, "holds neither tasks/ nor frontends/")
+        raise OptionError("content", folder, "contains neither tasks/ nor frontends/")
     return root
 
 
 def folders_of(roots: Sequence[Path], folder: str, home: Path) -> tuple[Path, ...]:
-    """Where the modules of a frontend's folder are looked for, first come first.
+    """The folders that are searched for the modules of a frontend, in search order.
 
     A frontend consists of the folder that holds its ``frontend.toml``, in the root that is its *home*, and of the
     folders of the same name in other roots that have no ``frontend.toml``: those only add files, or replace files of
-    earlier roots. A folder of the same name with a ``frontend.toml`` of its own is another frontend.
+    earlier roots. A folder of the same name with its own ``frontend.toml`` is another frontend.
     """
     extensions = [root for root in reversed(roots) if not (root / "frontends" / folder / "frontend.toml").is_file()]
     searched = sorted({*extensions, home}, key=roots.index, reverse=True)
@@ -67,9 +70,9 @@ def module_folders(roots: Sequence[Path], folder: str, home: Path) -> dict[str, 
         home: the root that holds the frontend's ``frontend.toml``.
 
     Returns:
-        by package (``tasks``, ``frontends``, ``frontends.numpy``, ...), the folders that its modules are looked for
-        in, the first that has a module wins. Other frontends' folders are those of the home where it has them, else
-        of the latest root that does.
+        by package (``tasks``, ``frontends``, ``frontends.numpy``, ...), the folders that are searched for its
+        modules; the first that has a module wins. Other frontends' folders are taken from ``home`` where it has them,
+        else from the latest root that does.
     """
     names = {path.name for root in roots for path in (root / "frontends").glob("[a-z]*/") if path.name.isidentifier()}
     packages = {name: tuple(root / name for root in reversed(roots) if (root / name).is_dir()) for name in FOLDERS}
@@ -81,20 +84,20 @@ def module_folders(roots: Sequence[Path], folder: str, home: Path) -> dict[str, 
 
 
 def copy_content(folder: str | Path) -> Path:
-    """Copy this workbench's tasks/ and frontends/ into a folder, to change them there; use it with ``content=``.
+    """Copy this workbench's tasks/ and frontends/ into a folder to edit them there; use it with ``content=``.
 
     Args:
-        folder: is made where it is missing; must not hold tasks/ or frontends/ yet.
+        folder: created if missing; must not contain tasks/ or frontends/ yet.
 
     Returns:
         the folder.
 
     Raises:
-        WorkbenchError: when there is content already, or the folder cannot be written.
+        WorkbenchError: when the folder already has content or cannot be written.
     """
     target = Path(folder)
     if present := [name for name in FOLDERS if (target / name).exists()]:
-        raise WorkbenchError(f"{target} holds {present[0]}/ already: name another folder")
+        raise WorkbenchError(f"{target} already contains {present[0]}/: choose another folder")
     try:
         for name in FOLDERS:
             shutil.copytree(content_root() / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))

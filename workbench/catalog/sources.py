@@ -18,7 +18,7 @@ def parsed(file: Path) -> ast.Module:
     try:
         source = file.read_text(encoding="utf-8")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes and the like: a matter for who runs the file
+            warnings.simplefilter("ignore")  # invalid escapes and the like are reported where the file is run
             return ast.parse(source, filename=str(file))
     except SyntaxError as error:
         raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
@@ -29,7 +29,7 @@ def parsed(file: Path) -> ast.Module:
 
 
 def assigned(node: ast.stmt, name: str) -> ast.expr | None:
-    """What a statement assigns to a name, if it does."""
+    """The value that a statement assigns to a name, or None."""
     targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
     if isinstance(node, ast.Assign | ast.AnnAssign) and any(isinstance(t, ast.Name) and t.id == name for t in targets):
         return node.value

@@ -15,12 +15,12 @@ def read_task(file: Path) -> Task:
     """The task of one module, ``tasks/<name>.py`` in some root.
 
     Raises:
-        WorkbenchError: naming file and line of what is wrong.
+        WorkbenchError: when it is malformed; names the file and the line.
     """
     module = parsed(file)
     literal = next((value for node in module.body if (value := assigned(node, "PRESETS"))), None)
     if literal is None:
-        raise WorkbenchError(f"{file}: no PRESETS = {{...}} at the top level")
+        raise WorkbenchError(f"{file}: PRESETS = {{...}} is missing at the top level")
     try:
         values = ast.literal_eval(literal)
         presets = {name: Preset(name, preset["about"], preset) for name, preset in values.items()}
@@ -41,11 +41,12 @@ def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Swe
     try:
         value = ast.literal_eval(literal)
         sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
-        known = presets[sweep.preset].values
+        keys = presets[sweep.preset].values
     except (ValueError, TypeError, KeyError, AttributeError):
-        known, sweep = {}, Sweep("", "", ())
-    if sweep.key not in known or len(sweep.values) < 3:
+        keys, sweep = {}, Sweep("", "", ())
+    if sweep.key not in keys or len(sweep.values) < 3:
         raise WorkbenchError(
-            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of it and >= 3 values"
+            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of that preset and at "
+            "least 3 values"
         )
     return sweep

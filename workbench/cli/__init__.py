@@ -1,8 +1,9 @@
-"""The command line. Each command imports what it needs, so that help answers at once.
+"""The command line. Each command imports only what it needs, so that --help responds at once.
 
-Exit codes: 0 all fine; 1 a contestant failed or computed something else; 2 asked for wrongly, nothing written;
-3 nothing failed, but something that was asked for is not installed or not possible here; 4 all measured and
-written, but a plot failed; 5 what was measured is shown, but could not all be written or printed; 130 interrupted.
+Exit codes: 0 success; 1 a contestant failed or computed something else; 2 invalid usage, nothing was written;
+3 nothing failed, but something requested is not installed or not possible here; 4 everything was measured and
+written, but a plot failed; 5 everything measured was shown, but not all of it could be written or printed;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 
 import typer
 
-# Each module registers its commands, which help lists in this order.
+# Each module registers its commands; --help lists them in this order.
 from workbench.cli import running  # noqa: F401
 
 # isort: split
@@ -33,12 +34,12 @@ from workbench.cli import gate  # noqa: F401
 from workbench.cli import tracking  # noqa: F401
 
 # isort: split
-from workbench.cli.options import app, worded
+from workbench.cli.options import app, error_text
 from workbench.cli.terminal import (
     CannotPrintError,
     InterruptedEarlyError,
-    end_quietly_when_nobody_reads,
-    open_what_is_closed,
+    end_quietly_on_broken_pipe,
+    open_closed_streams,
     say,
 )
 from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, WorkbenchError
@@ -49,14 +50,14 @@ MEASURING = ("run", "selftest", "regress", "versions")
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one line on stderr and exit code 2."""
-    open_what_is_closed()
+    """Run the command line; an error that the user can fix is one line on stderr and exit code 2."""
+    open_closed_streams()
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
-        end_quietly_when_nobody_reads()
+        end_quietly_on_broken_pipe()
     try:
         code = app(standalone_mode=False)
     except WorkbenchError as error:
-        say(f"workbench: {worded(error)}")
+        say(f"workbench: {error_text(error)}")
         sys.exit(EXIT_USAGE)
     except (InterruptedEarlyError, KeyboardInterrupt, typer.Abort):
         say("workbench: interrupted")
@@ -65,7 +66,7 @@ def main() -> None:
         say(f"workbench: cannot print: {error}")
         sys.exit(EXIT_UNWRITTEN)
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of click's
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             say(f"workbench: {error.format_message()} ({_hint(error)})")
             sys.exit(EXIT_USAGE)
         raise
@@ -73,9 +74,9 @@ def main() -> None:
 
 
 def _hint(error: Exception) -> str:
-    """What to do about a usage error of click's."""
+    """What to do about one of click's usage errors."""
     command = getattr(getattr(error, "ctx", None), "command", None)
     flags = {flag for entry in getattr(command, "params", ()) for flag in entry.opts}
     if getattr(error, "option_name", None) in ("-o", "--output") and "--results" in flags:
-        return "the folder of runs to read is --results, or -r"
-    return "`workbench --help`"
+        return "the folder of runs to read is given with --results or -r"
+    return "see `workbench --help`"

@@ -1,4 +1,4 @@
-"""Commands that compare what was measured: base against head, run against run."""
+"""Commands that compare two sides: base and head commits, or two runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Frameworks, Json, Results, app, asks_for
+from workbench.cli.options import Frameworks, Json, Results, app, with_flags
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say
 from workbench.errors import WorkbenchError
 from workbench.model.request import COMPARE, REGRESS, GateRequest, Judging
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 Report = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
-    typer.Option(metavar="FILE", help="Add the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
+    typer.Option(metavar="FILE", help="Append the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
 ]
 Junit = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option(metavar="FILE", help="Write JUnit XML for other CI systems."),
+    typer.Option(metavar="FILE", help="Write JUnit XML to this file, for other CI systems."),
 ]
 
 
 @app.command()
-@asks_for(GateRequest, REGRESS)
+@with_flags(GateRequest, REGRESS)
 def regress(
-    tasks: Annotated[Optional[list[str]], typer.Argument(help="Tasks.  [default: all]")] = None,  # noqa: UP045
-    base: Annotated[str, typer.Option(help="The commit that is measured against: a branch, tag or hash.")] = "",
+    tasks: Annotated[Optional[list[str]], typer.Argument(help="Names of tasks.  [default: all]")] = None,  # noqa: UP045
+    base: Annotated[str, typer.Option(help="The baseline commit: a branch, tag or hash.")] = "",
     head: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="The commit that is judged.  [default: the working tree as it is]"),
+        typer.Option(help="The commit under test.  [default: the working tree, with uncommitted changes]"),
     ] = None,
     frameworks: Frameworks = ["all"],  # noqa: B006 - typer copies it
     *,
@@ -43,10 +43,12 @@ def regress(
     junit: Junit = None,
     as_json: Json = False,
 ) -> int:
-    """Compare two commits: whether any frontend became slower, wrong, or broke.
+    """Compare two commits and report every regression.
 
-    Exit code: 0 fine; 1 something is slower, wrong or broken; 3 it could not be told (1 with --strict); 2 asked for
-    wrongly.
+    A regression is a frontend that became slower, computes something else, or broke.
+
+    Exit codes: 0 no regression; 1 something is slower, wrong or broken; 2 invalid usage; 3 no regression found, but
+    some comparison is inconclusive or not possible (1 with --strict).
     """
     from workbench.session.launcher import leave_signals_to_main
 
@@ -56,21 +58,21 @@ def regress(
     from workbench.show.progress import patient_console, progress_for
 
     if not base:
-        raise WorkbenchError("--base is missing: name the commit to compare with, such as --base main")
+        raise WorkbenchError("--base is missing: name the baseline commit, such as --base main")
     check_writable(summary, junit)
     with progress_for(patient_console()) as progress, ending_signals():
-        gate = api.gated(base, head, tasks or (), frameworks, request, progress)
-    _tell(gate, report, summary, junit, as_json)
+        gate = api.regress_request(base, head, tasks or (), frameworks, request, progress)
+    _report(gate, report, summary, junit, as_json)
     for run in gate.runs:
         say(f"{run.path}")
     return gate.exit_code
 
 
 @app.command()
-@asks_for(Judging, COMPARE)
+@with_flags(Judging, COMPARE)
 def compare(
-    base: Annotated[str, typer.Argument(metavar="RUN_A", help="What is measured against: a run's folder or id.")],
-    head: Annotated[str, typer.Argument(metavar="RUN_B", help="What is judged: a folder, an id, or latest.")],
+    base: Annotated[str, typer.Argument(metavar="RUN_A", help="The baseline: a run's folder or id, or latest.")],
+    head: Annotated[str, typer.Argument(metavar="RUN_B", help="The run under test: a folder, an id, or latest.")],
     *,
     request: Judging,
     summary: Report = None,
@@ -78,20 +80,21 @@ def compare(
     store: Results = None,
     as_json: Json = False,
 ) -> int:
-    """Compare two runs that were made at different times, as far as they can be compared.
+    """Compare two runs that were measured at different times.
 
-    Exit codes as those of regress.
+    Whatever changed on the machine in between is part of the difference; regress measures both sides at once. Exit
+    codes are those of regress.
     """
     from workbench import api
     from workbench.show import gate as report
 
     check_writable(summary, junit)
-    gate = api.compared(base, head, request, store)
-    _tell(gate, report, summary, junit, as_json)
+    gate = api.compare_request(base, head, request, store)
+    _report(gate, report, summary, junit, as_json)
     return gate.exit_code
 
 
-def _tell(gate: Gate, report: ModuleType, summary: Path | None, junit: Path | None, as_json: bool) -> None:
+def _report(gate: Gate, report: ModuleType, summary: Path | None, junit: Path | None, as_json: bool) -> None:
     if summary is not None:
         append(summary, report.markdown(gate))
     if junit is not None:
@@ -103,18 +106,18 @@ def _tell(gate: Gate, report: ModuleType, summary: Path | None, junit: Path | No
 
 
 def check_writable(*files: Path | None) -> None:
-    """Refuse a file whose folder is missing now, not after minutes of measuring.
+    """Check that the folders of files to be written exist, before minutes of measuring.
 
     Raises:
-        WorkbenchError: names it.
+        WorkbenchError: when one does not.
     """
     for file in files:
         if file is not None and not file.parent.is_dir():
-            raise WorkbenchError(f"cannot write {file}: there is no folder {file.parent}")
+            raise WorkbenchError(f"cannot write {file}: there is no folder {file.parent}; create it first")
 
 
 def append(file: Path, text: str) -> None:
-    """Add a text to a file.
+    """Append a text to a file.
 
     Raises:
         WorkbenchError: when it cannot be written.

@@ -1,4 +1,4 @@
-"""Commands that look at what there is: content, runs, this machine."""
+"""Commands that show what there is: content, runs, this machine."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from workbench.cli.terminal import print_json, print_parts, say, show_run
 
 @app.command(name="list")
 def list_(content: Content = None, as_json: Json = False) -> None:
-    """List tasks, presets, frontends, and the matrix of pairs with its holes."""
+    """List tasks, presets, frontends, and which pairs exist."""
     from workbench.catalog import catalog
     from workbench.show import listing
 
-    found = catalog(one_or_many(content))
+    shown = catalog(one_or_many(content))
     if as_json:
-        print_json(listing.as_json(found))
+        print_json(listing.as_json(shown))
     else:
-        print_parts(*listing.terminal(found))
+        print_parts(*listing.terminal(shown))
 
 
 @app.command()
 def results(store: Results = None, as_json: Json = False) -> None:
-    """List the runs in a folder of runs, newest first, and those that were cut off."""
+    """List the runs in a folder, newest first.
+
+    Unfinished runs are listed as well.
+    """
     from workbench.show import listing
     from workbench.store import index
     from workbench.store.codec import plain
@@ -39,7 +42,7 @@ def results(store: Results = None, as_json: Json = False) -> None:
     elif runs:
         print_parts(listing.runs_table(runs))
     elif not unfinished:
-        say(f"no runs in {folder}: `workbench run linreg` makes one")
+        say(f"no runs in {folder}: measure one first, for example with `workbench run linreg`")
     if unfinished and not as_json:
         print_parts(*listing.unfinished_lines(unfinished))
     for sentence in damaged:
@@ -49,13 +52,13 @@ def results(store: Results = None, as_json: Json = False) -> None:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of it, or latest.")
+        str, typer.Argument(metavar="RUN", help="A run's folder, its id or the beginning of its id, or latest.")
     ],
     store: Results = None,
     details: Details = False,
     as_json: Json = False,
 ) -> None:
-    """Print a run's table again."""
+    """Show the table of a recorded run."""
     from workbench import api
 
     show_run(api.load(name, store), as_json, details)
@@ -63,13 +66,16 @@ def show(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed, which devices there are, how many threads, and what to install."""
+    """Show the available frameworks, devices and threads.
+
+    For a framework that is missing, show how to install it.
+    """
     from workbench.catalog import catalog
     from workbench.show import listing
     from workbench.store.codec import plain
 
-    found = listing.diagnosis(catalog())
+    diagnosis = listing.diagnosis(catalog())
     if as_json:
-        print_json(plain(found))
+        print_json(plain(diagnosis))
     else:
-        print_parts(*listing.diagnosis_terminal(found))
+        print_parts(*listing.diagnosis_terminal(diagnosis))

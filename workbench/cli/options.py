@@ -1,4 +1,4 @@
-"""The command line's application, the options that several commands share, and flags made from declared options."""
+"""The Typer application, options that several commands share, and flags generated from declared options."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Annotated, Any, Optional, TypeVar, get_origin
 import typer
 
 from workbench.errors import OptionError, WorkbenchError
-from workbench.model.option import Asked, Option, flag_of, parameter
+from workbench.model.option import Option, Options, flag_of, parameter
 from workbench.version import __version__
 
 app = typer.Typer(
     name="workbench",
-    help="See and trust how the same training task looks, behaves and performs in five frameworks.",
+    help="Compare how the same training task looks, behaves and performs in five frameworks, with proof.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,57 +25,63 @@ app = typer.Typer(
 
 STDOUT = "-"
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-Details = Annotated[bool, typer.Option("--details", help="Rates, warm-up, threads and memory in a second table.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there; a folder only if it was written by this.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
+Details = Annotated[bool, typer.Option("--details", help="Add a second table with rates, warm-up, threads and memory.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite existing output; a folder only if this command wrote it.")
+]
 Content = Annotated[
     Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
-    typer.Option("--content", help="A folder with tasks/ or frontends/ of your own; may be given several times."),
+    typer.Option(
+        "--content", help="A folder with your own tasks/ or frontends/, beside the built-in ones; repeatable."
+    ),
 ]
 Results = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--results", "-r", help="The folder of runs that is read.  [default: results]"),
+    typer.Option("--results", "-r", help="The folder of runs to read.  [default: results]"),
 ]
 Frameworks = Annotated[
     list[str],
-    typer.Option("--frameworks", "-f", help="all, ids, families (tensorflow, pytorch) or globs; with commas."),
+    typer.Option(
+        "--frameworks", "-f", help="all, or ids, families (tensorflow, pytorch) or globs, separated by commas."
+    ),
 ]
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def asks_for(asked: type[Asked], command: str) -> Callable[[C], C]:
-    """Give a command a flag for each option that a class declares, in place of its keyword argument ``request``.
+def with_flags(kind: type[Options], command: str) -> Callable[[C], C]:
+    """Replace a command's keyword argument ``request`` by a flag for each option that a class declares.
 
-    The command is then called with what was asked for, read and checked.
+    The command is then called with an instance of that class, whose values are parsed and checked.
     """
-    options = asked.options(command)
+    options = kind.options(command)
 
-    def asking(function: C) -> C:
-        def called(**values: Any) -> Any:
-            given = {name: _tidied(name, values.pop(name)) for name in options}
-            request = asked.of(command, {name: value for name, value in given.items() if value is not None})
+    def decorate(function: C) -> C:
+        def wrapper(**values: Any) -> Any:
+            flags = {name: _keyword_value(name, values.pop(name)) for name in options}
+            request = kind.of(command, {name: value for name, value in flags.items() if value is not None})
             return function(**values, request=request)
 
-        shown = []
+        parameters = []
         for entry in inspect.signature(function, eval_str=True).parameters.values():
             flags = [_parameter(declared) for declared in options.values()]
-            shown += flags if entry.name == "request" else [entry.replace(kind=entry.KEYWORD_ONLY)]
-        called.__name__, called.__doc__, called.__module__ = function.__name__, function.__doc__, function.__module__
-        called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-        called.__annotations__ = {entry.name: entry.annotation for entry in shown}
-        return called  # type: ignore[return-value]
+            parameters += flags if entry.name == "request" else [entry.replace(kind=entry.KEYWORD_ONLY)]
+        wrapper.__name__, wrapper.__doc__, wrapper.__module__ = function.__name__, function.__doc__, function.__module__
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {entry.name: entry.annotation for entry in parameters}
+        return wrapper  # type: ignore[return-value]
 
-    return asking
+    return decorate
 
 
 def _parameter(declared: Option) -> inspect.Parameter:
-    """A declared option as typer reads it from a signature."""
-    about = f"{declared.help}  [default: {declared.unset}]" if declared.unset else declared.help
+    """A declared option as a parameter for typer."""
+    text = f"{declared.help}  [default: {declared.unset}]" if declared.unset else declared.help
     flags = [declared.flag, *filter(None, [declared.short])]
     info = typer.Option(
         *flags,
-        help=about,
+        help=text,
         hidden=bool(declared.refused),
         metavar=declared.notation.name if declared.notation else None,
     )
@@ -86,26 +92,26 @@ def _parameter(declared: Option) -> inspect.Parameter:
 
 
 def _kind(declared: Option) -> Any:
-    """The type that typer reads a flag's text as."""
-    if bool in declared.kinds and not declared.refused:
+    """The type to which typer converts a flag's text."""
+    if bool in declared.types and not declared.refused:
         return bool
-    if any(get_origin(kind) is Sequence for kind in declared.kinds):
+    if any(get_origin(kind) is Sequence for kind in declared.types):
         return list[Path] | None
-    if Path in declared.kinds:
+    if Path in declared.types:
         return Path | None
-    plain: Any = str if declared.notation else declared.kinds[0]
+    plain: Any = str if declared.notation else declared.types[0]
     return plain | None if declared.refused or declared.default is None else plain
 
 
-def _tidied(name: str, value: Any) -> Any:
-    """A flag's value as a keyword argument has it: a list of one as that one."""
+def _keyword_value(name: str, value: Any) -> Any:
+    """A flag's value as that of the keyword argument: a list of one value becomes the value."""
     if name == "output" and value is not None:
-        refuse_stdout(value, "a run is a folder of files: name the folder that receives it")
+        refuse_stdout(value, "a run is a folder of files")
     return one_or_many(value) if isinstance(value, list) else value
 
 
 def one_or_many(values: list[Path] | None) -> Path | list[Path] | None:
-    """What a repeatable flag was given: nothing, one value, or all of them."""
+    """The values of a repeatable flag: None, a single value, or a list."""
     if not values:
         return None
     return values[0] if len(values) == 1 else values
@@ -117,21 +123,25 @@ def is_stdout(path: Path | str | None) -> bool:
 
 
 def refuse_stdout(path: Path | str, reason: str) -> None:
-    """Refuse standard output where something else than one file is written.
+    """Refuse standard output for anything but a single file.
+
+    Args:
+        path: the path that was given.
+        reason: what would be written instead, such as "a run is a folder of files".
 
     Raises:
-        OptionError: with the reason.
+        OptionError: when the path stands for standard output.
     """
     if is_stdout(path):
-        raise OptionError("output", path, reason)
+        raise OptionError("output", path, f"{reason} and cannot go to standard output: name a folder")
 
 
-def worded(error: WorkbenchError) -> str:
-    """An error as the command line says it: what a notebook calls ``timeout_s`` is ``--timeout`` here."""
+def error_text(error: WorkbenchError) -> str:
+    """An error's text on the command line, where a notebook's ``timeout_s`` is called ``--timeout``."""
     if not isinstance(error, OptionError):
         return str(error)
     values = error.value if isinstance(error.value, (list, tuple)) else [error.value]
-    texts = [shlex.quote(str(value)) for value in values if value is not True]  # what is only switched on has no value
+    texts = [shlex.quote(str(value)) for value in values if value is not True]  # a switch has no value
     return f"{' '.join([flag_of(error.option), *texts])}: {error.message}"
 
 
@@ -144,7 +154,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass

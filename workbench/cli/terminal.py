@@ -1,4 +1,4 @@
-"""What every command does with the terminal: print, say, show a run, and end when it is told to."""
+"""Terminal output and signals, for all commands."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from workbench.show.run import Run
 
 
-class How(TypedDict, total=False):
-    """How Rich is to print."""
+class PrintOptions(TypedDict, total=False):
+    """Options of Rich's print."""
 
     style: str
     markup: bool
@@ -28,26 +28,29 @@ class How(TypedDict, total=False):
 
 
 class InterruptedEarlyError(Exception):
-    """A signal came before there was anything to show; typer would swallow a KeyboardInterrupt."""
+    """A signal arrived before there was anything to show; typer would swallow a KeyboardInterrupt."""
 
 
 class CannotPrintError(Exception):
-    """Stdout leads nowhere: a full disk, a terminal that has hung up."""
+    """Stdout cannot be written: the disk is full, or the terminal has hung up."""
 
 
-def open_what_is_closed() -> None:
-    """Started with stdin, stdout or stderr closed, the next file we open would take its place."""
+def open_closed_streams() -> None:
+    """Open stdin, stdout and stderr if they are closed; otherwise the next files opened would take their places."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
 
 
-def end_quietly_when_nobody_reads() -> None:
-    """`workbench list | head`: end as other commands do. Not while measuring: a worker's pipe may break, too."""
+def end_quietly_on_broken_pipe() -> None:
+    """End silently when the reader of stdout has gone, as in `workbench list | head`.
+
+    Not to be used while measuring, because the pipe of a worker may break as well.
+    """
     import signal
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -55,22 +58,21 @@ def end_quietly_when_nobody_reads() -> None:
 
 @contextlib.contextmanager
 def ending_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a session as Ctrl-C does; a second signal ends it at once."""
+    """Let SIGTERM and SIGHUP interrupt a session as Ctrl-C does; a second signal ends the process at once."""
     import signal
 
     from workbench.session.launcher import ENDING
 
-    seen: list[int] = []
+    received: list[int] = []
 
     def interrupt(number: int, _frame: object) -> None:
-        if seen:
-            os._exit(EXIT_INTERRUPTED)  # the log is on disk, and the workers die with us
-        seen.append(number)
+        if received:
+            os._exit(EXIT_INTERRUPTED)  # the log is on disk, and the workers die with this process
+        received.append(number)
         raise KeyboardInterrupt
 
-    ignored = signal.SIG_IGN  # as nohup has it
-    heeded = [n for n in ENDING if signal.getsignal(n) != ignored]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
+    handled = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, interrupt) for number in handled}
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
         yield
@@ -83,7 +85,7 @@ def ending_signals() -> Iterator[None]:
 
 def show_run(finished: Run, as_json: bool, details: bool) -> None:
     """Print a run's table, or its summary as JSON."""
-    end_quietly_when_nobody_reads()
+    end_quietly_on_broken_pipe()
     from workbench.show import tables
 
     if as_json:
@@ -101,20 +103,20 @@ def _console() -> Console:
     return Console(highlight=False)
 
 
-def print_parts(*parts: RenderableType, **how: Unpack[How]) -> None:
-    """Print what rich can render, one below the other."""
+def print_parts(*parts: RenderableType, **options: Unpack[PrintOptions]) -> None:
+    """Print Rich renderables, one below the other."""
     with _printing():
-        _console().print(*parts, sep="\n", **how)
+        _console().print(*parts, sep="\n", **options)
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON, and nothing else."""
+    """Print a value as JSON and nothing else."""
     with _printing():
         sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def print_text(text: str) -> None:
-    """Print a text as it stands, and nothing else."""
+    """Print a text unchanged and nothing else."""
     with _printing():
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
@@ -133,7 +135,7 @@ def _printing() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Write one line to stderr; where nobody listens, that is no error."""
+    """Write one line to stderr; if stderr cannot be written, do nothing."""
     try:
         sys.stderr.write(one_line(line) + "\n")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Commands that follow a frontend over versions and over time."""
+"""Commands that follow a frontend across versions and over time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Json, Results, app, asks_for, is_stdout
+from workbench.cli.options import Json, Results, app, is_stdout, with_flags
 from workbench.cli.terminal import (
-    end_quietly_when_nobody_reads,
+    end_quietly_on_broken_pipe,
     ending_signals,
     print_json,
     print_parts,
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@asks_for(Request, VERSIONS)
+@with_flags(Request, VERSIONS)
 def versions(
-    requirements: Annotated[str, typer.Argument(help="Versions of one package: torch==2.12,torch==2.13.")],
-    task: Annotated[str, typer.Argument(help="A task: see `workbench list`.")],
+    requirements: Annotated[
+        str, typer.Argument(help="Versions of one package, such as torch==2.12,torch==2.13; the first is the base.")
+    ],
+    task: Annotated[str, typer.Argument(help="A task; `workbench list` shows them.")],
     frameworks: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads this at run time
         typer.Option("--frameworks", "-f", help="Frontends to measure.  [default: those that import the package]"),
@@ -36,10 +38,13 @@ def versions(
     request: Request,
     as_json: Json = False,
 ) -> int:
-    """Measure versions of a package side by side, each in an environment of its own: speed and numeric drift."""
+    """Compare versions of a package in speed and numeric drift.
+
+    Each version is measured in an environment of its own, side by side with the others.
+    """
     from workbench.session.launcher import leave_signals_to_main
 
-    leave_signals_to_main()  # until numpy has started its threads, which inherit that
+    leave_signals_to_main()  # before numpy starts threads, which inherit the signal mask
     from workbench import api
     from workbench.cli.running import outcome_of
     from workbench.comparison import versions as upgrades
@@ -49,55 +54,57 @@ def versions(
     installed: dict[str, Mapping[str, str]] = {}
 
     def measure() -> api.Run:
-        found = upgrades.measured(requirements, task, frameworks, request, progress)
-        installed.update(found.environments)
-        return api.publish(found.run)
+        result = upgrades.compare_versions(requirements, task, frameworks, request, progress)
+        installed.update(result.environments)
+        return api.publish(result.run)
 
     with progress_for(patient_console()) as progress, ending_signals():
-        finished, complaint, code = outcome_of(measure)
+        finished, warning, code = outcome_of(measure)
     report = VersionsReport(finished, installed)
-    end_quietly_when_nobody_reads()
+    end_quietly_on_broken_pipe()
     if as_json:
         print_json(report.as_json())
     else:
         print_parts(*report.terminal())
         print_parts(f"{finished.path}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    if complaint:
-        say(f"workbench: {complaint}")
+    if warning:
+        say(f"workbench: {warning}")
     return code
 
 
 @app.command()
 def history(
-    task: Annotated[str, typer.Argument(help="A task.")],
-    frontend: Annotated[str, typer.Argument(help="A frontend's id, or a contestant's such as numpy_manual@2.4.6.")],
+    task: Annotated[str, typer.Argument(help="A task; `workbench list` shows them.")],
+    frontend: Annotated[str, typer.Argument(help="A frontend's id, or a contestant's id such as numpy_manual@2.4.6.")],
     preset: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--preset", "-p", help="One preset alone.  [default: all, each a series]"),
+        typer.Option("--preset", "-p", help="Only this preset.  [default: all, each a series of its own]"),
     ] = None,
     plot: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--output", "-o", help="Draw it into this file: .png, .svg or .pdf; - for SVG alone on stdout."),
+        typer.Option(
+            "--output", "-o", help="Write a plot to this file: .png, .svg or .pdf; - writes only the SVG to stdout."
+        ),
     ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Follow a frontend's step time over all recorded runs, with the changes that are no noise."""
+    """Show a frontend's step time over all runs, and its jumps."""
     from workbench import api
     from workbench.show.history import check_plot
 
     if is_stdout(plot) and as_json:
-        raise WorkbenchError("--json and --output - both write to standard output: choose one of them")
+        raise WorkbenchError("--json and --output - both write to standard output: use only one of them")
     if plot is not None and not is_stdout(plot):
         check_plot(plot)
-    found = api.history(task, frontend, preset=preset, results=results)
+    timeline = api.history(task, frontend, preset=preset, results=results)
     if plot is not None and not is_stdout(plot):
-        found.save(plot)
+        timeline.save(plot)
     if is_stdout(plot):
-        print_text(found.svg())
+        print_text(timeline.svg())
     elif as_json:
-        print_json(found.as_json())
+        print_json(timeline.as_json())
     else:
-        print_parts(*found.terminal())
-    for sentence in found.skipped:
+        print_parts(*timeline.terminal())
+    for sentence in timeline.skipped:
         say(f"workbench: {sentence}")

@@ -1,1 +1,1 @@
-"""Two sides, one judge: commits (the gate), runs made apart, versions, and a frontend over all runs."""
+"""Comparing two sides: commits (the gate), runs made at different times, versions, and the history of a frontend."""

@@ -1,4 +1,4 @@
-"""Base against head: the commits of a repository as contestants of interleaved sessions, one session per task."""
+"""The gate: base and head commits of a repository, measured as contestants of interleaved sessions, one per task."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ from workbench.session.settings import settings_of
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
 from workbench.statistics.disturbance import flagged
-from workbench.statistics.launches import Places
+from workbench.statistics.launches import RoundIds
 from workbench.store.results import store_of
 from workbench.wire import exchange
 
 if TYPE_CHECKING:
     from workbench.store.results import StoredRun
 
-ALONE = "alone"  # what a launch is made for that only proves: there is nothing to compare it with
+ALONE = "alone"  # the purpose of a launch that only proves, because there is nothing to compare it with
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """What came of comparing two commits: a row per pair, and the runs that hold every launch.
+    """The result of comparing two commits or runs: the judgements, and the runs that hold the launches.
 
     Attributes:
-        base: the commit that is measured against, in words.
-        head: the commit that is judged, in words.
-        rows: one judgement per pair of task and frontend.
+        base: the baseline commit or run, as a name for people.
+        head: the commit or run under test, likewise.
+        rows: a judgement per pair of task and frontend, and per stage.
         runs: a run per task.
-        delta: smallest relative change that mattered.
-        strict: whether what could not be told fails.
+        delta: smallest relative change that matters.
+        strict: whether an undecided comparison fails the gate.
         facts: machine and versions, for the reports.
         unpaired: whether the two sides were measured at different times.
     """
@@ -81,12 +81,12 @@ class GateResult:
 
     @property
     def unknown(self) -> list[Judgement]:
-        """Rows that could not be told."""
+        """Rows without an answer: inconclusive or not comparable."""
         return [row for row in self.rows if row.finding in UNKNOWN]
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing is worse, 1 when something is, 3 when it could not be told (1 if strict)."""
+        """0 if nothing is worse, 1 if something is, 3 if a comparison is undecided (1 if strict); 130: interrupted."""
         if any(run.record.interrupted for run in self.runs):
             return EXIT_INTERRUPTED
         if self.worse:
@@ -97,42 +97,46 @@ class GateResult:
 
 
 class Ladder:
-    """The plan of a gate: every pair climbs the ladder by itself, and what looks slower is confirmed.
+    """The launch plan of a gate: each pair is screened along the ladder, and an apparent slowdown is confirmed.
 
     Args:
         delta: smallest relative change that matters.
-        pairs: of the whole gate, over all tasks.
+        pairs: number of pairs in the whole gate, over all tasks.
         budget_s: seconds that this session may take, or None.
-        most: launches that a pair's screening may take, one of LADDER.
+        max_screening: most launches that a pair's screening may take, one of LADDER.
     """
 
-    def __init__(self, delta: float, pairs: int, budget_s: float | None = None, most: int = LADDER[-1]) -> None:
-        self._delta, self._pairs, self._budget_s, self._most = delta, pairs, budget_s, most
+    def __init__(
+        self, delta: float, pairs: int, budget_s: float | None = None, max_screening: int = LADDER[-1]
+    ) -> None:
+        self._delta, self._pairs, self._budget_s, self._max_screening = delta, pairs, budget_s, max_screening
 
     def purposes(self, contestants: Sequence[Contestant], rounds: Sequence[Round], spent: Spent) -> Mapping[str, str]:
-        """The pairs that are not settled, while the budget has room for a launch as long as the last one."""
+        """The pairs that need another launch, and its purpose; none if the budget has no room for one like the last."""
         if self._budget_s is not None and spent.launches and spent.elapsed_s + spent.last_launch_s > self._budget_s:
             return {}
-        disturbed = {entry.place for entry in flagged(rounds) if entry.flags}
+        disturbed = {entry.key for entry in flagged(rounds) if entry.flags}
         by_pair = by_group(contestants)
         purposes = {group: self._purpose(sides, disturbed) for group, sides in by_pair.items()}
         return {group: purpose for group, purpose in purposes.items() if purpose is not None}
 
-    def _purpose(self, sides: Mapping[str, Contestant], disturbed: Places) -> str | None:
-        whole = all(side in sides for side in SIDES)
+    def _purpose(self, sides: Mapping[str, Contestant], disturbed: RoundIds) -> str | None:
+        complete = all(side in sides for side in SIDES)
         if not any(member.launches for member in sides.values()):
-            return SCREENING if whole else ALONE
-        if not whole:  # it is proven, or one of the three has failed: no speed will be shown
+            return SCREENING if complete else ALONE
+        if not complete:  # already proven, or one of the three failed: its times will not be compared
             return None
         launches = [sides[side].launches for side in SIDES]
-        return judge.purpose_of_pair(launches, disturbed, delta=self._delta, pairs=self._pairs, most=self._most)
+        return judge.purpose_of_pair(
+            launches, disturbed, delta=self._delta, pairs=self._pairs, max_screening=self._max_screening
+        )
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a gate: a commit, its content, and the workbench its workers run.
+    """One side of a gate: a commit, its content, and the workbench that its workers run.
 
-    ``unmeasurable`` says why its own workbench cannot be asked; it is never measured by another one instead.
+    ``unmeasurable`` says why that workbench cannot measure it, if so; another workbench never does so instead.
     """
 
     checkout: Checkout
@@ -143,17 +147,17 @@ class Side:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What is done with one task: frontends that both sides have, and those that only one of them has."""
+    """The plan for one task: the frontends that both sides have, and those that only head or only base has."""
 
     task: str
     preset: str
     both: Sequence[str]
     new: Sequence[str]
     removed: Sequence[str]
-    incomparable: str = ""  # why no pair of this task can be compared
+    incomparable: str = ""  # why no pair of this task can be compared; empty if they can
 
 
-def gated(
+def compare_commits(
     base: str,
     head: str | None,
     tasks: Sequence[str],
@@ -161,30 +165,30 @@ def gated(
     request: GateRequest,
     progress: Progress | None = None,
 ) -> GateResult:
-    """Measure base, head and the base once more in interleaved sessions, and judge every pair.
+    """Measure base, a second copy of base, and head in interleaved sessions, and judge every pair.
 
     Args:
-        base: a branch, tag or hash: what is measured against.
-        head: the same for what is judged; None is the working tree as it lies there.
-        tasks: names; all that either side has when empty.
-        frameworks: ids, families, globs or "all"; a text may hold several with commas.
-        request: how they are measured and judged.
-        progress: who is told how it gets on.
+        base: the baseline commit: a branch, tag or hash.
+        head: the commit under test, likewise; None is the working tree with its uncommitted changes.
+        tasks: names of tasks; all tasks of either side if empty.
+        frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
+        request: how to measure and judge them.
+        progress: receives progress events.
 
     Raises:
-        WorkbenchError: for anything that was asked for wrongly.
+        WorkbenchError: when an argument is invalid.
     """
     chosen = patterns_of(frameworks)
     with _sides(base, head, request.content) as (old, new):
-        plans = [_planned(old, new, task, request.preset, chosen) for task in _tasks(old, new, tasks)]
-        rows, runs = _Measuring(old, new, request, progress or Silence()).all(plans)
+        plans = [_plan(old, new, task, request.preset, chosen) for task in _chosen_tasks(old, new, tasks)]
+        rows, runs = _Measuring(old, new, request, progress or Silence()).measure(plans)
         facts = {"machine": machine.stable_key(machine.facts())}
         return GateResult(old.checkout.title, new.checkout.title, rows, runs, request.delta, request.strict, facts)
 
 
 @contextlib.contextmanager
 def _sides(base: str, head: str | None, content: Roots) -> Iterator[tuple[Side, Side]]:
-    """Both commits, checked out; the content of each is that of its checkout alone."""
+    """Both commits, checked out; each side uses only the content of its own checkout."""
     root = _one_folder(content)
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
@@ -200,18 +204,18 @@ def _one_folder(content: Roots) -> Path:
     """The folder of content that both commits have.
 
     Raises:
-        WorkbenchError: when several are named.
+        WorkbenchError: when more than one is given.
     """
     folders = [content] if isinstance(content, str | Path) else list(content or [])
     if len(folders) > 1:
-        raise WorkbenchError("commits are compared in one folder of content: name one")
-    return Path(folders[0]).resolve() if folders else _content_here()
+        raise WorkbenchError(f"commits are compared in one content folder, but {len(folders)} were given: name one")
+    return Path(folders[0]).resolve() if folders else _current_content()
 
 
-def _content_here() -> Path:
-    """The content of the repository one stands in, else the workbench's own."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+def _current_content() -> Path:
+    """The content that the working folder lies in, else the workbench's own."""
+    working_folder = Path.cwd()
+    for folder in (working_folder, *working_folder.parents):
         if all((folder / part / "__init__.py").is_file() for part in ("tasks", "frontends")):
             return folder
     return content_root()
@@ -220,53 +224,56 @@ def _content_here() -> Path:
 def _side(checkout: Checkout, inside: Path) -> Side:
     root = checkout.root / inside
     content = Catalog((root,))
-    if lacking := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
-        raise WorkbenchError(f"{checkout.title}: no {' and no '.join(lacking)} in {inside}")
+    if missing := [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]:
+        raise WorkbenchError(f"{checkout.title}: no {' and no '.join(missing)} in {inside}")
     try:
-        content.tasks, content.frontends  # noqa: B018 - reads them, and says now what is wrong with them
+        content.tasks, content.frontends  # noqa: B018 - reads them, so that errors come now
     except OptionError as error:
         raise WorkbenchError(f"{checkout.title}: {error.message}") from None
-    except WorkbenchError as error:  # names files in a checkout that is gone when somebody reads it
+    except WorkbenchError as error:  # it names files in a temporary checkout
         raise WorkbenchError(f"{checkout.title}: {str(error).replace(f'{root}/', '')}") from None
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
         return Side(checkout, content, package_root())
-    spoken = protocol_of(own)
-    if spoken == exchange.VERSION:
+    protocol = protocol_of(own)
+    if protocol == exchange.VERSION:
         return Side(checkout, content, own)
-    version = "no known protocol" if spoken is None else f"protocol {spoken}"
-    reason = f"{checkout.title} has a workbench of its own that speaks {version}, this one speaks {exchange.VERSION}"
+    version = "an unknown worker protocol" if protocol is None else f"worker protocol {protocol}"
+    reason = (
+        f"{checkout.title} contains a workbench that speaks {version}, but this one speaks {exchange.VERSION}: compare "
+        "commits with the same protocol"
+    )
     return Side(checkout, content, own, unmeasurable=reason)
 
 
 def protocol_of(package: Path) -> int | None:
-    """The version of the worker protocol that a workbench speaks, read from its source; None where it names none."""
-    for file in (package / "wire" / "exchange.py", package / "exchange.py"):  # before there were rooms, at the top
+    """The version of a workbench's worker protocol, read from its source; None if it declares none."""
+    for file in (package / "wire" / "exchange.py", package / "exchange.py"):  # the second is where old versions have it
         with contextlib.suppress(OSError, ValueError):
             if match := re.search(r"^VERSION = (\d+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
                 return int(match[1])
     return None
 
 
-def _tasks(old: Side, new: Side, wanted: Sequence[str]) -> list[str]:
+def _chosen_tasks(old: Side, new: Side, names: Sequence[str]) -> list[str]:
     known = list(dict.fromkeys([*new.content.tasks, *old.content.tasks]))
-    for name in wanted:
+    for name in names:
         if name not in known:
             raise unknown("task", name, known)
-    return list(wanted) or known
+    return list(names) or known
 
 
-def _planned(old: Side, new: Side, task: str, preset: str | None, patterns: Sequence[str]) -> TaskPlan:
-    """Which frontends of a task both sides have.
+def _plan(old: Side, new: Side, task: str, preset: str | None, patterns: Sequence[str]) -> TaskPlan:
+    """The plan for a task.
 
     Raises:
-        WorkbenchError: when a preset or a frontend is on neither side.
+        WorkbenchError: when neither side has a chosen preset or frontend.
     """
-    before, after = ({frontend.id for frontend in _having(side, task, patterns)} for side in (old, new))
+    before, after = ({frontend.id for frontend in _frontends_with(side, task, patterns)} for side in (old, new))
     order = [name for name in dict.fromkeys([*new.content.frontends, *old.content.frontends]) if name in before | after]
     for pattern in patterns:
         if not any(_selected(side, [pattern]) for side in (old, new)):
-            new.content.select([pattern])  # says what is unknown: a typing error must not leave a frontend ungated
+            new.content.select([pattern])  # raises: a typing error must not leave a frontend untested
     presets = [side.content.tasks[task].presets for side in (old, new) if task in side.content.tasks]
     name = preset or next(iter(presets[-1]))
     if not any(name in known for known in presets):
@@ -288,34 +295,34 @@ def _selected(side: Side, patterns: Sequence[str]) -> list[Frontend]:
     return list(chosen.values())
 
 
-def _having(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
-    """The chosen frontends of one side that have a task, and are not a declared hole."""
+def _frontends_with(side: Side, task: str, patterns: Sequence[str]) -> list[Frontend]:
+    """The chosen frontends of one side that implement a task."""
     if task not in side.content.tasks:
         return []
     return [frontend for frontend in _selected(side, patterns) if side.content.hole(task, frontend) is None]
 
 
-def _lacks_preset(side: Side, plan: TaskPlan) -> str:
-    """Why a side cannot make the plan's problem at all; empty when it has the preset."""
+def _missing_preset(side: Side, plan: TaskPlan) -> str:
+    """A message if a side lacks the plan's preset and so cannot make its problem; empty if it has it."""
     known = side.content.tasks[plan.task].presets
     return "" if plan.preset in known else f"{side.checkout.title} has no preset {plan.preset!r} of {plan.task}"
 
 
 class _Measuring:
-    """Goes through the tasks: one session each where both sides have the same problem."""
+    """Measures task by task; a pair is compared if both sides make the same problem."""
 
     def __init__(self, old: Side, new: Side, request: GateRequest, progress: Progress) -> None:
         self._old, self._new = old, new
         self._request, self._progress = request, progress
 
     def _settings(self, side: Side, plan: TaskPlan) -> Settings:
-        """What the ladder decides is no setting of a session."""
-        asked = dataclasses.replace(self._request, preset=plan.preset, launches=LADDER[0], budget_s=None)
-        settings = settings_of(side.content, plan.task, asked)
+        """The settings of a session; launches and budget are up to the ladder."""
+        request = dataclasses.replace(self._request, preset=plan.preset, launches=LADDER[0], budget_s=None)
+        settings = settings_of(side.content, plan.task, request)
         return dataclasses.replace(settings, ratio_error=self._request.delta / 3)
 
-    def all(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[StoredRun]]:
-        """The rows and runs of all tasks, the rows corrected over all pairs."""
+    def measure(self, plans: Sequence[TaskPlan]) -> tuple[list[Judgement], list[StoredRun]]:
+        """The rows and runs of all tasks, the rows corrected for the number of comparisons."""
         checked = [self._comparable(plan) for plan in plans]
         pairs = sum(len(plan.both) for plan in checked if not plan.incomparable)
         rows: list[Judgement] = []
@@ -328,18 +335,17 @@ class _Measuring:
             runs += [run] if run else []
             if run and run.record.interrupted:
                 break
-        stages = max((len(run.record.stages) for run in runs), default=0) or 1
-        return judge.corrected(rows, pairs * stages), runs
+        return judge.corrected(rows, pairs), runs
 
     def _comparable(self, plan: TaskPlan) -> TaskPlan:
-        """The plan, with the reason why its problem is not the same on both sides, if it is not."""
+        """The plan, with the reason why its pairs cannot be compared, if they cannot."""
         if reason := self._new.unmeasurable or (self._old.unmeasurable if plan.both else ""):
             return dataclasses.replace(plan, incomparable=reason)
         if not plan.both:
             return plan
         hashes = []
         for side in (self._old, self._new):
-            if reason := _lacks_preset(side, plan):
+            if reason := _missing_preset(side, plan):
                 return dataclasses.replace(plan, incomparable=reason)
             settings = self._settings(side, plan)
             try:
@@ -348,7 +354,7 @@ class _Measuring:
                 reason = f"{side.checkout.title} cannot make the problem: {failure.reason}"
                 return dataclasses.replace(plan, incomparable=reason)
         if hashes[0] != hashes[1]:
-            return dataclasses.replace(plan, incomparable="the task's problem is not the same on both sides")
+            return dataclasses.replace(plan, incomparable="the task's problem differs between the two sides")
         return plan
 
     def _task(self, plan: TaskPlan, pairs: int, budget_s: float | None) -> tuple[list[Judgement], StoredRun | None]:
@@ -365,7 +371,7 @@ class _Measuring:
         if not contestants:
             return gone, None
         maker = self._new if proven_only else self._old
-        if reason := _lacks_preset(maker, plan):
+        if reason := _missing_preset(maker, plan):
             return [*(Judgement(plan.task, name, Finding.FAILED, reason) for name in alone), *gone], None
         settings = self._settings(maker, plan)
         self._equip(contestants)
@@ -383,7 +389,7 @@ class _Measuring:
         return runner.measure(maker, contestants, settings, store, self._progress, if_busy=if_busy, plan=plan)
 
     def _equip(self, contestants: Sequence[Contestant]) -> None:
-        """Give those that need it an environment of their own, or say that they would need one."""
+        """Give each contestant that needs one an environment of its own, or mark it as unavailable."""
         build, if_busy = self._request.build_environments, self._request.if_busy
         venvs.settle(contestants, build=build, progress=self._progress, if_busy=if_busy)
 
@@ -407,7 +413,7 @@ class _Measuring:
         return [self._final(plan, row, run) for row in rows]
 
     def _final(self, plan: TaskPlan, row: Judgement, run: StoredRun) -> Judgement:
-        """The row with its run; a pair that both sides have is not new where it could not be compared."""
+        """The row with its run; a pair of both sides that could not be compared is not comparable, rather than new."""
         if row.finding is Finding.NEW and row.frontend in plan.both:
             row = dataclasses.replace(row, finding=Finding.NOT_COMPARABLE, reason=plan.incomparable)
         return dataclasses.replace(row, run=run.id)

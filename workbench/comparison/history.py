@@ -1,7 +1,7 @@
-"""A frontend's steady time over all recorded runs: a series per machine and settings, with the jumps that are no noise.
+"""A frontend's steady time over all recorded runs: a series per machine and settings, with its significant jumps.
 
-Series are never compared with each other. Runs of one series were made apart in time, each by itself, and so carry
-drift that no statistic removes: a jump is a reason to measure both sides in one session, not a verdict.
+Series are never compared with each other. The runs of a series were measured at different times, so they include drift
+that no statistic removes: a jump is a reason to measure both sides in one session, not a verdict.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from workbench.store.results import store_of
 
 @dataclass(frozen=True)
 class Conditions:
-    """What must be alike for two runs' times to be comparable.
+    """What must be equal for the times of two runs to be comparable.
 
-    ``apart`` is what sets the contestant apart from others of its frontend, such as its threads, if anything does;
-    ``problem`` the hash of the problem, ``machine`` the machine's key.
+    ``apart`` is what distinguishes the contestant from others of its frontend, such as its threads, if anything;
+    ``problem`` is the hash of the problem, ``machine`` the machine's key.
     """
 
     stage: str
@@ -47,16 +47,16 @@ class Point:
     """A run in a series.
 
     Attributes:
-        run, date: which run, and when it began.
-        outcome: how the contestant ended.
-        steady: its steady time per unit; None where it has none.
-        versions: of its packages.
-        launches: how many were measured.
-        metrics: declared figures besides its times, by name.
-        change: against the timed run before, relative.
+        run, date: the run's id, and when it started.
+        outcome: the contestant's outcome.
+        steady: its steady time per unit; None if it has none.
+        versions: versions of its packages.
+        launches: number of launches measured.
+        metrics: its metrics, by name.
+        change: relative change from the previous timed run.
         news: what else changed since then, in words.
-        level_s: of the runs between the jumps around it, in seconds per unit.
-        jump: relative, where one leads to this run.
+        level_s: median of the runs between the jumps around this one, in seconds per unit.
+        jump: relative size of the jump that leads to this run, if one does.
     """
 
     run: str
@@ -72,7 +72,7 @@ class Point:
     jump: float | None = None
 
     def plain(self, unit: str) -> dict[str, object]:
-        """The point as JSON and frames have it: its times are ``<unit>_s`` with low and high; without its level."""
+        """The point as in JSON and frames, with times as ``<unit>_s`` with low and high, and without its level."""
         times = (None,) * 4 if self.steady is None else tuple(asdict(self.steady).values())
         return {
             "run": self.run,
@@ -91,7 +91,7 @@ class Point:
 class Series:
     """Runs that may be compared: one stage, one machine, one set of conditions, oldest first.
 
-    ``cpu`` is the machine's, of the latest run; ``jumps`` lie between timed points, and count those alone.
+    ``cpu`` is the CPU model according to the latest run; ``jumps`` refer to the timed points alone.
     """
 
     conditions: Conditions
@@ -101,7 +101,7 @@ class Series:
 
     @property
     def stage(self) -> Stage:
-        """What was measured."""
+        """The stage that was measured."""
         return stage_of(self.conditions.stage)
 
     @property
@@ -111,30 +111,37 @@ class Series:
 
     @property
     def label(self) -> str:
-        """The conditions in a line."""
-        about = self.conditions
+        """The conditions in one line."""
+        conditions = self.conditions
+        precision = conditions.matmul_precision
         words = [
-            "" if self.stage == TRAIN else about.stage,
-            about.preset,
-            about.device,
-            "own threads" if about.threads is None else f"{about.threads} thread{'' if about.threads == 1 else 's'}",
-            about.dtype,
-            f"{about.matmul_precision} products" if about.matmul_precision not in (None, about.dtype) else "",
-            f"{about.profile} profile",
-            f"with {about.apart}" if about.apart else "",
-            f"problem {about.problem[:8]}",
-            f"machine {about.machine} ({self.cpu})",
+            "" if self.stage == TRAIN else conditions.stage,
+            conditions.preset,
+            conditions.device,
+            _threads(conditions.threads),
+            conditions.dtype,
+            f"{precision} matrix products" if precision not in (None, conditions.dtype) else "",
+            f"{conditions.profile} profile",
+            f"with {conditions.apart}" if conditions.apart else "",
+            f"problem {conditions.problem[:8]}",
+            f"machine {conditions.machine} ({self.cpu})",
         ]
         return one_line(" · ".join(filter(None, words)))
 
     def plain_conditions(self) -> dict[str, object]:
-        """The conditions as JSON and frames have them."""
+        """The conditions as in JSON and frames."""
         return {**asdict(self.conditions), "cpu": self.cpu}
+
+
+def _threads(count: int | None) -> str:
+    if count is None:
+        return "default threads"
+    return f"{count} thread{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """All recorded runs of a frontend at a task; ``skipped`` says in a line each which runs could not be read."""
+    """All recorded runs of a frontend at a task; ``skipped`` has a line for each run that could not be read."""
 
     task: str
     frontend: str
@@ -148,42 +155,42 @@ class Timeline:
 
 
 def timeline(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> Timeline:
-    """All recorded runs of a frontend at a task, in series that may be compared, one or more per stage.
+    """All recorded runs of a frontend at a task, in series of comparable runs, one or more per stage.
 
     Args:
         task: a task's name.
-        frontend: a frontend's id, or the id that a contestant had, such as "numpy_manual@2.4.6".
-        preset: runs of this preset alone.
-        results: the folder of runs; ./results when None.
+        frontend: a frontend's id, or a contestant's id, such as "numpy_manual@2.4.6".
+        preset: only runs of this preset.
+        results: the folder of runs; ./results if None.
 
     Raises:
-        WorkbenchError: when no run has it.
+        WorkbenchError: when no run matches.
     """
     store = store_of(results)
     runs, skipped = index.runs(store)
-    _known("task", task, {run.task for run in runs}, store)
+    _check_known("task", task, {run.task for run in runs}, store)
     runs = [run for run in runs if run.task == task]
     if preset is not None:
-        _known(f"preset of {task}", preset, {run.preset for run in runs}, store)
+        _check_known(f"preset of {task}", preset, {run.preset for run in runs}, store)
         runs = [run for run in runs if run.preset == preset]
     frontends = {name for run in runs for name in run.contestants}
-    _known(f"frontend in the runs of {task}", frontend, frontends, store)
+    _check_known(f"frontend in the runs of {task}", frontend, frontends, store)
     runs = sorted((run for run in runs if frontend in run.contestants), key=lambda run: (run.started, run.run))
     stages = in_order({stage for run in runs for stage in run.contestants[frontend].stages}) or [TRAIN]
-    alike: dict[Conditions, list[IndexedRun]] = {}
+    by_conditions: dict[Conditions, list[IndexedRun]] = {}
     for run in runs:
         contestant = run.contestants[frontend]
         for stage in stages:
-            if stage.name in contestant.stages or not contestant.stages:  # one without any time is a row in each
-                alike.setdefault(_conditions(run, contestant, stage.name), []).append(run)
-    series = [_series(conditions, of_one, frontend) for conditions, of_one in alike.items()]
-    latest_first = sorted(series, key=lambda of_one: of_one.points[-1].date, reverse=True)
+            if stage.name in contestant.stages or not contestant.stages:  # one without any time is a point in each
+                by_conditions.setdefault(_conditions(run, contestant, stage.name), []).append(run)
+    series = [_series(conditions, comparable, frontend) for conditions, comparable in by_conditions.items()]
+    latest_first = sorted(series, key=lambda entry: entry.points[-1].date, reverse=True)
     return Timeline(task, frontend, latest_first, tuple(skipped))
 
 
-def _known(kind: str, name: str, names: set[str], store: Path) -> None:
+def _check_known(kind: str, name: str, names: set[str], store: Path) -> None:
     if not names:
-        raise WorkbenchError(f"no runs in {store}: `workbench run linreg` makes one")
+        raise WorkbenchError(f"no runs in {store}: measure one first, for example with `workbench run linreg`")
     if name not in names:
         raise unknown(kind, name, names)
 
@@ -206,17 +213,17 @@ def _conditions(run: IndexedRun, contestant: IndexedContestant, stage: str) -> C
 def _series(conditions: Conditions, runs: Sequence[IndexedRun], frontend: str) -> Series:
     """Runs of the same conditions, oldest first, as a series."""
     points: list[Point] = []
-    before: tuple[IndexedRun, Steady] | None = None
+    previous: tuple[IndexedRun, Steady] | None = None
     for run in runs:
         contestant = run.contestants[frontend]
         timing = contestant.stages.get(conditions.stage)
         steady = timing.steady if timing else None
         change, news = None, ""
         if steady is not None:
-            if before is not None:
-                change = steady.seconds / before[1].seconds - 1
-                news = ", ".join(_news(before[0], run, frontend))
-            before = run, steady
+            if previous is not None:
+                change = steady.seconds / previous[1].seconds - 1
+                news = ", ".join(_news(previous[0], run, frontend))
+            previous = run, steady
         points.append(
             Point(
                 run=run.run,
@@ -231,11 +238,11 @@ def _series(conditions: Conditions, runs: Sequence[IndexedRun], frontend: str) -
             )
         )
     level_changes = jumps([point.steady.seconds for point in points if point.steady is not None])
-    return Series(conditions, runs[-1].cpu, _levelled(points, level_changes), level_changes)
+    return Series(conditions, runs[-1].cpu, _with_levels(points, level_changes), level_changes)
 
 
 def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]:
-    """What changed from one run to the next besides its time."""
+    """What changed from one run to the next, besides the time."""
     old, new = before.contestants[frontend].versions, after.contestants[frontend].versions
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
@@ -246,13 +253,13 @@ def _news(before: IndexedRun, after: IndexedRun, frontend: str) -> Iterator[str]
         yield "tasks or frontends"
 
 
-def _levelled(points: Sequence[Point], between: Sequence[Jump]) -> list[Point]:
-    """The points, each timed one with the level between the jumps around it, and with the jump that leads to it."""
+def _with_levels(points: Sequence[Point], level_changes: Sequence[Jump]) -> list[Point]:
+    """The points, with the level between the jumps around each timed one, and the jump that leads to it, if any."""
     steps = [point.steady.seconds for point in points if point.steady is not None]
-    edges = [0, *(jump.start for jump in between), len(steps)]
+    edges = [0, *(jump.start for jump in level_changes), len(steps)]
     spans = itertools.pairwise(edges) if steps else ()
     levels = iter([level for start, end in spans for level in [median(steps[start:end])] * (end - start)])
-    ratios = {jump.start: jump.ratio - 1 for jump in between}
+    ratios = {jump.start: jump.ratio - 1 for jump in level_changes}
     numbers = itertools.count()
     return [
         point if point.steady is None else replace(point, level_s=next(levels), jump=ratios.get(next(numbers)))

@@ -1,12 +1,12 @@
-"""What a gate decides on: when a pair has been launched often enough, and what its launches say. Pure functions.
+"""The gate's decision rule: when a pair has enough launches, and what its launches show. Pure functions.
 
-Each pair is screened along the ladder of launch counts, which stops at the first look that settles it. A *slower*
-is then confirmed in fresh launches, and the confirmation alone is corrected over all comparisons of the gate (Holm
-1979, *A Simple Sequentially Rejective Multiple Test Procedure*): whatever the screening saw, the chance that a gate
-without any real change calls anything slower is at most ALPHA. Beside base and head runs the *null*, base a second
-time: where it differs from the base, the machine and not the code made a difference.
+Each pair is screened along the ladder of launch counts, up to the first look that is conclusive. A *slower* is then
+confirmed in fresh launches, and only the confirmation counts in the correction for multiple comparisons (Holm 1979,
+*A Simple Sequentially Rejective Multiple Test Procedure*): whatever the screening showed, the probability that a gate
+without any real change reports a slowdown is at most ALPHA. Next to base and head runs the *null*, a second copy of
+the base: if it differs from the base, the machine rather than the code caused the difference.
 
-A pair is compared at every stage that all of its sides measured, each stage by itself; its launches serve all of them.
+A pair is compared at every stage that all of its sides measured, each stage separately; they share its launches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workbench.comparison.sides import MetricChange, metric_changes, metrics_of,
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, Launch
 from workbench.statistics import ALPHA, LADDER, Comparison, Verdict, alpha_at, compare, minimum_launches
-from workbench.statistics.launches import Places
+from workbench.statistics.launches import RoundIds
 
 SCREENING, CONFIRMATION = "screening", "confirmation"
 BASE, NULL, HEAD = "base", "null", "head"
@@ -29,7 +29,7 @@ SIDES = (BASE, NULL, HEAD)
 
 
 class Finding(StrEnum):
-    """What a gate says of one pair of task and frontend, worst first."""
+    """The gate's finding on one pair of task and frontend, worst first."""
 
     WRONG = "wrong"
     FAILED = "failed"
@@ -48,7 +48,7 @@ UNKNOWN = (Finding.INCONCLUSIVE, Finding.NOT_COMPARABLE)
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds per unit of launches, side by side: index i of each is launch i."""
+    """Seconds per unit of each launch, side by side: index i of each list is launch i."""
 
     base: Sequence[float] = ()
     null: Sequence[float] = ()
@@ -61,16 +61,17 @@ class Times:
         return Times([*self.base, *other.base], [*self.null, *other.null], [*self.head, *other.head])
 
     def first(self, count: int) -> Times:
-        """The first launches."""
+        """The first ``count`` launches."""
         return Times(self.base[:count], self.null[:count], self.head[:count])
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One row of a gate: a pair at a stage, what is found, and the figures behind it; None where there are none.
+    """One row of a gate: a pair at a stage, the finding, and the numbers behind it; None where there is no number.
 
-    ``stage`` is empty where no time was compared. ``smallest_detectable`` is the relative change that these launches
-    could have shown, ``null_ratio`` the base against itself. ``metrics`` never decide what is found.
+    ``stage`` is empty if no times were compared. ``smallest_detectable`` is the smallest relative change that these
+    launches could have detected, ``null_ratio`` the ratio of the base's second copy to the base. ``metrics`` never
+    influence the finding.
     """
 
     task: str
@@ -89,16 +90,16 @@ class Judgement:
     metrics: tuple[MetricChange, ...] = ()
     run: str = ""
 
-    def compared(self, answer: Comparison) -> Judgement:
-        """The row with what a comparison of times came to."""
+    def compared(self, comparison: Comparison) -> Judgement:
+        """The row with the result of a comparison of times."""
         return dataclasses.replace(
             self,
-            finding=Finding(answer.verdict.value),
-            reason=answer.reason,
-            ratio=answer.ratio,
-            low=answer.low,
-            high=answer.high,
-            smallest_detectable=answer.smallest_detectable,
+            finding=Finding(comparison.verdict.value),
+            reason=comparison.reason,
+            ratio=comparison.ratio,
+            low=comparison.low,
+            high=comparison.high,
+            smallest_detectable=comparison.smallest_detectable,
         )
 
 
@@ -106,7 +107,7 @@ class Judgement:
 
 
 def look(times: Times, delta: float) -> Comparison | None:
-    """What the screening says at the latest look that the ladder allows; None before the first."""
+    """The result of the screening at the latest look that the ladder allows; None before the first look."""
     looks = [count for count in LADDER if count <= len(times)]
     if not looks:
         return None
@@ -114,103 +115,118 @@ def look(times: Times, delta: float) -> Comparison | None:
     return compare(times.base[:count], times.head[:count], delta=delta, alpha=alpha_at(len(looks) - 1))
 
 
-def confirmation_launches(comparisons: int, seen: Comparison) -> int:
-    """Fresh launches that confirm what the screening saw.
+def confirmation_launches(comparisons: int, screened: Comparison) -> int:
+    """How many fresh launches the confirmation of a slowdown needs.
 
-    As many as one of so many comparisons needs to reach the corrected level, and, up to the top of the ladder, as many
-    as show half of the change that was seen if launches go on to scatter as they did. The screening alone decides that:
+    Enough to reach the corrected significance level among so many comparisons and, up to the top of the ladder, enough
+    to detect half of the observed change if the scatter stays as it is. The screening alone determines the number, so
     the confirmation is looked at once.
+
+    Args:
+        comparisons: number of comparisons in the whole gate.
+        screened: the result of the screening.
     """
-    least = max(LADDER[0], minimum_launches(ALPHA / max(1, comparisons)))
-    if seen.ratio is None or seen.ratio == 1 or seen.smallest_detectable is None:
-        return least
-    needed = seen.launches * (2 * seen.smallest_detectable / (seen.ratio - 1)) ** 2
-    return max(least, math.ceil(min(needed, LADDER[-1])))
+    fewest = max(LADDER[0], minimum_launches(ALPHA / max(1, comparisons)))
+    if screened.ratio is None or screened.ratio == 1 or screened.smallest_detectable is None:
+        return fewest
+    needed = screened.launches * (2 * screened.smallest_detectable / (screened.ratio - 1)) ** 2
+    return max(fewest, math.ceil(min(needed, LADDER[-1])))
 
 
 def next_purpose(
-    screening: Times, confirmation: Times, delta: float, comparisons: int, most: int = LADDER[-1]
+    screening: Times, confirmation: Times, delta: float, comparisons: int, max_screening: int = LADDER[-1]
 ) -> str | None:
-    """What the next launch is made for, or None when there have been enough.
+    """The purpose of the next launch, or None if there are enough.
 
     Args:
-        screening: the launches of the screening so far.
-        confirmation: those of the confirmation so far.
+        screening: the screening launches so far.
+        confirmation: the confirmation launches so far.
         delta: smallest relative change that matters.
-        comparisons: of the whole gate.
-        most: launches of the screening, one of LADDER; the looks that are left out spend nothing.
+        comparisons: number of comparisons in the whole gate.
+        max_screening: most screening launches, one of LADDER; looks beyond it spend no significance level.
     """
     if len(screening) not in LADDER:
         return SCREENING
-    seen = look(screening, delta)
-    if seen is None or (seen.verdict is Verdict.inconclusive and len(screening) < most):
+    screened = look(screening, delta)
+    if screened is None or (screened.verdict is Verdict.inconclusive and len(screening) < max_screening):
         return SCREENING
-    if seen.verdict is Verdict.slower and len(confirmation) < confirmation_launches(comparisons, seen):
+    if screened.verdict is Verdict.slower and len(confirmation) < confirmation_launches(comparisons, screened):
         return CONFIRMATION
     return None
 
 
 def judge_times(row: Judgement, screening: Times, confirmation: Times, *, delta: float, comparisons: int) -> Judgement:
-    """A row with what its launches say, before it is corrected over all comparisons.
+    """A row with the finding of its launches, before the correction for multiple comparisons.
 
     Args:
         row: the pair and its stage.
-        screening: the launches of the screening.
-        confirmation: those of the confirmation.
+        screening: the screening launches.
+        confirmation: the confirmation launches.
         delta: smallest relative change that matters.
-        comparisons: of the whole gate.
+        comparisons: number of comparisons in the whole gate.
     """
-    seen = look(screening, delta)
-    if seen is None:
-        reason = f"the budget ended after {len(screening)} of {LADDER[0]} launches, which is too few for any test"
+    screened = look(screening, delta)
+    if screened is None:
+        reason = (
+            f"measuring ended after {len(screening)} of {LADDER[0]} launches, too few for any test: allow more time"
+        )
         return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason, launches=len(screening))
-    whole = screening + confirmation
+    launches = screening + confirmation
     confirmed = compare(confirmation.base, confirmation.head, delta=delta)
-    null = compare(whole.base, whole.null, delta=delta)
-    row = row.compared(confirmed if seen.verdict is Verdict.slower and len(confirmation) else seen)
+    null = compare(launches.base, launches.null, delta=delta)
+    row = row.compared(confirmed if screened.verdict is Verdict.slower and len(confirmation) else screened)
     row = dataclasses.replace(
         row,
-        finding=Finding(seen.verdict.value),
-        reason=seen.reason,
+        finding=Finding(screened.verdict.value),
+        reason=screened.reason,
         null_ratio=null.ratio,
-        launches=len(whole),
+        launches=len(launches),
     )
-    if {seen.verdict, null.verdict} <= {Verdict.slower, Verdict.faster} and null.ratio is not None:
-        reason = f"the base against itself differs as well ({null.ratio - 1:+.1%}): the machine made a difference"
+    if {screened.verdict, null.verdict} <= {Verdict.slower, Verdict.faster} and null.ratio is not None:
+        change = f"{null.ratio - 1:+.1%}"
+        reason = f"two copies of the base differ as well ({change}), so this may be noise: rerun on a quieter machine"
         return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
-    if seen.verdict is not Verdict.slower:
+    if screened.verdict is not Verdict.slower:
         return row
-    return _confirmed(row, confirmed, len(confirmation), confirmation_launches(comparisons, seen))
+    return _confirmed(row, confirmed, len(confirmation), confirmation_launches(comparisons, screened))
 
 
-def _confirmed(row: Judgement, confirmed: Comparison, made: int, wanted: int) -> Judgement:
-    if made < wanted:
-        reason = f"slower in the screening, but the budget ended after {made} of {wanted} launches to confirm it"
+def _confirmed(row: Judgement, confirmed: Comparison, launches: int, needed: int) -> Judgement:
+    if launches < needed:
+        count = f"{launches} of {needed} confirmation launches"
+        reason = f"slower in the screening, but measuring ended after {count}: allow more time"
         return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
     if confirmed.verdict is Verdict.slower:
-        return dataclasses.replace(row, p=confirmed.p, reason=f"in {made} fresh launches, {confirmed.reason}")
-    reason = f"slower in the screening, but not in {made} fresh launches ({confirmed.reason})"
+        return dataclasses.replace(
+            row, p=confirmed.p, reason=f"confirmed in {launches} fresh launches: {confirmed.reason}"
+        )
+    reason = f"slower in the screening, but not confirmed in {launches} fresh launches ({confirmed.reason})"
     return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
 
 
-def corrected(rows: Sequence[Judgement], comparisons: int) -> list[Judgement]:
-    """All rows, each *slower* held against Holm's step-down level over all comparisons of the gate.
+def corrected(rows: Sequence[Judgement], pairs: int) -> list[Judgement]:
+    """All rows, each *slower* tested at Holm's step-down level over all comparisons of the gate.
 
-    Comparisons that were not confirmed as slower count with p = 1.
+    Their number is that of the pairs times the most stages at which a task was timed. Comparisons that were not
+    confirmed as slower count as p = 1.
     """
+    stages = {
+        task: {row.stage for row in rows if row.task == task and row.stage} for task in {row.task for row in rows}
+    }
+    comparisons = pairs * max([1, *map(len, stages.values())])
     slower = sorted((row for row in rows if row.finding is Finding.SLOWER), key=lambda row: row.p or 0.0)
-    kept: set[int] = set()
+    significant: set[int] = set()
     for index, row in enumerate(slower):
         if (row.p or 0.0) > ALPHA / (comparisons - index):
             break
-        kept.add(id(row))
+        significant.add(id(row))
     return [
         row
-        if row.finding is not Finding.SLOWER or id(row) in kept
+        if row.finding is not Finding.SLOWER or id(row) in significant
         else dataclasses.replace(
             row,
             finding=Finding.INCONCLUSIVE,
-            reason=f"slower by itself (p = {row.p:.2g}), but not once corrected over {comparisons} comparisons (Holm)",
+            reason=f"slower on its own (p = {row.p:.2g}), but not with Holm's correction for {comparisons} comparisons",
         )
         for row in rows
     ]
@@ -219,13 +235,13 @@ def corrected(rows: Sequence[Judgement], comparisons: int) -> list[Judgement]:
 # Records: from launches to times
 
 
-def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, purpose: str) -> Times:
-    """The launches of a pair that were made for one purpose, without what a round did to all three alike.
+def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: RoundIds, purpose: str) -> Times:
+    """The times of a pair's launches of one purpose, with the effect that each round had on all three sides removed.
 
     Args:
         sides: the launches of base, null and head, in this order.
-        stage: what was measured.
-        disturbed: the rounds in which the machine was disturbed.
+        stage: the name of the stage.
+        disturbed: the disturbed rounds.
         purpose: SCREENING or CONFIRMATION.
     """
     chosen = [[launch for launch in launches if launch.purpose == purpose] for launches in sides]
@@ -233,47 +249,47 @@ def times_of(sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places, p
 
 
 def purpose_of_pair(
-    sides: Sequence[Sequence[Launch]], disturbed: Places, *, delta: float, pairs: int, most: int = LADDER[-1]
+    sides: Sequence[Sequence[Launch]], disturbed: RoundIds, *, delta: float, pairs: int, max_screening: int = LADDER[-1]
 ) -> str | None:
-    """What a pair's next launch is made for: what any of its stages still needs, the screening first; None if nothing.
+    """The purpose of a pair's next launch: screening while any of its stages needs it, then confirmation, then None.
 
     Args:
         sides: the launches of base, null and head, in this order.
-        disturbed: the rounds in which the machine was disturbed.
+        disturbed: the disturbed rounds.
         delta: smallest relative change that matters.
-        pairs: of the whole gate.
-        most: launches of the screening, one of LADDER.
+        pairs: number of pairs in the whole gate.
+        max_screening: most screening launches, one of LADDER.
     """
     stages = shared_stages(sides)
-    wanted = set()
+    needed = set()
     for stage in stages:
         screening, confirmation = (
             times_of(sides, stage.name, disturbed, purpose) for purpose in (SCREENING, CONFIRMATION)
         )
-        wanted.add(next_purpose(screening, confirmation, delta, pairs * len(stages), most))
-    return next((purpose for purpose in (SCREENING, CONFIRMATION) if purpose in wanted), None)
+        needed.add(next_purpose(screening, confirmation, delta, pairs * len(stages), max_screening))
+    return next((purpose for purpose in (SCREENING, CONFIRMATION) if purpose in needed), None)
 
 
 def judge(
     task: str,
     frontend: str,
     sides: Mapping[str, ContestantRecord],
-    disturbed: Places,
+    disturbed: RoundIds,
     *,
     delta: float,
     pairs: int,
 ) -> list[Judgement]:
-    """The rows of one pair, one per stage, before they are corrected over all comparisons.
+    """The rows of one pair, one per stage, before the correction for multiple comparisons.
 
     Args:
-        task: of the pair.
-        frontend: of the pair.
-        sides: what base, null and head did, by side; the head alone where the pair is new.
-        disturbed: the rounds in which the machine was disturbed.
+        task: the task's name.
+        frontend: the frontend's id.
+        sides: the records of base, null and head, by side; the head alone if the pair is new.
+        disturbed: the disturbed rounds.
         delta: smallest relative change that matters.
-        pairs: of the whole gate.
+        pairs: number of pairs in the whole gate.
     """
-    row = about(task, frontend, sides)
+    row = without_times(task, frontend, sides)
     if row.finding is not Finding.NEW or BASE not in sides:
         return [row]
     launches = [sides[side].launches for side in SIDES]
@@ -290,10 +306,13 @@ def judge(
     ]
 
 
-def about(task: str, frontend: str, sides: Mapping[str, ContestantRecord]) -> Judgement:
-    """What is known of a pair without its times: what the outcomes decide, its error, its metrics; else *new*."""
+def without_times(task: str, frontend: str, sides: Mapping[str, ContestantRecord]) -> Judgement:
+    """The row of a pair before its times are compared: its metrics, its numeric error, and its finding.
+
+    The finding is what the outcomes alone decide; *new* if they decide nothing.
+    """
     head, base = sides[HEAD], sides.get(BASE)
-    finding, reason = ended(sides) or (Finding.NEW, "nothing to compare with")
+    finding, reason = decided_by_outcomes(sides) or (Finding.NEW, "nothing to compare it with")
     return Judgement(
         task,
         frontend,
@@ -304,16 +323,18 @@ def about(task: str, frontend: str, sides: Mapping[str, ContestantRecord]) -> Ju
     )
 
 
-def ended(sides: Mapping[str, ContestantRecord]) -> tuple[Finding, str] | None:
-    """What the outcomes alone decide: nobody's speed counts where something is wrong."""
-    head, others = sides[HEAD], [sides[side] for side in (BASE, NULL) if side in sides]
-    failed = next((record for record in others if record.outcome is not Outcome.OK), None)
+def decided_by_outcomes(sides: Mapping[str, ContestantRecord]) -> tuple[Finding, str] | None:
+    """Finding and reason if the outcomes alone decide; no times are compared then. None if all outcomes are ok."""
+    head, bases = sides[HEAD], [sides[side] for side in (BASE, NULL) if side in sides]
+    failed = next((record for record in bases if record.outcome is not Outcome.OK), None)
     reason = f"{head.outcome}: {head.reason}"
     if head.outcome is Outcome.OK:
-        return (Finding.NOT_COMPARABLE, f"the base is {failed.outcome}: {failed.reason}") if failed else None
+        return (
+            (Finding.NOT_COMPARABLE, f"the base itself failed ({failed.outcome}: {failed.reason})") if failed else None
+        )
     absent = head.outcome in (Outcome.UNAVAILABLE, Outcome.UNSUPPORTED)
-    if head.outcome is Outcome.INTERRUPTED or (not others and absent):
+    if head.outcome is Outcome.INTERRUPTED or (not bases and absent):
         return Finding.NOT_COMPARABLE, reason
     if failed and failed.outcome is head.outcome:
-        return Finding.NOT_COMPARABLE, f"on both sides, {reason}"
+        return Finding.NOT_COMPARABLE, f"fails on both sides ({reason})"
     return Finding.WRONG if head.outcome is Outcome.INVALID else Finding.FAILED, reason

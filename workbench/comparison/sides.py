@@ -1,6 +1,6 @@
-"""Two or more sides of one comparison: their times launch by launch, their metrics, and what their outcomes decide.
+"""The sides of a comparison: their times launch by launch, their metrics, and the stages that all of them measured.
 
-Every comparison of the workbench begins here, whether its sides are commits, versions, or runs of different days.
+Every comparison starts here, whether its sides are commits, versions, or runs of different days.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from workbench.model import metric
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, Launch
 from workbench.model.stage import TRAIN, Stage, in_order
-from workbench.statistics.launches import Places, metric_values, unit_times
+from workbench.statistics.launches import RoundIds, metric_values, unit_times
 
 
 class Member(Protocol):
-    """What takes a side in a comparison."""
+    """Anything that belongs to one side of a comparison."""
 
     @property
     def group(self) -> str:
-        """Whose comparison it takes part in."""
+        """The comparison it takes part in."""
 
     @property
     def side(self) -> str:
-        """Which of the sides it is."""
+        """Its side in that comparison."""
 
 
 M = TypeVar("M", bound=Member)
 
 
 def by_group(contestants: Iterable[M]) -> dict[str, dict[str, M]]:
-    """Contestants by the group they are compared in, then by their side; in the order given."""
+    """Contestants by group and then by side, in the order given; those of one group are compared with each other."""
     groups: dict[str, dict[str, M]] = {}
     for contestant in contestants:
         groups.setdefault(contestant.group, {})[contestant.side] = contestant
@@ -41,9 +41,9 @@ def by_group(contestants: Iterable[M]) -> dict[str, dict[str, M]]:
 
 @dataclass(frozen=True)
 class MetricChange:
-    """What a declared metric came to on the base and on the head; None where a side did not report it.
+    """The value of a declared metric on base and head; None for a side that did not report it.
 
-    ``change`` is head against base, relative; None where there is no such number.
+    ``change`` is the relative change from base to head; None if it is not defined.
     """
 
     name: str
@@ -53,7 +53,7 @@ class MetricChange:
 
 
 def metric_changes(base: Mapping[str, float], head: Mapping[str, float]) -> tuple[MetricChange, ...]:
-    """The declared metrics that either side reported, in the order declared."""
+    """The declared metrics that at least one side reported, in the order declared."""
     return tuple(
         _change(declared.name, base.get(declared.name), head.get(declared.name))
         for declared in metric.METRICS
@@ -67,25 +67,25 @@ def _change(name: str, base: float | None, head: float | None) -> MetricChange:
 
 
 def metrics_of(contestant: ContestantRecord) -> dict[str, float]:
-    """A contestant's metrics, by name; none of one that is not ok."""
+    """A contestant's metrics by name; empty if its outcome is not ok."""
     return metric_values(contestant.launches) if contestant.outcome is Outcome.OK else {}
 
 
 def shared_stages(sides: Sequence[Sequence[Launch]]) -> list[Stage]:
-    """The stages that every side measured, in the order of a model's life; the training where there is none."""
+    """The stages that every side measured, in the order of a model's life; the training stage if there is none."""
     measured = [{name for launch in launches for name in launch.blocks if launch.measured(name)} for launches in sides]
     return in_order(set.intersection(*measured)) or [TRAIN]
 
 
 def times_side_by_side(
-    sides: Sequence[Sequence[Launch]], stage: str, disturbed: Places = frozenset()
+    sides: Sequence[Sequence[Launch]], stage: str, disturbed: RoundIds = frozenset()
 ) -> list[list[float]]:
-    """Seconds per unit of each side, launch by launch, without what a round did to all of them alike.
+    """Seconds per unit of each side, launch by launch, with the effect that each round had on all sides removed.
 
     Args:
-        sides: the launches of each side; those count that all sides have finished.
-        stage: what was measured.
-        disturbed: the rounds in which the machine was disturbed.
+        sides: the launches of each side; only launches that all sides finished count.
+        stage: the name of the stage.
+        disturbed: the disturbed rounds.
     """
     by_number = [{launch.number: launch for launch in launches if launch.measured(stage)} for launches in sides]
     shared = sorted(set.intersection(*(set(launches) for launches in by_number)))

@@ -1,4 +1,4 @@
-"""Version against version: an environment per version, all of them in one session; speed and numeric drift."""
+"""Comparing versions of a package: an environment per version, all measured in one session; speed and drift."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from workbench.session import runner, verify
 from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
-from workbench.statistics.launches import Places, Steady, steady
+from workbench.statistics.launches import RoundIds, Steady, steady
 from workbench.store.results import StoredRun, store_of
 
 if TYPE_CHECKING:
     from workbench.contract import Array
 
-LAUNCHES = 8  # with fewer than seven no test at 2 % exists
-BUILDS = ("cpu", "gpu", "rocm", "nightly")  # one framework under several names
+LAUNCHES = 8  # with fewer than seven, no test can reach the 2 % level
+BUILDS = ("cpu", "gpu", "rocm", "nightly")  # suffixes of distributions that contain the same package
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a distribution, as it was asked for."""
+    """One version of a distribution, as requested."""
 
     distribution: str
     version: str
@@ -51,31 +51,31 @@ class Version:
 
 @dataclass(frozen=True)
 class Drift:
-    """The largest relative differences of losses and results from the base's; None where they cannot be compared."""
+    """The largest relative differences of losses and of results from the base's; None if they cannot be compared."""
 
     losses: float | None = None
     results: float | None = None
 
     @property
     def larger(self) -> float | None:
-        """The larger of the two; None where either cannot be compared."""
+        """The larger of the two; None if either cannot be compared."""
         return None if self.losses is None or self.results is None else max(self.losses, self.results)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionRow:
-    """A frontend at a version and a stage, compared with the first version of that frontend, the base.
+    """A frontend at a version and a stage, compared with the base, which is the first version of that frontend.
 
     Attributes:
         version: the requirement, such as "torch==2.12".
-        contestant, base: ids.
-        versions: of all its packages.
-        steady: its steady time per unit; None where it has none.
-        launches: how many were measured.
+        contestant, base: the ids of this contestant and of the base.
+        versions: versions of all its packages.
+        steady: its steady time per unit; None if it has none.
+        launches: number of launches measured.
         off_by: the largest relative difference from float64 NumPy; rounding explains up to ``tolerance``.
-        comparison: of its time with the base's; None for the base itself.
-        drift: from the base's numbers; empty for the base itself.
-        metrics: against the base's, which are None for the base itself.
+        comparison: comparison of its time with the base's; None for the base itself.
+        drift: numeric difference from the base; empty for the base itself.
+        metrics: changes from the base's metrics; for the base itself, its own metrics alone.
     """
 
     frontend: str
@@ -96,16 +96,16 @@ class VersionRow:
 
     @property
     def verdict(self) -> str | None:
-        """What the comparison says; None for the base itself."""
+        """The verdict of the comparison; None for the base itself."""
         return None if self.comparison is None else str(self.comparison.verdict)
 
 
 @dataclass(frozen=True)
 class VersionsResult:
-    """What a session of versions came to.
+    """The result of a session that compares versions.
 
     Attributes:
-        run: the session itself, as :func:`workbench.load` gives it again.
+        run: the session's run, which :func:`workbench.load` can load again.
         environments: by contestant, the versions of all packages in its environment.
     """
 
@@ -120,11 +120,11 @@ class VersionsResult:
 
     @property
     def also_differs(self) -> dict[str, dict[str, list[str]]]:
-        """By frontend, packages besides the compared one whose versions differ between the environments."""
+        """By frontend, other packages than the compared one whose versions differ between the environments."""
         return also_differs(self.rows, self.environments)
 
 
-def measured(
+def compare_versions(
     requirements: str | Iterable[str],
     task: str,
     frameworks: str | Iterable[str] | None,
@@ -132,98 +132,100 @@ def measured(
     progress: Progress | None = None,
     environments: Path | None = None,
 ) -> VersionsResult:
-    """Measure versions of one package side by side, each in an environment of its own, which is built where needed.
+    """Measure versions of one package side by side, each in an environment of its own, which is built if needed.
 
     Args:
         requirements: such as "torch==2.12,torch==2.13"; the first is the base of every comparison.
         task: a task's name.
-        frameworks: frontends to measure; those that import the package when None.
-        request: how they are measured.
-        progress: who is told how it gets on.
-        environments: the folder that keeps environments; in the user's cache when None.
+        frameworks: frontends to measure; if None, those that import the package.
+        request: how to measure them.
+        progress: receives progress events.
+        environments: the folder that keeps environments; if None, one in the user's cache.
 
     Raises:
-        WorkbenchError: for anything that was asked for wrongly; nothing is written then.
+        WorkbenchError: when an argument is invalid; nothing is written then.
         NotWrittenError, PlotFailedError: as in :func:`workbench.run`.
     """
-    wanted = parse(requirements)
-    content, listener = catalog(request.content), progress or Silence()
+    requested = parse(requirements)
+    content, progress = catalog(request.content), progress or Silence()
     check_task(content, task)
     if frameworks is None:
-        chosen = frontends_of(content, wanted[0].distribution, task)
+        chosen = frontends_of(content, requested[0].distribution, task)
     else:
         chosen = content.select(patterns_of(frameworks), task)
     if request.launches is None and request.budget_s is None and request.precision is None:
         request = dataclasses.replace(request, launches=LAUNCHES)
     settings = dataclasses.replace(settings_of(content, task, request), ratio_error=RATIO_ERROR)
-    contestants = contestants_of(content, chosen, wanted)
-    with venvs.undisturbed(request.if_busy, listener):
-        equipped = _equipped(contestants, task, content, listener, environments)
+    contestants = contestants_of(content, chosen, requested)
+    with venvs.undisturbed(request.if_busy, progress):
+        installed = _equip(contestants, task, content, progress, environments)
     store = store_of(request.output)
-    run = runner.measure(content, contestants, settings, store, listener, if_busy=request.if_busy)
-    return VersionsResult(run, equipped)
+    run = runner.measure(content, contestants, settings, store, progress, if_busy=request.if_busy)
+    return VersionsResult(run, installed)
 
 
 def parse(requirements: str | Iterable[str]) -> list[Version]:
-    """The versions that are asked for, two or more of one distribution.
+    """The requested versions: two or more, all of one distribution.
 
     Raises:
-        WorkbenchError: for anything else.
+        WorkbenchError: when they are not.
     """
     texts = requirements.split(",") if isinstance(requirements, str) else list(requirements)
-    wanted = [_pinned(text) for text in filter(None, (text.strip() for text in texts))]
-    if others := {version.distribution for version in wanted[1:]} - {version.distribution for version in wanted[:1]}:
+    requested = [_pinned(text) for text in filter(None, (text.strip() for text in texts))]
+    first, others = requested[:1], requested[1:]
+    if different := {version.distribution for version in others} - {version.distribution for version in first}:
         raise WorkbenchError(
-            f"versions of one package are compared, not of {wanted[0].distribution} and {min(others)}: "
-            "measure each in a run of its own"
+            f"only versions of one package can be compared, not of {first[0].distribution} and {min(different)}: "
+            "compare the versions of each package separately"
         )
-    if len({version.version for version in wanted}) < max(2, len(wanted)):
+    if len({version.version for version in requested}) < max(2, len(requested)):
         raise WorkbenchError("two or more different versions are needed, such as numpy==2.2.6,numpy==2.4.6")
-    return wanted
+    return requested
 
 
 def _pinned(text: str) -> Version:
-    """The one version that a requirement allows.
+    """The single version that a requirement pins.
 
     Raises:
         WorkbenchError: when it allows several, or is not a requirement.
     """
-    refused = WorkbenchError(f"{text!r} names no version: write NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6")
+    example = "NAME==VERSION, such as numpy==2.2.6,numpy==2.4.6"
+    unpinned = WorkbenchError(f"{text!r} does not pin a version: write {example}")
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
-        raise refused from None
+        raise unpinned from None
     pins = [pin.version for pin in requirement.specifier if pin.operator == "==" and "*" not in pin.version]
     if len(pins) != 1 or len(requirement.specifier) != 1 or requirement.marker:
-        raise refused
+        raise unpinned
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return Version(canonicalize_name(requirement.name), pins[0], f"{requirement.name}{extras}=={pins[0]}")
 
 
 def frontends_of(content: Catalog, distribution: str, task: str) -> list[Frontend]:
-    """The frontends of a task that import what a distribution brings.
+    """The frontends of a task that import the package of a distribution.
 
     Raises:
-        WorkbenchError: when none does.
+        WorkbenchError: when there are none.
     """
     chosen = [
         frontend
         for frontend in content.select(["all"], task)
-        if any(brings(distribution, package) for package in frontend.packages)
+        if any(provides(distribution, package) for package in frontend.packages)
     ]
     if not chosen:
-        raise WorkbenchError(f"no frontend imports {distribution} by itself: name those to measure (frameworks)")
+        raise WorkbenchError(f"no frontend imports {distribution} directly: name the frontends to measure (frameworks)")
     return chosen
 
 
-def brings(distribution: str, package: str) -> bool:
-    """Whether a distribution brings a package that is imported by this name."""
+def provides(distribution: str, package: str) -> bool:
+    """Whether a distribution provides the package that is imported by this name."""
     name = canonicalize_name(package)
     return distribution in {name, *(f"{name}-{build}" for build in BUILDS)}
 
 
-def contestants_of(content: Catalog, frontends: Sequence[Frontend], wanted: Sequence[Version]) -> list[Contestant]:
-    """Every frontend in every version; those of one frontend are compared with each other."""
+def contestants_of(content: Catalog, frontends: Sequence[Frontend], versions: Sequence[Version]) -> list[Contestant]:
+    """Every frontend at every version; those of one frontend are compared with each other."""
     return [
         Contestant(
             f"{frontend.id}@{version.version}",
@@ -235,34 +237,34 @@ def contestants_of(content: Catalog, frontends: Sequence[Frontend], wanted: Sequ
             source=version.requirement,
         )
         for frontend in frontends
-        for version in wanted
+        for version in versions
     ]
 
 
-def _equipped(
+def _equip(
     contestants: Sequence[Contestant], task: str, content: Catalog, progress: Progress, root: Path | None
 ) -> dict[str, Mapping[str, str]]:
-    """Give every contestant its interpreter; what is installed there, by contestant."""
-    equipped: dict[str, Mapping[str, str]] = {}
+    """Give every contestant its environment; return the packages installed in each, by contestant."""
+    installed: dict[str, Mapping[str, str]] = {}
     for contestant in contestants:
         if content.hole(task, contestant.frontend):
             continue
         needed, constraints = needs(contestant.frontend, contestant.source)
         environment = venvs.equip(contestant, needed, constraints, progress, root)
         if environment is not None:
-            equipped[contestant.id] = environment.packages
-    return equipped
+            installed[contestant.id] = environment.packages
+    return installed
 
 
 def needs(frontend: Frontend, requirement: str) -> tuple[list[str], list[tuple[str, ...]]]:
-    """What goes into the environment of a frontend at a version, and what all else is held to, in order of trial.
+    """The requirements of a frontend's environment at a version, and sets of constraints, in the order to be tried.
 
-    The tested versions of all other packages; else those of packages that are not this framework's own parts; else
-    none: an older framework may need older companions.
+    First the tested versions of all other packages, then those of packages that are not parts of this framework, then
+    no constraints: an older framework may need older dependencies.
     """
     varied, tested = venvs.name_of(requirement), venvs.tested_versions()
     own = list(frontend.requirements) or [
-        _distribution(package) for package in frontend.packages if not brings(varied, package)
+        _distribution(package) for package in frontend.packages if not provides(varied, package)
     ]
     others = [other for other in dict.fromkeys([*own, *venvs.NEEDED]) if venvs.name_of(other) != varied]
     fewer = venvs.without(tested, [varied])
@@ -270,7 +272,7 @@ def needs(frontend: Frontend, requirement: str) -> tuple[list[str], list[tuple[s
 
 
 def _distribution(package: str) -> str:
-    """The distribution that brings a package here; where there is none, of the same name."""
+    """The installed distribution that provides a package; the package's name if none does."""
     from importlib.metadata import packages_distributions
 
     return packages_distributions().get(package, [package])[0]
@@ -309,15 +311,15 @@ def _row(run: StoredRun, base: ContestantRecord, head: ContestantRecord, stage: 
     )
 
 
-def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, disturbed: Places) -> Comparison:
-    """Launch by launch, of the launches that both have."""
+def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, disturbed: RoundIds) -> Comparison:
+    """Compare launch by launch, over the launches that both have."""
     old, new = base.measured(stage), head.measured(stage)
     base_s, head_s = times_side_by_side([old, new], stage, disturbed)
     return compare(base_s if old else None, head_s if new else None, names=Names(base.id, head.id))
 
 
 def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord) -> Drift:
-    """How far a contestant's losses and result are from the base's."""
+    """The drift of a contestant's losses and result from the base's."""
     if base is head or base.proof is None or head.proof is None:
         return Drift()
     old, new = (run.losses[contestant.id].dropna().to_numpy() for contestant in (base, head))
@@ -328,9 +330,9 @@ def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord
 
 
 def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float | None:
-    """The largest difference of two results, relative to the largest element of the base's arrays of that kind.
+    """The largest difference of two results, relative to the largest element of the base's arrays of the same kind.
 
-    None where their arrays differ in name or shape, or hold what is not finite.
+    None if their arrays differ in name or shape, or have values that are not finite.
     """
     if {name: array.shape for name, array in base.items()} != {name: array.shape for name, array in head.items()}:
         return None
@@ -347,14 +349,14 @@ def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float 
 def also_differs(
     rows: Sequence[VersionRow], environments: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, list[str]]]:
-    """By frontend, packages besides the compared one that differ between its environments, version by version."""
+    """By frontend, other packages than the compared one that differ between its environments, version by version."""
     differing: dict[str, dict[str, list[str]]] = {}
     for frontend in dict.fromkeys(row.frontend for row in rows):
         versions_of = {row.contestant: row.version for row in rows if row.frontend == frontend}
         packages = {name: environments[name] for name in versions_of if name in environments}
         compared = {venvs.name_of(versions_of[name]) for name in packages}
         names = sorted({name for installed in packages.values() for name in installed} - compared)
-        each = {name: [installed.get(name, "–") for installed in packages.values()] for name in names}
-        if parted := {name: values for name, values in each.items() if len(set(values)) > 1}:
-            differing[frontend] = parted
+        versions = {name: [installed.get(name, "–") for installed in packages.values()] for name in names}
+        if different := {name: values for name, values in versions.items() if len(set(values)) > 1}:
+            differing[frontend] = different
     return differing

@@ -1,1 +1,1 @@
-"""The machine one measures on: its facts and its noise, environments, locks, files and checkouts."""
+"""The host that measures: its facts and noise, environments, locks, files and checkouts."""

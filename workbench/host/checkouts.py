@@ -1,4 +1,4 @@
-"""Commits of a git repository as folders of their own, for as long as they are measured."""
+"""Commits of a git repository, each checked out to its own folder while it is measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKING_TREE = "the working tree"
 
 @dataclass(frozen=True)
 class Checkout:
-    """One commit, checked out: what it was asked for as, its hash, and where it lies."""
+    """One commit, checked out: the name it was requested by, its hash, and its folder."""
 
     name: str
     commit: str
@@ -26,23 +26,23 @@ class Checkout:
 
     @property
     def title(self) -> str:
-        """Name and short hash, as "main (1a2b3c4)"; the hash alone where that was the name."""
+        """Name and short hash, as "main (1a2b3c4)"; only the hash where that was the name."""
         short = self.commit[:9]
         return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
 
 
 def repository(folder: Path) -> Path:
-    """The top of the repository that a folder lies in.
+    """The top folder of the repository that contains a folder.
 
     Raises:
-        WorkbenchError: when it lies in none, or there is no git.
+        WorkbenchError: when no repository does, or git is not installed.
     """
     try:
         return Path(_git(folder, "rev-parse", "--show-toplevel"))
     except _GitError:
         raise WorkbenchError(
-            f"{folder} is in no git repository: run this in a clone, or name a folder of one (content) that "
-            "holds tasks/ and frontends/"
+            f"{folder} is not inside a git repository: run this in a clone, or give the folder in a clone (content) "
+            "that contains tasks/ and frontends/"
         ) from None
 
 
@@ -53,30 +53,31 @@ def commit_of(top: Path, ref: str) -> str:
         WorkbenchError: when there is none.
     """
     if ref.startswith("-"):
-        raise WorkbenchError(f"{ref!r} is no commit: give a branch, a tag or a hash")
+        raise WorkbenchError(f"{ref!r} is not a commit: give a branch, a tag or a hash")
     try:
         return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except _GitError:
         raise WorkbenchError(
-            f"no commit {ref!r} in this repository: give a branch, a tag or a hash (in CI, fetch the whole history)"
+            f"no commit {ref!r} in this repository: give a branch, a tag or a hash (in CI, fetch the full history)"
         ) from None
 
 
 def working_tree(top: Path) -> str:
-    """A commit of everything as it lies there now, but for what git ignores; the repository's own state stays.
+    """A commit of all files as they are now, except those that git ignores; index and branches stay untouched.
 
-    The hash of HEAD where nothing has changed.
+    Returns:
+        its hash; that of HEAD where nothing has changed.
     """
     head = commit_of(top, "HEAD")
     with tempfile.TemporaryDirectory(prefix="workbench-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        _asked(top, "read-tree", "HEAD", environment=index)
-        _asked(top, "add", "--all", environment=index)
-        tree = _asked(top, "write-tree", environment=index)
-    if tree == _asked(top, "rev-parse", "HEAD^{tree}"):
+        _required(top, "read-tree", "HEAD", environment=index)
+        _required(top, "add", "--all", environment=index)
+        tree = _required(top, "write-tree", environment=index)
+    if tree == _required(top, "rev-parse", "HEAD^{tree}"):
         return head
     author = {f"GIT_{who}_{what}": "workbench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return _asked(top, "commit-tree", tree, "-p", head, "-m", WORKING_TREE, environment=author)
+    return _required(top, "commit-tree", tree, "-p", head, "-m", WORKING_TREE, environment=author)
 
 
 @contextlib.contextmanager
@@ -87,20 +88,20 @@ def checked_out(top: Path, commit: str, name: str) -> Iterator[Checkout]:
         WorkbenchError: when git cannot check it out.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-checkout-", ignore_cleanup_errors=True) as folder:
-        place = Path(folder, "tree")
-        _asked(top, "worktree", "add", "--detach", "--force", str(place), commit)
+        tree = Path(folder, "tree")
+        _required(top, "worktree", "add", "--detach", "--force", str(tree), commit)
         try:
-            yield Checkout(name, commit, place)
+            yield Checkout(name, commit, tree)
         finally:
             with contextlib.suppress(_GitError):
-                _git(top, "worktree", "remove", "--force", str(place))
+                _git(top, "worktree", "remove", "--force", str(tree))
 
 
 class _GitError(Exception):
-    """Git said no."""
+    """A git command failed."""
 
 
-def _asked(top: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
+def _required(top: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
     try:
         return _git(top, *words, environment=environment)
     except _GitError as error:
@@ -108,12 +109,12 @@ def _asked(top: Path, *words: str, environment: Mapping[str, str] | None = None)
 
 
 def _git(folder: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook sets them
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # set in git hooks
     command = ["git", "-C", str(folder), *words]
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
-            env={**own, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
+            env={**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -122,9 +123,10 @@ def _git(folder: Path, *words: str, environment: Mapping[str, str] | None = None
             check=False,
         )
     except FileNotFoundError:
-        raise WorkbenchError("git is not installed: comparing commits needs it") from None
+        raise WorkbenchError("git is not installed, but comparing commits requires it") from None
     except subprocess.TimeoutExpired:
-        raise _GitError(f"no answer in {TIMEOUT_S:.0f} s") from None
-    if done.returncode:
-        raise _GitError(one_line(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"))
-    return done.stdout.strip()
+        raise _GitError(f"timed out after {TIMEOUT_S:.0f} s") from None
+    if completed.returncode:
+        errors = completed.stderr.strip().splitlines()
+        raise _GitError(one_line(errors[-1]) if errors else "no reason given")
+    return completed.stdout.strip()

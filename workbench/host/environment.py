@@ -1,7 +1,7 @@
 """The environment of a worker, decided before its Python starts: threads, devices, allocators, caches.
 
-Setting any of these after an import does nothing, so this is the one place that sets them. Every variable that
-could tune a framework is first taken out, whatever the user's shell holds, then set alike for all.
+Setting any of these after an import has no effect, so they are set here and nowhere else. Every variable that could
+tune a framework is first removed, whatever the user's shell exports, then set to the same value for all.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def worker_environment(
     """All variables of a worker.
 
     Args:
-        device: a worker sees this device and no other.
-        threads: per framework, or None to leave every framework as it comes.
-        caches: where compilers keep what they made; a fresh folder makes them start cold.
-        warm: let XLA keep what it compiled there, too.
+        device: the only device that the worker sees.
+        threads: per framework, or None to keep each framework's default.
+        caches: the folder of compiler caches; an empty one makes compilers start cold.
+        warm: let XLA keep its compilations there, too.
         extra: the frontend's own variables.
     """
     variables = {name: value for name, value in os.environ.items() if not _tunes(name)}
@@ -97,7 +97,7 @@ def worker_environment(
 
 
 def _visible(index: int) -> str:
-    """The GPU of that index among those the user lets us see."""
+    """The GPU with that index among those that the user has made visible."""
     allowed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     return allowed[index] if index < len(allowed) else str(index)
 

@@ -1,7 +1,7 @@
-"""Files and folders that are written as a whole or not at all.
+"""Atomic writes: files and folders that are written completely or not at all.
 
-Each is written under a temporary name beside its target, flushed to disk, and then renamed: a reader meets all of it
-or what was there before, and after a crash of the machine the same holds.
+Each is written under a temporary name next to its target, flushed to disk, and then renamed: a reader sees either all
+of it or what was there before, even after the machine has crashed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARKER = "workbench-export.txt"
-_SAYS = "Written by `workbench export` or `site`, which replace this folder (force) as long as this file is here.\n"
+_NOTICE = "Written by `workbench export` or `site`, which may replace this folder (force) while this file is here.\n"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text, replacing what was there.
+    """Write a text file, replacing any existing one.
 
     Raises:
-        OSError: when the disk is full or gone; nothing has changed then.
+        OSError: when the disk is full or gone; the old file is then unchanged.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -42,7 +42,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Flush a file's bytes, or a folder's entries, to disk; flushing a file does not cover its name."""
+    """Flush a file's contents, or a folder's entries, to disk; flushing a file does not cover its name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,14 +52,14 @@ def flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def new_file(target: Path, *, force: bool) -> Iterator[Path]:
-    """A temporary file that becomes ``target`` when all went well, and is removed otherwise.
+    """A temporary file that becomes ``target`` on success and is removed otherwise.
 
     Raises:
-        WorkbenchError: when the target exists and is not to be replaced, or cannot be written.
+        WorkbenchError: when the target exists and must not be replaced, or cannot be written.
     """
     with _writing(target):
         if target.is_dir() and not target.is_symlink():
-            raise WorkbenchError(f"{target} is a folder; this format is a file, so name one")
+            raise WorkbenchError(f"{target} is a folder, but this format is a single file: give a file name")
         _refuse_existing(target, force)
         temporary = _beside(target)
         try:
@@ -76,21 +76,21 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(target: Path, *, force: bool) -> Iterator[Path]:
-    """A temporary folder that becomes ``target`` when all went well, and is removed otherwise.
+    """A temporary folder that becomes ``target`` on success and is removed otherwise.
 
     Raises:
-        WorkbenchError: when the target exists and is not to be replaced, or cannot be written.
+        WorkbenchError: when the target exists and must not be replaced, or cannot be written.
     """
     with _writing(target):
         _refuse_existing(target, force)
         exists = target.exists() or target.is_symlink()
         if exists and (target.is_symlink() or not (target / MARKER).is_file()):
-            raise WorkbenchError(f"{target} is no folder that an export wrote: choose another, or remove it")
+            raise WorkbenchError(f"{target} was not written by an export: choose another folder, or remove it first")
         temporary = _beside(target)
         try:
             temporary.mkdir()
             yield temporary
-            (temporary / MARKER).write_text(_SAYS, encoding="utf-8")
+            (temporary / MARKER).write_text(_NOTICE, encoding="utf-8")
             for path in [*temporary.rglob("*"), temporary]:
                 flush(path)
             if exists:
@@ -118,7 +118,7 @@ def _refuse_existing(target: Path, force: bool) -> None:
 
 
 def _exists(target: Path) -> WorkbenchError:
-    return WorkbenchError(f"{target} exists: write elsewhere, or let it be replaced (force)")
+    return WorkbenchError(f"{target} already exists: choose another path, or allow replacing it (force)")
 
 
 def _beside(target: Path) -> Path:
@@ -126,7 +126,7 @@ def _beside(target: Path) -> Path:
 
 
 def _give_name(temporary: Path, target: Path) -> None:
-    """Rename without replacing what has come there in the meantime, where the file system can."""
+    """Rename without replacing a target that has appeared in the meantime, where the file system can."""
     try:
         os.link(temporary, target)
     except FileExistsError:

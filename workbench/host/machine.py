@@ -1,7 +1,7 @@
 """Facts of this host: what a result was measured on, and which CPUs to measure on.
 
-Every reader takes the root of the file system, so that a test can hand it a made-up machine; what cannot be
-read is None, never an exception. Frameworks are never imported; psutil and NVML only when asked for.
+Every reader takes the root of the file system, so that a test can pass a simulated machine; what cannot be read is
+None, never an exception. Frameworks are never imported; psutil and NVML only on demand.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ CPUS = "sys/devices/system/cpu"
 
 
 def read_text(path: Path) -> str | None:
-    """The file's text without surrounding white space; None when it cannot be read."""
+    """The file's text without surrounding whitespace; None when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str | None:
 
 
 def read_int(path: Path) -> int | None:
-    """The whole number in the file; None when there is no such file or no number in it."""
+    """The integer in the file; None when there is no such file or no integer in it."""
     try:
         return int(read_text(path) or "")
     except ValueError:
@@ -50,9 +50,9 @@ def open_nvml() -> ModuleType | None:
 
 
 def ask(nvml: ModuleType, function: str, *arguments: object) -> object:
-    """What one NVML function answers: a number, a text, a handle or a structure.
+    """What one NVML function returns: a number, a string, a handle or a structure.
 
-    None when this GPU, driver or library version does not know.
+    None when this GPU, driver or library version does not support it.
     """
     try:
         answer = getattr(nvml, function)(*arguments)
@@ -62,13 +62,13 @@ def ask(nvml: ModuleType, function: str, *arguments: object) -> object:
 
 
 def ask_number(nvml: ModuleType, function: str, *arguments: object) -> int | None:
-    """What an NVML function answers, if it is a number."""
+    """What an NVML function returns, if it is an integer."""
     answer = ask(nvml, function, *arguments)
     return answer if isinstance(answer, int) else None
 
 
 def ask_text(nvml: ModuleType, function: str, *arguments: object) -> str | None:
-    """What an NVML function answers, if it is a text."""
+    """What an NVML function returns, if it is a string."""
     answer = ask(nvml, function, *arguments)
     return answer if isinstance(answer, str) else None
 
@@ -76,7 +76,7 @@ def ask_text(nvml: ModuleType, function: str, *arguments: object) -> str | None:
 def gpus(nvml: ModuleType | None = None) -> list[Gpu]:
     """The NVIDIA GPUs of this host in NVML's order; [] when there is no library, driver or GPU.
 
-    `nvml` is an initialised pynvml module or a stand-in; None looks for the real one.
+    `nvml` is an initialised pynvml module or a test double; None loads the real one.
     """
     nvml = nvml or open_nvml()
     if nvml is None:
@@ -100,7 +100,7 @@ def _gpu(nvml: ModuleType, index: int, handle: object) -> Gpu:
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str | None]:
-    """Installed version of each distribution, read from metadata, nothing imported; None when missing."""
+    """Installed version of each distribution, read from metadata without importing; None when missing."""
     from importlib.metadata import PackageNotFoundError, version
 
     versions: dict[str, str | None] = {}
@@ -113,7 +113,7 @@ def package_versions(names: Iterable[str]) -> dict[str, str | None]:
 
 
 def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> MachineFacts:
-    """What this host is; what cannot be read is None."""
+    """The facts of this host; what cannot be read is None."""
     cores = siblings(root)
     usable = usable_cpus()
     cpufreq = root / CPUS / f"cpu{(usable or tuple(cores) or (0,))[0]}" / "cpufreq"
@@ -141,16 +141,16 @@ def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> MachineFacts:
 
 
 def available_bytes() -> int:
-    """Memory that new processes may take, in bytes."""
+    """Memory available to new processes, in bytes."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def stable_key(facts: MachineFacts) -> str:
-    """Twelve hex digits that stay the same for the same machine, and differ when times cannot be compared.
+    """Twelve hex digits that stay the same on the same machine, and differ where times cannot be compared.
 
-    Made of CPU model, CPU counts, memory in whole GiB, OS family and GPU names; a missing one is None.
+    A hash of CPU model, CPU counts, memory in whole GiB, OS family and GPU names; a missing one is None.
     """
     stable = {
         "cpu_model": facts.cpu_model,
@@ -164,7 +164,7 @@ def stable_key(facts: MachineFacts) -> str:
 
 
 def usable_cpus() -> tuple[int, ...] | None:
-    """The CPUs this process may run on; None where the OS does not tell (macOS, Windows)."""
+    """The CPUs this process may run on; None where the OS does not say (macOS, Windows)."""
     affinity = getattr(os, "sched_getaffinity", None)
     return tuple(sorted(affinity(0))) if affinity else None
 
@@ -172,43 +172,43 @@ def usable_cpus() -> tuple[int, ...] | None:
 def measuring_cpus(threads: int, *, root: Path = ROOT) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The CPUs for the workers and the CPUs for the harness; call it before the harness pins itself.
 
-    Workers get physical cores of their own where there are enough, and stay away from CPU 0, which serves
-    interrupts. The harness gets what is left, away from the workers' cores if possible, or the same CPUs when
-    nothing is left. Both are empty (no pinning) where the OS has no CPU affinity.
+    Workers get separate physical cores where there are enough, and avoid CPU 0, which serves interrupts. The harness
+    gets the remaining CPUs, on other cores than the workers' if possible, or the same CPUs when none remain. Both are
+    empty (no pinning) where the OS has no CPU affinity.
 
     Raises ValueError when threads is below 1 or above the number of usable CPUs.
     """
     if threads < 1:
-        raise ValueError(f"{threads} threads asked for: ask for at least 1")
+        raise ValueError(f"{threads} threads requested: request at least 1")
     usable = usable_cpus()
     if usable is None:
         return (), ()
     if threads > len(usable):
         cpus = "1 CPU" if len(usable) == 1 else f"{len(usable)} CPUs"
         raise ValueError(
-            f"{threads} threads asked for, but this process may use {cpus}: "
-            f"ask for at most {len(usable)}, or give it more (taskset, container limits)"
+            f"{threads} threads requested, but this process may use {cpus}: "
+            f"request at most {len(usable)}, or allow it more (taskset, container limits)"
         )
-    known = siblings(root)
-    cores = {cpu: known.get(cpu, (cpu,)) for cpu in usable}
+    topology = siblings(root)
+    cores = {cpu: topology.get(cpu, (cpu,)) for cpu in usable}
     workers = sorted(_quietest_first(cores)[:threads])
     others = [cpu for cpu in usable if cpu not in workers]
-    apart = [cpu for cpu in others if not set(cores[cpu]) & set(workers)]
-    return tuple(workers), tuple(apart or others or workers)
+    on_other_cores = [cpu for cpu in others if not set(cores[cpu]) & set(workers)]
+    return tuple(workers), tuple(on_other_cores or others or workers)
 
 
 def _quietest_first(cores: Mapping[int, tuple[int, ...]]) -> list[int]:
-    """One CPU of each core before any core's second; CPU 0, and its core, last among equals."""
-    taken: Counter[tuple[int, ...]] = Counter()
-    turns: list[tuple[int, int, int]] = []
-    for place, cpu in enumerate(sorted(cores, key=lambda cpu: (0 in cores[cpu], cpu == 0, cpu))):
-        turns.append((taken[cores[cpu]], place, cpu))
-        taken[cores[cpu]] += 1
-    return [cpu for _, _, cpu in sorted(turns)]
+    """The first CPU of every core, then every second one, ...; CPU 0 and its core last among equals."""
+    used: Counter[tuple[int, ...]] = Counter()
+    ranked: list[tuple[int, int, int]] = []
+    for position, cpu in enumerate(sorted(cores, key=lambda cpu: (0 in cores[cpu], cpu == 0, cpu))):
+        ranked.append((used[cores[cpu]], position, cpu))
+        used[cores[cpu]] += 1
+    return [cpu for _, _, cpu in sorted(ranked)]
 
 
 def siblings(root: Path = ROOT) -> dict[int, tuple[int, ...]]:
-    """For each online CPU the CPUs that share its physical core, itself included; {} when not known."""
+    """For each online CPU the CPUs that share its physical core, including itself; {} when not known."""
     cores = {}
     for path in root.glob(f"{CPUS}/cpu[0-9]*/topology/thread_siblings_list"):
         core = _cpu_list(read_text(path))
@@ -218,7 +218,7 @@ def siblings(root: Path = ROOT) -> dict[int, tuple[int, ...]]:
 
 
 def _cpu_list(text: str | None) -> tuple[int, ...]:
-    """The kernel's '0-2,5' as (0, 1, 2, 5); () when it says something else."""
+    """The kernel's '0-2,5' as (0, 1, 2, 5); () when the text has another form."""
     cpus: list[int] = []
     try:
         for part in (text or "").split(","):
@@ -230,7 +230,7 @@ def _cpu_list(text: str | None) -> tuple[int, ...]:
 
 
 def cgroup_folders(root: Path = ROOT) -> list[Path]:
-    """The folders whose limits on CPU time hold for this process, innermost first; cgroup v2 and v1."""
+    """The cgroup folders whose CPU limits apply to this process, innermost first; cgroup v2 and v1."""
     folders: list[Path] = []
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         _, controllers, path = [*line.split(":", 2), "", "", ""][:3]
@@ -266,7 +266,7 @@ def _cpuinfo(root: Path) -> dict[str, str]:
 
 def _cpu_model(root: Path) -> str:
     info = _cpuinfo(root)
-    if "CPU part" in info:  # ARM gives numbers only
+    if "CPU part" in info:  # ARM reports only numbers
         part = f"implementer {info.get('CPU implementer')} part {info.get('CPU part')}"
         return info.get("model name") or f"{platform.machine()} {part}"
     return info.get("model name") or platform.processor() or platform.machine()
@@ -297,7 +297,7 @@ def _memory_bytes(root: Path) -> int | None:
 
     try:
         return int(psutil.virtual_memory().total)
-    except (OSError, RuntimeError):  # containers may hide what it needs
+    except (OSError, RuntimeError):  # containers may hide what psutil reads
         return None
 
 

@@ -1,7 +1,7 @@
-"""What the machine was doing while we measured: covariates of a round, never a reason to look at its outcome.
+"""What the machine was doing during a round: covariates that never depend on the times measured in it.
 
-A `Sampler` reads cumulative counters before and after; `between` turns two readings into shares. Whatever cannot be
-read is None. :mod:`workbench.statistics.disturbance` says which rounds that makes disturbed.
+A `Sampler` reads cumulative counters before and after; `between` turns two readings into shares. What cannot be read
+is None. :mod:`workbench.statistics.disturbance` decides from them which rounds were disturbed.
 """
 
 import re
@@ -15,9 +15,9 @@ from workbench.host.machine import CPUS, ROOT, ask, ask_number, cgroup_folders, 
 from workbench.model.records import Covariates
 from workbench.statistics.disturbance import TICK_NS
 
-SUSPENDED_NS = 100_000_000  # the two clocks are read one after the other: less than this may be scheduling
+SUSPENDED_NS = 100_000_000  # the two clocks are not read at once: a smaller gap may be due to scheduling
 
-# NVML's bits for why a GPU's clock is lower than it could be. Idle and clocks set by hand are no disturbance.
+# NVML's bits for why a GPU's clock is lower than it could be. Idle and clocks set by the user are not disturbances.
 GPU_REASONS = {
     1 << 0: "idle",
     1 << 1: "clocks set by the user",
@@ -67,9 +67,9 @@ class Snapshot:
 
 
 class Sampler:
-    """Reads the counters of the chosen CPUs and, if an initialised NVML is handed in, of one GPU.
+    """Reads the counters of the chosen CPUs and, given an initialised NVML, of one GPU.
 
-    No CPUs means the whole machine. `gpu` is NVML's index. Nothing here ever raises for what cannot be read.
+    No CPUs means the whole machine. `gpu` is NVML's index. Never raises for what cannot be read.
     """
 
     def __init__(self, cpus: Sequence[int], *, root: Path = ROOT, nvml: ModuleType | None = None, gpu: int = 0) -> None:
@@ -80,7 +80,7 @@ class Sampler:
         self._cgroups = cgroup_folders(root)
 
     def snapshot(self) -> Snapshot:
-        """All counters now; a well-behaved Linux needs well under a millisecond for it, and no framework."""
+        """All counters now; takes well under a millisecond on a typical Linux host."""
         clock = getattr(time, "CLOCK_BOOTTIME", None)
         total_ns, busy_ns, steal_ns = self._cpu_times()
         return Snapshot(
@@ -103,7 +103,7 @@ class Sampler:
         wanted = {f"cpu{cpu}" for cpu in self._cpus} or {"cpu"}
         lines = [line.split() for line in (read_text(self._root / "proc/stat") or "").splitlines()]
         try:
-            # user nice system idle iowait irq softirq steal; guest times that follow are already in user
+            # user nice system idle iowait irq softirq steal; the guest times after them are included in user
             rows = [[int(word) for word in words[1:9]] for words in lines if words and words[0] in wanted]
             total = sum(map(sum, rows))
             steal = sum(row[7] for row in rows)
@@ -115,8 +115,8 @@ class Sampler:
         return total * TICK_NS, (total - idle - steal) * TICK_NS, steal * TICK_NS
 
     def _frequencies(self) -> dict[int, int]:
-        read = {cpu: read_int(self._folder(cpu) / "cpufreq/scaling_cur_freq") for cpu in self._cpus}
-        return {cpu: khz for cpu, khz in read.items() if khz}
+        frequencies = {cpu: read_int(self._folder(cpu) / "cpufreq/scaling_cur_freq") for cpu in self._cpus}
+        return {cpu: khz for cpu, khz in frequencies.items() if khz}
 
     def _thermal_events(self) -> int | None:
         names = ("core_throttle_count", "package_throttle_count")
@@ -134,7 +134,7 @@ def between(before: Snapshot, after: Snapshot, *, own_cpu_ns: int | None = None)
     """What the machine did from one snapshot to the next.
 
     `own_cpu_ns` is the CPU time that the measured workers themselves used in between (user and system, ns);
-    without it nobody can tell how busy others kept the chosen CPUs.
+    without it the load of other processes on the chosen CPUs is not known.
     """
     total_ns = _delta(before.total_ns, after.total_ns)
     steal_ns = _delta(before.steal_ns, after.steal_ns)
@@ -160,7 +160,7 @@ def between(before: Snapshot, after: Snapshot, *, own_cpu_ns: int | None = None)
 
 
 def _delta(before: int | None, after: int | None) -> int | None:
-    """How far a counter moved; None when either reading is missing or the counter was reset."""
+    """How far a counter advanced; None when either reading is missing or the counter was reset."""
     return None if before is None or after is None or after < before else after - before
 
 
@@ -170,8 +170,8 @@ def _share(part: float | None, whole: float | None) -> float | None:
 
 def _sum(counts: Sequence[int | None]) -> int | None:
     """The sum of the known counts; None when none is known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    readings = [count for count in counts if count is not None]
+    return sum(readings) if readings else None
 
 
 def _psi_share(before: Snapshot, after: Snapshot, key: str) -> float | None:
@@ -190,7 +190,7 @@ def _suspended(before: Snapshot, after: Snapshot) -> bool:
 
 
 def _throttled(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """Who held the clock down: CPU heat and the container's quota in between, the GPU at either end."""
+    """What throttled: CPU heat and the container's quota in between, the GPU at either end."""
     reasons = []
     if _delta(before.thermal_events, after.thermal_events):
         reasons.append("CPU heat")
@@ -204,7 +204,7 @@ def _throttled(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
 def _cpu_joules(
     before: Mapping[str, tuple[int, int | None]], after: Mapping[str, tuple[int, int | None]]
 ) -> float | None:
-    """Energy of all CPU packages; a counter that went back has passed its range once."""
+    """Energy of all CPU packages; a counter that decreased has wrapped around once."""
     joules = 0.0
     for zone, (start_uj, range_uj) in before.items():
         moved_uj = after[zone][0] - start_uj if zone in after else None
@@ -217,7 +217,7 @@ def _cpu_joules(
 
 
 def _package_energies(root: Path) -> dict[str, tuple[int, int | None]]:
-    """RAPL's counters of whole CPU packages; their parts (cores, DRAM) and the platform would count twice."""
+    """RAPL's counters of whole CPU packages; cores, DRAM and the platform would be counted twice."""
     energies = {}
     for zone in sorted(root.glob("sys/class/powercap/intel-rapl:*")):
         energy_uj = read_int(zone / "energy_uj")
@@ -227,17 +227,17 @@ def _package_energies(root: Path) -> dict[str, tuple[int, int | None]]:
 
 
 def _pressure(root: Path) -> dict[str, int]:
-    """{'cpu some': µs, 'cpu full': µs, ...}: how long tasks have waited since boot."""
-    waited = {}
-    for kind in ("cpu", "memory", "io"):
-        text = read_text(root / "proc/pressure" / kind) or ""
+    """{'cpu some': µs, 'cpu full': µs, ...}: how long processes have stalled since boot."""
+    stalled = {}
+    for resource in ("cpu", "memory", "io"):
+        text = read_text(root / "proc/pressure" / resource) or ""
         for row in re.finditer(r"^(some|full) .*\btotal=(\d+)$", text, re.MULTILINE):
-            waited[f"{kind} {row[1]}"] = int(row[2])
-    return waited
+            stalled[f"{resource} {row[1]}"] = int(row[2])
+    return stalled
 
 
 def _load(root: Path) -> float | None:
-    """Runnable tasks, averaged over the last minute."""
+    """The load average over the last minute."""
     try:
         return float((read_text(root / "proc/loadavg") or "").split()[0])
     except (ValueError, IndexError):
@@ -245,18 +245,18 @@ def _load(root: Path) -> float | None:
 
 
 def _quota_throttled_us(cgroups: Sequence[Path]) -> int | None:
-    """How long the CPU quotas of this process's cgroups have held it back, µs."""
-    held_us: list[int | None] = []
+    """How long the CPU quotas of this process's cgroups have throttled it, µs."""
+    throttled_us: list[int | None] = []
     for folder in cgroups:
         text = read_text(folder / "cpu.stat") or ""
-        if found := re.search(r"^throttled_(usec|time) (\d+)$", text, re.MULTILINE):
-            held_us.append(int(found[2]) // (1 if found[1] == "usec" else 1000))  # v1 counts ns
-    return _sum(held_us)
+        if match := re.search(r"^throttled_(usec|time) (\d+)$", text, re.MULTILINE):
+            throttled_us.append(int(match[2]) // (1 if match[1] == "usec" else 1000))  # v1 counts ns
+    return _sum(throttled_us)
 
 
 def _gpu_state(nvml: ModuleType, handle: object) -> GpuState:
     bits = ask_number(nvml, "nvmlDeviceGetCurrentClocksEventReasons", handle)
-    if bits is None:  # a driver or library from before the function was renamed
+    if bits is None:  # a driver or library older than the renaming of the function
         bits = ask_number(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
     return GpuState(
         sm_clock_mhz=ask_number(nvml, "nvmlDeviceGetClockInfo", handle, nvml.NVML_CLOCK_SM),

@@ -1,8 +1,8 @@
-"""Environments of their own, for versions and for frameworks that cannot live with ours: built once and kept.
+"""Virtual environments, for versions and for frameworks that cannot share ours: built once and kept.
 
-Each lies in the user's cache folder under a name made of everything that went in. It is built beside its place and
-renamed when complete, under a lock of its own: a build that fails or is interrupted leaves nothing, and two sessions
-that want the same one build it once. uv builds where it is on the PATH, else venv and pip.
+Each is a folder in the user's cache, named by a hash of everything that goes in. It is built next to its final path and
+renamed when complete, under its own lock: a build that fails or is interrupted leaves nothing, and two sessions that
+need the same one build it once. uv builds it if it is on the PATH, otherwise venv and pip do.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ Say = Callable[[str], None]
 
 ABOUT = "environment.json"
 BUILDING = ".building-"
-NEEDED = ("numpy", "threadpoolctl")  # by a worker and its frontends, whatever the framework
-CLEAN = {"PYTHONPATH": ""}  # what the user has put there belongs to our own interpreter
+NEEDED = ("numpy", "threadpoolctl")  # by workers and frontends of any framework
+CLEAN = {"PYTHONPATH": ""}  # the user's is meant for our own interpreter
 KEPT_LINES = 2000
-_NOT_FOR_OTHERS = (
+_OUR_INTERPRETERS = (
     "CONDA_PREFIX",
     "PIP_CONSTRAINT",
     "PIP_PREFIX",
@@ -60,34 +60,34 @@ _FOR_UV = {
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
     "PIP_CERT": "SSL_CERT_FILE",
 }
-_TOLD = re.compile(r"(Collecting|Downloading|Building|Installing|Resolved|Prepared|Installed)\b.*")
+_PROGRESS = re.compile(r"(Collecting|Downloading|Building|Installing|Resolved|Prepared|Installed)\b.*")
 _CONFLICT = re.compile(r"ResolutionImpossible|conflict|unsatisfiable|No solution found", re.IGNORECASE)
-_SAYS_NOTHING = re.compile(r"\[notice\]|hint:|note:|For help visit|To fix this|╰|ERROR: ResolutionImpossible|^[\W_]*$")
+_UNINFORMATIVE = re.compile(r"\[notice\]|hint:|note:|For help visit|To fix this|╰|ERROR: ResolutionImpossible|^[\W_]*$")
 
 
 class BuildFailedError(Exception):
-    """An environment that could not be built; the reason in one line, and all that the installer printed."""
+    """An environment could not be built; the reason in one line, and the last lines of the installer's output."""
 
-    def __init__(self, reason: str, printed: Sequence[str] = ()) -> None:
+    def __init__(self, reason: str, output: Sequence[str] = ()) -> None:
         super().__init__(reason)
-        self.printed = tuple(printed)
+        self.output = tuple(output)
 
     @property
     def conflict(self) -> bool:
         """Whether requirements and constraints contradicted each other."""
-        return any(_CONFLICT.search(line) for line in self.printed)
+        return any(_CONFLICT.search(line) for line in self.output)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """All that goes into an environment."""
+    """Everything that goes into an environment."""
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """A name that changes with anything that goes in: requirements, constraints, the Python it is made with."""
+        """A hash of everything that goes in: requirements, constraints, the Python that builds it."""
         parts = {
             "requirements": sorted(self.requirements),
             "constraints": sorted(self.constraints),
@@ -99,7 +99,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class About:
-    """What an environment's folder says of it: what was asked for, and what is installed."""
+    """What an environment's folder records: what was requested, and what is installed."""
 
     requirements: tuple[str, ...]
     constraints: tuple[str, ...]
@@ -108,7 +108,7 @@ class About:
 
 @dataclass(frozen=True)
 class Environment:
-    """A finished environment: its Python, what is installed in it, and what it was held to."""
+    """A finished environment: its Python, its installed packages, and the constraints it was built with."""
 
     interpreter: str
     packages: Mapping[str, str]
@@ -116,9 +116,9 @@ class Environment:
 
 
 def default_root() -> Path:
-    """Where environments are kept: in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "framework-workbench" / "environments"
+    """The folder in the user's cache that keeps environments."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "framework-workbench" / "environments"
 
 
 def name_of(requirement: str) -> str:
@@ -131,12 +131,12 @@ def name_of(requirement: str) -> str:
         return canonicalize_name(Requirement(requirement).name)
     except InvalidRequirement:
         raise WorkbenchError(
-            f"{requirement!r} is not a requirement: write NAME==VERSION, such as numpy==2.4.6, or NAME @ URL"
+            f"{requirement!r} is not a valid requirement: use NAME==VERSION, such as numpy==2.4.6, or NAME @ URL"
         ) from None
 
 
 def tested_versions() -> tuple[str, ...]:
-    """The lines of the checkout's constraints.txt; none where there is no checkout."""
+    """The lines of the checkout's constraints.txt; empty where there is no checkout."""
     try:
         text = (package_root().parent / "constraints.txt").read_text(encoding="utf-8")
     except OSError:
@@ -146,53 +146,54 @@ def tested_versions() -> tuple[str, ...]:
 
 
 def without(constraints: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Constraints but for those about some distributions."""
-    left_out = {name_of(name) for name in names}
-    return tuple(line for line in constraints if name_of(line) not in left_out)
+    """The constraints except those on some distributions."""
+    excluded = {name_of(name) for name in names}
+    return tuple(line for line in constraints if name_of(line) not in excluded)
 
 
 def provide(
     requirements: Sequence[str], constraints: Sequence[Sequence[str]], say: Say, root: Path | None = None
 ) -> Environment:
-    """The environment with these requirements, built if it is not there yet.
+    """The environment with these requirements, built if it does not exist yet.
 
     Args:
-        requirements: as pip takes them.
-        constraints: what all else is held to; where that contradicts the requirements, the next is tried.
-        say: told what is going on, in a few words.
-        root: where environments are kept; :func:`default_root` when None.
+        requirements: as pip accepts them.
+        constraints: sets of constraints on all other packages; each is tried only if those before it contradict the
+            requirements.
+        say: called with short progress messages.
+        root: the folder that keeps environments; :func:`default_root` when None.
 
     Raises:
         BuildFailedError: when it cannot be built.
     """
-    place = root or default_root()
+    root = root or default_root()
     specs = [Spec(tuple(requirements), lines) for lines in dict.fromkeys(tuple(lines) for lines in constraints)]
     for spec in specs:
-        if (found := _finished(place / spec.key)) is not None:
-            return found
+        if (environment := _finished(root / spec.key)) is not None:
+            return environment
     for spec in specs[:-1]:
         try:
-            return build(spec, place, say)
+            return build(spec, root, say)
         except BuildFailedError as failure:
             if not failure.conflict:
                 raise
-            say("the tested versions of other packages rule that out: trying with fewer")
-    return build(specs[-1], place, say)
+            say("conflicts with the tested versions of other packages: retrying with fewer constraints")
+    return build(specs[-1], root, say)
 
 
 def build(spec: Spec, root: Path, say: Say) -> Environment:
-    """Build an environment in its place, or wait for who is building it.
+    """Build an environment, or wait for the session that is building it.
 
     Raises:
-        BuildFailedError: when it cannot be built; nothing is left of it then.
+        BuildFailedError: when it cannot be built; leaves nothing behind.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with locks.exclusive(root / f"{spec.key}.lock", lambda: say("another session is building it: waiting")):
-            if (found := _finished(root / spec.key)) is not None:
-                return found
-            for left in [root / spec.key, *root.glob(f"{BUILDING}{spec.key}-*")]:  # of a build that was killed
-                shutil.rmtree(left, ignore_errors=True)
+        with locks.exclusive(root / f"{spec.key}.lock", lambda: say("waiting for another session that is building it")):
+            if (environment := _finished(root / spec.key)) is not None:
+                return environment
+            for leftover in [root / spec.key, *root.glob(f"{BUILDING}{spec.key}-*")]:  # of a build that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
             return _build(spec, root, say)
     except OSError as error:
         raise BuildFailedError(f"cannot build an environment in {root}: {error.strerror}") from None
@@ -208,10 +209,10 @@ def _build(spec: Spec, root: Path, say: Say) -> Environment:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    found = _finished(root / spec.key)
-    if found is None:
+    environment = _finished(root / spec.key)
+    if environment is None:
         raise BuildFailedError(f"{root / spec.key} was removed as soon as it was built")
-    return found
+    return environment
 
 
 def _install(folder: Path, spec: Spec, say: Say) -> None:
@@ -230,12 +231,12 @@ def _install(folder: Path, spec: Spec, say: Say) -> None:
 
 
 def _run(command: Sequence[str], say: Say) -> None:
-    """Run an installer to its end, telling what it tells; it is ended with us.
+    """Run an installer to its end and report its progress; it is killed if this process is interrupted.
 
     Raises:
         BuildFailedError: when it fails.
     """
-    printed: deque[str] = deque(maxlen=KEPT_LINES)
+    output: deque[str] = deque(maxlen=KEPT_LINES)
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -248,21 +249,21 @@ def _run(command: Sequence[str], say: Say) -> None:
     ) as process:
         try:
             for line in process.stdout or ():
-                printed.append(one_line(line))
-                if told := _TOLD.match(printed[-1]):
-                    say(_brief(told[0]))
+                output.append(one_line(line))
+                if match := _PROGRESS.match(output[-1]):
+                    say(_brief(match[0]))
             failed = process.wait() != 0
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise
     if failed:
-        raise BuildFailedError(reason_of(printed), printed)
+        raise BuildFailedError(reason_of(output), output)
 
 
 def _installers_environment() -> dict[str, str]:
-    """Our variables without what belongs to our own interpreter; uv is told what pip is told."""
-    variables = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_OTHERS}
+    """Our variables except those of our own interpreter; pip's settings are passed on to uv."""
+    variables = {name: value for name, value in os.environ.items() if name not in _OUR_INTERPRETERS}
     for ours, uvs in _FOR_UV.items():
         if ours in variables:
             separator = "," if uvs == "UV_FIND_LINKS" else " "
@@ -270,16 +271,15 @@ def _installers_environment() -> dict[str, str]:
     return variables
 
 
-def reason_of(printed: Sequence[str]) -> str:
-    """The last line of an installer's output that says something, without passwords; uv's goes on over lines."""
-    lines = [re.sub(r"//[^/@\s]+@", "//***@", one_line(line)) for line in printed]
-    places = [place for place, line in enumerate(lines) if re.search(r"(?i)\berror\b|Because ", line)]
-    said = [line for line in lines if line and not _SAYS_NOTHING.search(line)]
-    for place in reversed(places):
-        if (because := lines[place].partition("Because ")[2]) and "╰" in lines[place]:
-            return f"because {' '.join([because, *lines[place + 1 :]])}"[:500]
-    errors = [line for line in said if re.match(r"(?i)error\b", line)]
-    last = (errors or said or ["the installer failed without a word"])[-1]
+def reason_of(output: Sequence[str]) -> str:
+    """The last informative line of an installer's output, without passwords; uv's reason may span several lines."""
+    lines = [re.sub(r"//[^/@\s]+@", "//***@", one_line(line)) for line in output]
+    for index, line in reversed(list(enumerate(lines))):
+        if (because := line.partition("Because ")[2]) and "╰" in line:
+            return f"because {' '.join([because, *lines[index + 1 :]])}"[:500]
+    informative = [line for line in lines if line and not _UNINFORMATIVE.search(line)]
+    errors = [line for line in informative if re.match(r"(?i)error\b", line)]
+    last = (errors or informative or ["the installer failed without any output"])[-1]
     return re.sub(r"^(?i:error):\s*", "", last)[:500]
 
 
@@ -291,13 +291,13 @@ def _brief(line: str) -> str:
 def _installed(folder: Path) -> dict[str, str]:
     from importlib.metadata import distributions
 
-    places = [str(path) for path in folder.glob("lib/python*/site-packages")]
-    found = {canonicalize_name(entry.name): entry.version for entry in distributions(path=places)}
-    return dict(sorted(found.items()))
+    folders = [str(path) for path in folder.glob("lib/python*/site-packages")]
+    versions = {canonicalize_name(entry.name): entry.version for entry in distributions(path=folders)}
+    return dict(sorted(versions.items()))
 
 
 def _finished(folder: Path) -> Environment | None:
-    """The environment in a folder, if it is whole and its Python is still there."""
+    """The environment in a folder, if it is complete and its Python still exists."""
     python = folder / "bin" / "python"
     try:
         about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
@@ -307,7 +307,7 @@ def _finished(folder: Path) -> Environment | None:
 
 
 def needs_own(frontend: Frontend) -> bool:
-    """Whether a frontend names requirements of its own and cannot be imported here."""
+    """Whether a frontend declares its own requirements and its packages cannot be imported here."""
     return bool(frontend.requirements) and any(importlib.util.find_spec(name) is None for name in frontend.packages)
 
 
@@ -319,31 +319,31 @@ def settle(
     if_busy: str = "wait",
     root: Path | None = None,
 ) -> None:
-    """Give contestants that need it an interpreter of their own; one that gets none is *unavailable*, with the reason.
+    """Give each contestant that needs one a separate environment; without one it is *unavailable*, with the reason.
 
     Args:
-        contestants: those of a session to come; changed in place.
+        contestants: those of an upcoming session; changed in place.
         build: whether environments may be built.
-        progress: who is told how it gets on.
-        if_busy: "wait" when a session measures on this host, whom building would disturb, or "refuse".
-        root: where environments are kept.
+        progress: where progress is reported.
+        if_busy: "wait" or "refuse" while a session is measuring on this host, since building would disturb it.
+        root: the folder that keeps environments.
     """
-    needing = [contestant for contestant in contestants if needs_own(contestant.frontend)]
+    affected = [contestant for contestant in contestants if needs_own(contestant.frontend)]
     if not build:
-        for contestant in needing:
-            wanted = ", ".join(contestant.frontend.requirements)
-            reason = f"needs an environment of its own ({wanted}), to be built when asked for (build_environments)"
+        for contestant in affected:
+            requirements = ", ".join(contestant.frontend.requirements)
+            reason = f"needs a separate environment ({requirements}), built on request (build_environments)"
             contestant.fail(WorkerFailedError(Outcome.UNAVAILABLE, reason))
-    elif needing:
+    elif affected:
         with undisturbed(if_busy, progress):
-            for contestant in needing:
-                requirements = contestant.frontend.requirements
-                others = without(tested_versions(), requirements)
-                equip(contestant, [*requirements, *NEEDED], [others, ()], progress, root)
+            for contestant in affected:
+                own = contestant.frontend.requirements
+                others = without(tested_versions(), own)
+                equip(contestant, [*own, *NEEDED], [others, ()], progress, root)
 
 
 def undisturbed(if_busy: str, progress: Progress | None) -> contextlib.AbstractContextManager[None]:
-    """Hold the host's lock: building takes all CPUs, and would disturb who measures."""
+    """Hold the host's lock: building uses all CPUs and would disturb a measuring session."""
     return locks.measuring(if_busy, lambda text: (progress or Silence()).phase("lock", text))
 
 
@@ -354,14 +354,14 @@ def equip(
     progress: Progress | None = None,
     root: Path | None = None,
 ) -> Environment | None:
-    """Let a contestant run in the environment with these requirements; None, and *unavailable*, where there is none."""
-    told = progress or Silence()
+    """Let a contestant run in the environment with these requirements; None and *unavailable* if it cannot be built."""
+    progress = progress or Silence()
     try:
-        found = provide(requirements, constraints, lambda text: told.phase(contestant.id, text), root)
+        environment = provide(requirements, constraints, lambda text: progress.phase(contestant.id, text), root)
     except BuildFailedError as failure:
         contestant.fail(WorkerFailedError(Outcome.UNAVAILABLE, f"cannot be installed: {failure}"))
-        told.phase(contestant.id, "unavailable")
+        progress.phase(contestant.id, "unavailable")
         return None
-    told.phase(contestant.id, "environment ready")
-    contestant.interpreter, contestant.environment = found.interpreter, {**contestant.environment, **CLEAN}
-    return found
+    progress.phase(contestant.id, "environment ready")
+    contestant.interpreter, contestant.environment = environment.interpreter, {**contestant.environment, **CLEAN}
+    return environment

@@ -1,1 +1,1 @@
-"""The vocabulary: typed records of what is asked for, measured and found; it knows nothing of the other rooms."""
+"""The vocabulary: typed records of requests, measurements and results. Imports none of the other rooms."""

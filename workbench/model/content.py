@@ -20,7 +20,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a size sweep varies: one key of one preset, over values of growing work."""
+    """What a size sweep varies: one key of one preset, over values that mean more and more work."""
 
     preset: str
     key: str
@@ -52,7 +52,7 @@ class Task:
 class Frontend:
     """One mode of one frontend folder, with its own id.
 
-    ``requirements`` are those of an environment of its own, for a framework that cannot live with the others.
+    ``requirements`` are those of a separate environment, for a framework that cannot share one with the others.
     ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it.
     """
 
@@ -74,7 +74,7 @@ class Frontend:
 
     @property
     def install(self) -> str:
-        """The line that installs what this frontend needs, or how else it comes."""
+        """The command that installs what this frontend needs, or what provides it instead."""
         if self.requirements:
-            return "an environment of its own, to be built when asked for (build_environments)"
+            return "a separate environment, built on request (build_environments)"
         return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"

@@ -19,23 +19,26 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,99}\Z")
 
 
 def check_id(name: object) -> None:
-    """Refuse a contestant's id that could leave its folder or inject something into a page or a terminal.
+    """Reject a contestant id that could escape its folder or inject something into a page or a terminal.
 
     Raises:
-        WorkbenchError: says so.
+        WorkbenchError: when it is not valid.
     """
     if not isinstance(name, str) or not _ID.match(name):
-        raise WorkbenchError(f"{name!r} is no contestant's id: letters, digits and _ . @ + - after the first")
+        raise WorkbenchError(
+            f"{name!r} is not a valid contestant id: use letters, digits and _ . @ + -, starting with a letter or digit"
+        )
 
 
 @dataclass
 class Contestant:
-    """A frontend in a given interpreter, roots of content, environment and thread count, and how it ended.
+    """A frontend with its interpreter, content roots, environment and thread count, and how it ended.
 
     The same frontend may appear several times under different ids: with another interpreter (version against
-    version), other ``roots`` and package (commit against commit), other threads, or as it is (A/A). Contestants
-    of one ``group`` are compared with each other alone: they are alive together and launched equally often; ``side``
-    is which of them it is, such as "base" or a version. ``source`` says in words where it comes from, such as a commit.
+    version), other ``roots`` and package (commit against commit), another thread count, or unchanged (A/A).
+    Contestants of one ``group`` are compared only with each other: they are alive together and launched equally
+    often; ``side`` tells them apart, such as "base" or a version. ``source`` says in words where a contestant comes
+    from, such as a commit.
     """
 
     id: str
@@ -65,7 +68,7 @@ class Contestant:
         return self.outcome is Outcome.OK
 
     def fail(self, failure: WorkerFailedError) -> None:
-        """Note how it ended; the first failure counts."""
+        """Note how it ended; only the first failure counts."""
         if self.running:
             self.outcome, self.reason = failure.outcome, failure.reason
 

@@ -10,7 +10,7 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class Device:
-    """Where a session computes: the CPU, or the GPU of one index."""
+    """Where a session computes: the CPU, or the GPU with the given index."""
 
     kind: str
     index: int = 0
@@ -20,7 +20,7 @@ class Device:
         """A device from ``cpu``, ``gpu``, ``gpu:1``, ``cuda:1`` or ``auto`` on a machine with ``gpus`` GPUs.
 
         Raises:
-            WorkbenchError: for anything else, and for an index that this machine has no GPU for.
+            WorkbenchError: for anything else, and for an index beyond this machine's GPUs.
         """
         if text == "auto":
             return cls("gpu" if gpus else "cpu")
@@ -29,7 +29,7 @@ class Device:
             raise WorkbenchError(f"unknown device {text!r}: use cpu, gpu, auto, or an index such as gpu:1")
         device = cls("cpu" if match[1] == "cpu" else "gpu", int(match[2] or 0))
         if device.index >= max(gpus, 1):
-            raise WorkbenchError(f"no GPU {device.index}: this machine shows {gpus}; `workbench doctor` lists them")
+            raise WorkbenchError(f"no GPU {device.index}: this machine has {gpus}; `workbench doctor` lists them")
         return device
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""What a session reports as it goes: each event is true for good, and a run is made of nothing but its events."""
+"""What a session reports as it goes: each event is final, and a run is nothing but the sum of its events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from workbench.model.outcomes import Outcome
@@ -11,32 +11,23 @@ from workbench.model.proof import Proof
 from workbench.model.records import (
     Entrant,
     Launch,
-    MachineFacts,
     ProblemFacts,
     Round,
-    Settings,
+    SessionFacts,
     SweepPoint,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
-    """A session begins: what was asked for, where, and who takes part."""
+class Begun(SessionFacts):
+    """A session begins; these take part."""
 
-    workbench: str
-    command: list[str]
-    started: str
-    machine: MachineFacts
-    machine_key: str
-    packages: dict[str, str] = field(default_factory=dict)
-    content_hash: str = ""
-    settings: Settings
     contestants: list[Entrant]
 
 
 @dataclass(frozen=True)
 class ProblemMade:
-    """The problem is made and its reference proven."""
+    """The problem and its proven reference exist."""
 
     problem: ProblemFacts
     tolerance: float
@@ -44,7 +35,7 @@ class ProblemMade:
 
 @dataclass(frozen=True)
 class RoundsMeasured:
-    """The rounds of a launch, without flags: whether one was disturbed is worked out over all rounds of the run."""
+    """The rounds of a launch, without flags: which were disturbed is computed from all rounds of the run."""
 
     rounds: list[Round]
 
@@ -60,7 +51,7 @@ class LaunchMeasured:
 
 @dataclass(frozen=True)
 class SweepMeasured:
-    """One contestant's sizes are measured."""
+    """One contestant's size sweep is measured."""
 
     contestant: str
     points: list[SweepPoint]
@@ -98,8 +89,8 @@ NAMES: dict[str, type[Event]] = {
 }
 
 Record: TypeAlias = Callable[[Event], None]
-"""Puts an event on record; returns when it is safe."""
+"""Records an event; returns once it is durable."""
 
 
 def discard(event: Event) -> None:
-    """Where events go that nobody keeps."""
+    """Record nothing."""

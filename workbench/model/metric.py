@@ -1,6 +1,6 @@
-"""Named figures of a contestant besides its times: each is declared here once, and every table knows it from here.
+"""Named figures of a contestant besides its times: each is declared here once, and every table takes it from here.
 
-A worker reports a metric by its name (``metrics`` in what it observes); what is not declared is refused.
+A worker reports a metric by its name (``metrics`` of its observations); an undeclared one is rejected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How an option is declared once, and what is made of a declaration: a check, a keyword argument, a sentence of help.
+"""How an option is declared once, and what is derived from it: a check, a keyword argument, a sentence of help.
 
-A class of options is a frozen dataclass below :class:`Asked` whose fields are made with :func:`option`. Its checks come
-from :meth:`Asked.of`, its keyword arguments and their documentation from :func:`keywords`, and its flags from
+A class of options is a frozen dataclass derived from :class:`Options`, with fields made by :func:`option`. Its checks
+come from :meth:`Options.of`, its keyword arguments and their documentation from :func:`keywords`, and its flags from
 :mod:`workbench.cli.options`.
 """
 
@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Notation:
-    """A way to write a number as a text: its name, both directions, and what a number that is given as such means."""
+    """A way to write a number as a string: its name, how to parse and format it, and what a plain number means."""
 
     name: str
     number: str
@@ -73,18 +73,18 @@ class Option:
     """One option of a command.
 
     Attributes:
-        help: a sentence that is read in a notebook and in a terminal alike.
+        help: a sentence that suits both a notebook and a terminal.
         name: the keyword argument.
-        type: what it may be, as an annotation.
-        default: what it is when it is not given.
+        type: its annotation.
+        default: its value when it is not given.
         unset: what None stands for, in words.
-        short: a flag of one letter, such as "-p".
-        notation: how its number is written as a text, if it may be.
-        choices: the only values it may have, if they are few.
-        least: the smallest number it may be.
-        between: two numbers that it lies between, without being either.
-        refused: why a command does not take it; empty where it does.
-        variants: by command, attributes that are different there.
+        short: a one-letter flag, such as "-p".
+        notation: how its number may be written as a string, if at all.
+        choices: the only allowed values, if there are few.
+        least: the smallest allowed number.
+        between: an open interval that the number must lie in.
+        refused: why a command does not accept it; empty where it does.
+        variants: by command, the attributes that differ there.
     """
 
     help: str
@@ -106,97 +106,97 @@ class Option:
         return flag_of(self.name)
 
     @property
-    def kinds(self) -> tuple[Any, ...]:
-        """The members of its type if that is a union, else its type alone."""
+    def types(self) -> tuple[Any, ...]:
+        """The members of its type if that is a union, else just its type."""
         union = typing.get_origin(self.type) in (typing.Union, types.UnionType)
         return typing.get_args(self.type) if union else (self.type,)
 
     def accept(self, value: Any) -> Any:
-        """A value that was asked for, read where it is a text and checked.
+        """The given value, checked; parsed first if its notation is a string.
 
         Raises:
-            OptionError: says what it must be.
+            OptionError: when it is not allowed; says what is.
         """
         if self.refused:
             raise OptionError(self.name, value, self.refused)
-        if value is None and type(None) in self.kinds:
+        if value is None and type(None) in self.types:
             return None
         try:
-            read = self.notation.parse(value) if self.notation and isinstance(value, str) else value
+            parsed = self.notation.parse(value) if self.notation and isinstance(value, str) else value
         except ValueError as error:
             raise OptionError(self.name, value, str(error)) from None
-        if not any(_is_a(kind, read) for kind in self.kinds):
-            raise OptionError(self.name, value, f"must be {_either(_WORDS.get(kind, kind) for kind in self.kinds)}")
-        if self.choices and read not in self.choices:
+        if not any(_is_a(type_, parsed) for type_ in self.types):
+            raise OptionError(self.name, value, f"must be {_either(_WORDS.get(type_, type_) for type_ in self.types)}")
+        if self.choices and parsed not in self.choices:
             raise OptionError(self.name, value, f"choose {_either(self.choices)}")
-        if self.least is not None and not read >= self.least:  # so that NaN is refused, too
+        if self.least is not None and not parsed >= self.least:  # "not >=" also rejects NaN
             raise OptionError(self.name, value, f"must be at least {self.text_of(self.least)}")
-        if self.between and not self.between[0] < read < self.between[1]:
+        if self.between and not self.between[0] < parsed < self.between[1]:
             raise OptionError(self.name, value, f"must lie between {' and '.join(map(self.text_of, self.between))}")
-        return read
+        return parsed
 
     def text_of(self, number: float) -> str:
         """A number in this option's notation."""
         return self.notation.format(number) if self.notation else f"{number:g}"
 
 
-def option(default: Any, help: str, **how: Any) -> Any:  # noqa: A002 - what it is called everywhere
-    """A field of a class of options; ``how`` are attributes of :class:`Option`."""
-    return field(default=default, metadata={METADATA: Option(help, default=default, **how)})
+def option(default: Any, help: str, **attributes: Any) -> Any:  # noqa: A002 - the usual name for it
+    """A field of a class of options; ``attributes`` are those of :class:`Option`."""
+    return field(default=default, metadata={METADATA: Option(help, default=default, **attributes)})
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A class of options: what was asked for."""
+class Options:
+    """The base of every class of options."""
 
     @classmethod
     def options(cls, command: str) -> dict[str, Option]:
-        """Its options as a command has them, by name; those that it refuses are among them."""
+        """The options in the variants of one command, by name, including those that it refuses."""
         hints = typing.get_type_hints(cls)
-        found = {}
+        options = {}
         for entry in dataclasses.fields(cls):
             declared: Option = entry.metadata[METADATA]
             changes = declared.variants.get(command, {})
-            found[entry.name] = dataclasses.replace(declared, name=entry.name, type=hints[entry.name], **changes)
-        return found
+            options[entry.name] = dataclasses.replace(declared, name=entry.name, type=hints[entry.name], **changes)
+        return options
 
     @classmethod
     def of(cls, command: str, values: Mapping[str, Any]) -> Self:
-        """What is asked of a command, read and checked; options that are not given have their defaults.
+        """The options given to a command, parsed and checked; all others have their defaults.
 
         Raises:
             OptionError: for a value that is not allowed, or an option that this command refuses.
-            TypeError: for a name that no option has.
+            TypeError: for an unknown name.
         """
-        known = cls.options(command)
+        options = cls.options(command)
         for name in values:
-            if name not in known:
-                taken = [option.name for option in known.values() if not option.refused]
-                close = difflib.get_close_matches(name, taken, n=1)
+            if name not in options:
+                accepted = [option.name for option in options.values() if not option.refused]
+                close = difflib.get_close_matches(name, accepted, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{command}() got an unexpected keyword argument {name!r}{hint}")
-        return cls(**{name: known[name].accept(value) for name, value in values.items()})
+        return cls(**{name: options[name].accept(value) for name, value in values.items()})
 
 
-def keywords(asked: type[Asked], command: str) -> Callable[[F], F]:
+def keywords(options: type[Options], command: str) -> Callable[[F], F]:
     """Show the options of a class as the keyword arguments of a function that takes ``**options``.
 
     The signature lists them for help and completion, and the line of the docstring that begins with ``**options:`` is
-    replaced by a line for each.
+    replaced by one line per option.
     """
 
-    def described(function: F) -> F:
-        taken = [option for option in asked.options(command).values() if not option.refused]
+    def document(function: F) -> F:
+        accepted = [option for option in options.options(command).values() if not option.refused]
         signature = inspect.signature(function)
         own = [entry for entry in signature.parameters.values() if entry.kind is not entry.VAR_KEYWORD]
-        made = [parameter(option.name, option.type, option.default) for option in taken]
-        function.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+        added = [parameter(option.name, option.type, option.default) for option in accepted]
+        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
         if function.__doc__:  # there is none under -OO
-            lines = "\n".join(map(_documented, taken))
+            lines = "\n".join(map(_documentation, accepted))
             function.__doc__ = PLACEHOLDER.sub(lambda _: lines, inspect.cleandoc(function.__doc__))
         return function
 
-    return described
+    return document
 
 
 def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -205,11 +205,11 @@ def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def flag_of(name: str) -> str:
-    """The flag of a keyword argument: "--timeout" of "timeout_s"; the unit is written with the value."""
+    """The flag of a keyword argument: "--timeout" for "timeout_s"; on the command line the value carries the unit."""
     return f"--{name.removesuffix('_s').replace('_', '-')}"
 
 
-def _documented(declared: Option) -> str:
+def _documentation(declared: Option) -> str:
     number = f" {declared.notation.number}" if declared.notation else ""
     unset = f" When None: {declared.unset}." if declared.unset else ""
     line = f"{declared.name}: {declared.help}{number}{unset}"
@@ -221,16 +221,16 @@ _WORDS: Mapping[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "True or False",
-    str: "a text",
+    str: "a string",
     Path: "a path",
     type(None): "None",
 }
 
 
-def _is_a(kind: Any, value: object) -> bool:
+def _is_a(type_: Any, value: object) -> bool:
     if isinstance(value, bool):
-        return kind is bool
-    origin = typing.get_origin(kind) or kind
+        return type_ is bool
+    origin = typing.get_origin(type_) or type_
     return isinstance(value, _ACCEPTED.get(origin, origin))
 
 

@@ -1,4 +1,4 @@
-"""How a contestant ends: exactly one outcome each, and the error that carries it to the contestant's row."""
+"""How a contestant ends: in exactly one outcome, and the error that carries it to the contestant's row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a contestant ended; exactly one each."""
+    """How a contestant ended."""
 
     OK = "ok"
     INVALID = "invalid"
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 
 class WorkerFailedError(Exception):
-    """A worker that will answer no more: the contestant's outcome, and the reason in one line."""
+    """A worker will not answer any more: the contestant's outcome, and the reason in one line."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Who is told how a session is getting on."""
+"""How a session reports its progress."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Whoever wants to know how a session is getting on."""
+    """Receives the progress of a session."""
 
     def phase(self, contestant: str, phase: str) -> None:
         """A contestant enters a phase: importing, proving, calibrating, or an outcome."""
 
     def round(self, launch: int, done: int, total: int) -> None:
-        """So many rounds of a launch are done."""
+        """``done`` of ``total`` rounds of a launch are done."""
 
     def left(self, seconds: float) -> None:
-        """So many seconds are left, as far as can be told."""
+        """An estimated number of seconds is left."""
 
 
 class Silence:
-    """A Progress that says nothing."""
+    """A Progress that ignores everything."""
 
     def phase(self, contestant: str, phase: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def round(self, launch: int, done: int, total: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def left(self, seconds: float) -> None:
-        """Say nothing."""
+        """Do nothing."""

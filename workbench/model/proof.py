@@ -1,4 +1,4 @@
-"""Proof that a contestant computed the same thing: what it trained, and what each named check found."""
+"""Proof that a contestant computed the same thing: its training results, and the findings of each named check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESULT = "result/"
 
 @dataclass(frozen=True)
 class Check:
-    """One named check: whether it passed, the largest relative difference it saw, and a line if it failed."""
+    """One named check: whether it passed, the largest relative difference, and a line of detail if it failed."""
 
     name: str
     passed: bool
@@ -37,8 +37,8 @@ class Proof:
     @property
     def max_relative_error(self) -> float | None:
         """The largest relative difference over all checks; None when nothing could be compared."""
-        seen = [check.difference for check in self.checks if check.difference is not None]
-        return max(seen, default=None)
+        differences = [check.difference for check in self.checks if check.difference is not None]
+        return max(differences, default=None)
 
     @property
     def reason(self) -> str:
@@ -48,7 +48,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to.
+    """What a training run produced.
 
     Attributes:
         losses: of each step, shape (steps,), float64.
@@ -63,10 +63,10 @@ class Trained:
         """From the arrays of a worker's proof file.
 
         Raises:
-            ValueError: when they hold no losses.
+            ValueError: when there are no losses among them.
         """
         losses = arrays.get("losses")
         if losses is None:
-            raise ValueError("it holds no losses")
+            raise ValueError("it contains no losses")
         result = {name.removeprefix(_RESULT): array for name, array in arrays.items() if name.startswith(_RESULT)}
         return cls(losses, result)

@@ -1,7 +1,7 @@
 """What is recorded: one session's facts, its rounds, and what each contestant did. Times in seconds, memory in bytes.
 
-These types are the record's format: :mod:`workbench.store.codec` writes them as JSON and reads them back, checked. A
-field that is added needs a default, so that older runs stay whole; what changes otherwise needs a step in
+These types are the record's format: :mod:`workbench.store.codec` writes them as JSON and validates them on reading. A
+new field needs a default, so that older runs stay readable; any other change needs a step in
 :mod:`workbench.store.upgrade`.
 """
 
@@ -24,10 +24,10 @@ Knob: TypeAlias = str | int | float | bool | None
 class Settings:
     """What a session is asked for; all of it is kept in the run's results.
 
-    ``profile`` is "equal" (threads, CPUs, precision and caches the same for all) or "stock" (every framework as
-    it comes). ``launches`` is an exact number; without it ``budget_s`` and ``precision`` decide, see
-    :mod:`workbench.session.stopping`. ``max_alive`` bounds how many workers are alive at once. A launch has ``rounds``
-    rounds, and more where they leave some two contestants' ratio less certain than ``ratio_error``.
+    ``profile`` is "equal" (the same threads, CPUs, precision and caches for all) or "stock" (every framework with its
+    own defaults). ``launches`` is an exact number; without it ``budget_s`` and ``precision`` decide, see
+    :mod:`workbench.session.stopping`. ``max_alive`` limits how many workers are alive at once. A launch has ``rounds``
+    rounds, and more as long as the ratio of any two contestants is less certain than ``ratio_error``.
     """
 
     task: str
@@ -57,13 +57,13 @@ class Blocks:
     """What one launch measured of one stage.
 
     Attributes:
-        units: of a block.
-        wait_s: the cost of waiting for the device when nothing is left to do.
-        trace_s: seconds per unit of the first units, in small pieces: how it warmed up.
-        seconds: per unit, of each block.
+        units: per block.
+        wait_s: the cost of waiting for an idle device.
+        trace_s: seconds per unit of the first units, in small pieces: the warm-up.
+        seconds: per unit, one entry per block.
         rounds: the number of the round that each block belongs to.
-        energy_j: joules per unit of each block, where the machine shows them.
-        cpu_per_wall: CPU time of the whole process over wall time, the largest of the blocks.
+        energy_j: joules per unit, one entry per block, where the machine reports energy.
+        cpu_per_wall: CPU time of the whole process over wall time, the maximum over the blocks.
     """
 
     units: int = 0
@@ -79,9 +79,9 @@ class Blocks:
 class Launch:
     """What one launch (one fresh process) of one contestant measured.
 
-    ``purpose`` is what the launch was made for, where a plan knows several (see :mod:`workbench.session.stopping`).
-    ``timed`` says whether its import, set-up and first unit had the machine to themselves and started with cold
-    caches; only those are shown. ``blocks`` are those of each stage, by the stage's name.
+    ``purpose`` says why the plan asked for the launch, where it has several reasons (see
+    :mod:`workbench.session.stopping`). ``timed`` says whether its import, set-up and first unit had the machine to
+    themselves and started with cold caches; only those are shown. ``blocks`` are by the name of their stage.
     """
 
     number: int
@@ -101,11 +101,11 @@ class Launch:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def of(self, stage: str = TRAIN.name) -> Blocks:
-        """The blocks of a stage; none where it was not measured."""
+        """The blocks of a stage; empty where it was not measured."""
         return self.blocks.get(stage) or Blocks()
 
     def measured(self, stage: str = TRAIN.name) -> bool:
-        """Whether there is any block of a stage."""
+        """Whether a stage has any block."""
         return bool(self.of(stage).seconds)
 
 
@@ -123,8 +123,8 @@ class SweepPoint:
 class Entrant:
     """Who a contestant is: a frontend in a given interpreter, environment, thread count and device.
 
-    The same frontend may enter several times under different ids. Entrants of one ``group`` are compared with each
-    other alone; ``side`` is which of them it is, such as "base" or a version. ``source`` says in words where it comes
+    The same frontend may enter several times under different ids. Entrants of one ``group`` are compared only with
+    each other; ``side`` tells them apart, such as "base" or a version. ``source`` says in words where an entrant comes
     from, such as a commit.
     """
 
@@ -146,13 +146,13 @@ class Entrant:
 
     @property
     def log(self) -> str:
-        """Where its output is kept, inside the run's folder."""
+        """The file that keeps its output, relative to the run's folder."""
         return f"contestants/{self.id}/log.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContestantRecord(Entrant):
-    """What a contestant did: how it ended, its proof, its launches and its sizes."""
+    """What a contestant did: how it ended, its proof, its launches and its size sweep."""
 
     outcome: Outcome = Outcome.OK
     reason: str = ""
@@ -161,27 +161,27 @@ class ContestantRecord(Entrant):
     sweep: list[SweepPoint] = field(default_factory=list)
 
     def measured(self, stage: str = TRAIN.name) -> list[Launch]:
-        """Its launches that have a block of a stage; none unless it is ok, for what failed shows no speed."""
+        """Its launches that have a block of a stage; none unless it is ok, since what failed shows no speed."""
         return [launch for launch in self.launches if launch.measured(stage)] if self.outcome is Outcome.OK else []
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of its packages, as its latest launch named them."""
+        """Versions of its packages, as its latest launch reported them."""
         return self.launches[-1].versions if self.launches else {}
 
     @property
     def observed(self) -> dict[str, Knob]:
-        """What was observed of it, in the latest launch that told."""
+        """What it reported of itself, from the latest launch that reported anything."""
         return next((launch.observed for launch in reversed(self.launches) if launch.observed), {})
 
 
 @dataclass(frozen=True)
 class Covariates:
-    """What the machine did between two snapshots; shares and ratios are fractions, None is "not known here".
+    """What the machine did between two snapshots; shares and ratios are fractions, None means "not known here".
 
-    ``steal_share`` and ``other_busy_share`` are of the chosen CPUs' time; the PSI shares are the part of the time
-    in which some task of the whole machine waited; ratios are after / before, the lowest of the CPUs.
-    ``canary_waited_share`` is the part of the canary's own time in which its CPU was somebody else's.
+    ``steal_share`` and ``other_busy_share`` are shares of the chosen CPUs' time; the PSI shares are the share of time
+    in which some process of the whole machine waited; ratios are after / before, the lowest of the CPUs.
+    ``canary_waited_share`` is the share of the canary's time in which it waited for its CPU.
     """
 
     span_ns: int
@@ -205,7 +205,7 @@ class Covariates:
 class Round:
     """What the machine did during one round: the canary, the matrix product, and covariates.
 
-    ``flags`` say why it was disturbed, if it was; they are worked out over all rounds of a run, never recorded.
+    ``flags`` say why it was disturbed, if it was; they are computed from all rounds of a run, never recorded.
     """
 
     launch: int
@@ -217,8 +217,8 @@ class Round:
     flags: tuple[str, ...] = ()
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Launch and number, which name a round."""
+    def key(self) -> tuple[int, int]:
+        """Launch and number, which identify a round."""
         return self.launch, self.number
 
 
@@ -236,9 +236,9 @@ class Gpu:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What a host is: memory in bytes, frequencies in kHz, what cannot be read None.
+    """What a host is: memory in bytes, frequencies in kHz; what cannot be read is None.
 
-    ``cpu_quota`` is how many CPUs' worth of time the container may use (None: no limit).
+    ``cpu_quota`` is the number of CPUs' worth of time that the container may use (None: no limit).
     """
 
     cpu_model: str | None = None
@@ -264,7 +264,7 @@ class MachineFacts:
 
 @dataclass(frozen=True)
 class ProblemFacts:
-    """Hash and numbers of a problem; FLOP and bytes of a step, counted from the mathematics."""
+    """Hash and numbers of a problem; FLOP and bytes of a step, derived from the mathematics."""
 
     hash: str
     steps: int
@@ -276,8 +276,8 @@ class ProblemFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """One whole run: what was asked for, where it was measured, and what came of it."""
+class SessionFacts:
+    """What is known of a session before anything is measured: what was asked for, where, and with which versions."""
 
     workbench: str
     command: list[str]
@@ -287,6 +287,12 @@ class RunRecord:
     packages: dict[str, str] = field(default_factory=dict)
     content_hash: str = ""
     settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(SessionFacts):
+    """One whole run: what was asked for, where it was measured, and what came of it."""
+
     problem: ProblemFacts
     tolerance: float
     finished: str | None = None
@@ -296,12 +302,12 @@ class RunRecord:
 
     @property
     def disturbed(self) -> set[tuple[int, int]]:
-        """The rounds in which the machine was disturbed, as its own counters say."""
-        return {entry.place for entry in self.rounds if entry.flags}
+        """The keys of the rounds in which the machine was disturbed, judged by its own counters."""
+        return {entry.key for entry in self.rounds if entry.flags}
 
     @property
     def stages(self) -> set[str]:
-        """The names of the stages that anything was measured of."""
+        """The names of the stages in which anything was measured."""
         return {
             name
             for contestant in self.contestants

@@ -1,6 +1,6 @@
-"""What is asked for: every measuring option, each declared once, here.
+"""What is asked for: every measuring option, declared once, here.
 
-Flags, keyword arguments, their documentation and their checks are made from these declarations, for ``run``,
+Flags, keyword arguments, their documentation and their checks are derived from these declarations, for ``run``,
 ``regress``, ``versions`` and the pytest fixture alike; see :mod:`workbench.model.option`.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import OptionError
-from workbench.model.option import SECONDS, SHARE, Asked, option
+from workbench.model.option import SECONDS, SHARE, Options, option
 
 RUN, REGRESS, VERSIONS, COMPARE = "run", "regress", "versions", "compare"
 
-_MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they scatter."}
+_MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they vary a lot."}
 
 
 @dataclass(frozen=True)
-class Request(Asked):
+class Request(Options):
     """How contestants are to be measured."""
 
     preset: str | None = option(
@@ -32,7 +32,7 @@ class Request(Asked):
     device: str = option("cpu", "Where to compute: cpu, gpu, auto, or an index such as gpu:1.")
     profile: str = option(
         "equal",
-        "equal: threads, CPUs and precision alike for all; stock: every framework as it comes.",
+        "equal: the same threads, CPUs and precision for all; stock: every framework with its own defaults.",
         choices=("equal", "stock"),
     )
     threads: int | None = option(
@@ -48,16 +48,16 @@ class Request(Asked):
     )
     launches: int | None = option(
         None,
-        "Fresh processes per contestant, exactly.",
+        "Exact number of fresh processes per contestant.",
         unset="2, or as many as budget and precision ask for",
         least=1,
         variants={
             VERSIONS: {
-                "help": "Fresh processes per contestant, exactly; seven or more allow a test.",
+                "help": "Exact number of fresh processes per contestant; seven or more allow a test.",
                 "unset": "8, or as many as budget and precision ask for",
             },
             REGRESS: {
-                "help": "Most fresh processes that screen a pair: 8, 12, 16 or 24; what looks slower gets more, to "
+                "help": "Most fresh processes to screen a pair with: 8, 12, 16 or 24; what looks slower gets more, to "
                 "confirm it.",
                 "unset": "24",
                 "choices": (8, 12, 16, 24),
@@ -66,70 +66,70 @@ class Request(Asked):
     )
     budget_s: float | None = option(
         None,
-        "Go on with launches as long as this has room for one more, such as 60s or 5m.",
+        "Launch again as long as one more launch fits into this time, such as 60s or 5m.",
         least=0.001,
         notation=SECONDS,
-        variants={REGRESS: {"help": "What all of it may take, such as 10m; what is open then is inconclusive."}},
+        variants={REGRESS: {"help": "Time for everything, such as 10m; what is undecided then is inconclusive."}},
     )
     precision: float | None = option(
         None,
-        "Go on with launches until every step time is known to within this share, such as 2%.",
+        "Launch again until every step time is known to within this share, such as 2%.",
         least=0.0001,
         notation=SHARE,
-        variants={REGRESS: {"refused": "a pair is launched until the smallest change that matters (delta) is decided"}},
+        variants={REGRESS: {"refused": "pairs are launched until the smallest change that matters (delta) is decided"}},
     )
     rounds: int = option(
         10,
-        "How often each contestant is measured per launch, one block each time, in shuffled order.",
+        "Blocks of each contestant per launch, one per round, in shuffled order.",
         least=1,
         variants={REGRESS: _MORE_ROUNDS, VERSIONS: _MORE_ROUNDS},
     )
     sweep: str | None = option(
         None,
-        "size: measure over the task's sizes, too: overhead against throughput.",
+        "size: also measure over the task's sizes, to tell overhead from throughput.",
         choices=("size",),
-        variants={REGRESS: {"refused": "commits are compared at the sizes that their presets have"}},
+        variants={REGRESS: {"refused": "commits are compared at the sizes of their presets only"}},
     )
     max_alive: int | None = option(
         None,
-        "How many workers may be alive at once; what is compared pair by pair always is.",
-        unset="what the memory holds",
+        "Most workers that may be alive at once; those compared pair by pair always are.",
+        unset="as many as fit into memory",
         least=1,
     )
-    warm_cache: bool = option(False, "Keep compilers' caches between runs instead of starting cold.")
+    warm_cache: bool = option(False, "Keep compiler caches between runs instead of starting cold.")
     timeout_s: float = option(
         300.0, "How long one phase of one contestant may take, such as 300s.", least=0.001, notation=SECONDS
     )
     if_busy: str = option(
-        "wait", "When another session measures on this host: wait or refuse.", choices=("wait", "refuse")
+        "wait", "When another session is measuring on this host: wait or refuse.", choices=("wait", "refuse")
     )
     build_environments: bool = option(
         False,
-        "Build an environment for each frontend that needs one of its own, and use it.",
-        variants={VERSIONS: {"refused": "every version is measured in an environment that is built for it"}},
+        "Build and use a separate environment for each frontend that needs one.",
+        variants={VERSIONS: {"refused": "every version is measured in an environment built for it"}},
     )
-    output: str | Path | None = option(  # noqa: RUF009 - a field, as all others
-        None, "The folder that receives the folder of each run.", unset="results", short="-o"
+    output: str | Path | None = option(  # noqa: RUF009 - a field like all others
+        None, "The folder in which each run gets its own folder.", unset="results", short="-o"
     )
     content: str | Path | Sequence[str | Path] | None = option(  # noqa: RUF009
         None,
-        "A folder with tasks/ and frontends/ of your own; may be given several times.",
+        "A folder with your own tasks/ and frontends/, or several.",
         unset="workbench's own",
         variants={
             REGRESS: {
                 "help": "A folder with tasks/ and frontends/ inside a git repository.",
-                "unset": "the one that holds the working folder, else the workbench's own clone",
+                "unset": "the one around the current folder, else the workbench's own clone",
             }
         },
     )
 
 
 @dataclass(frozen=True)
-class Judging(Asked):
-    """When a difference counts."""
+class Judging(Options):
+    """Which differences count."""
 
     delta: float = option(0.03, "The smallest change that matters, such as 3%.", notation=SHARE, between=(0, 1))
-    strict: bool = option(False, "Fail when something could not be told.")
+    strict: bool = option(False, "Also fail when something is inconclusive.")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class GateRequest(Request, Judging):
 
 
 def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
-    """The single names and globs of a choice of frontends; a text may hold several with commas.
+    """The names and globs of a selection of frontends; a string may hold several, separated by commas.
 
     Raises:
         OptionError: when there is none.
@@ -146,5 +146,5 @@ def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
     texts = [frameworks] if isinstance(frameworks, str) else list(frameworks)
     patterns = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     if not patterns:
-        raise OptionError("frameworks", ",".join(texts), "no frontend chosen: give ids, families, globs or all")
+        raise OptionError("frameworks", ",".join(texts), "no frontend selected: give ids, families, globs or all")
     return patterns

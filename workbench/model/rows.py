@@ -1,4 +1,4 @@
-"""What a contestant comes to at one stage, as every table, chart and comparison shows it."""
+"""The results of a contestant at one stage, as every table, chart and comparison shows them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from workbench.model.stage import TRAIN
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One contestant at one stage. Times in seconds, memory in bytes; what was not measured is None.
+    """One contestant at one stage. Times in seconds, memory in bytes; None where nothing was measured.
 
-    A contestant that is not ok shows no speed.
+    Only a contestant that is ok shows a speed.
 
     Attributes:
         id: the contestant.
         frontend: the frontend's id; two contestants may share it.
         verdict: of the proof: "agrees", "differs" or "not compared".
-        stage: what was measured; its unit is what the times are of.
+        stage: what was measured; times are per unit of it.
         import_s, setup_s, first_s: of the first launch, with cold caches; ``first_s`` is the first unit.
         unit_s: the steady time of a unit, the median over launches; low and high are its interval.
         interval: what kind of interval that is.
-        relative: the steady time against the fastest's, compared round by round and launch by launch.
+        relative: the steady time over the fastest contestant's, compared round by round and launch by launch.
         rank: rows that the data cannot tell apart share one.
         total_s: from the start to the task's last step.
         break_even: units after which a compiled style has overtaken the eager one it compiles (``break_even_against``).
-        warmup: how the first units went; from ``steady_from`` on it was steady.
-        matrix_share: of the rate of this machine's matrix product.
+        warmup: how the first units went; from ``steady_from`` on they were steady.
+        matrix_share: the FLOP rate over that of this machine's matrix product.
         energy_j: joules per unit.
-        block_units: units of a block.
-        disturbed_blocks: blocks of rounds that the machine disturbed.
-        warnings: requests that were observed to be ignored, in words.
-        metrics: declared in :mod:`workbench.model.metric`, by name.
+        block_units: units per block.
+        disturbed_blocks: blocks measured in rounds during which the machine was disturbed.
+        warnings: requested settings that were observed to be ignored, in words.
+        metrics: those declared in :mod:`workbench.model.metric`, by name.
     """
 
     id: str

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """One thing that a contestant is timed at.
+    """One kind of work that contestants are timed at.
 
     Attributes:
         name: as records carry it.
-        unit: what a time is of, in the singular.
+        unit: what one time measures, in the singular.
         about: what one unit does, for people.
     """
 
@@ -45,11 +45,11 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def stage_of(name: str) -> Stage:
-    """The stage of that name; one that this workbench does not know, such as a newer one's, has the unit "unit"."""
+    """The stage of that name; an unknown one, such as a newer workbench's, has the unit "unit"."""
     return _BY_NAME.get(name) or Stage(name, "unit", "")
 
 
 def in_order(names: set[str]) -> list[Stage]:
     """Stages in the order of a model's life, unknown ones last."""
-    known = [stage for stage in STAGES if stage.name in names]
-    return [*known, *(stage_of(name) for name in sorted(names - set(_BY_NAME)))]
+    declared = [stage for stage in STAGES if stage.name in names]
+    return [*declared, *(stage_of(name) for name in sorted(names - set(_BY_NAME)))]

@@ -1,7 +1,7 @@
-"""Where the self-test's workers start: workbench's own worker, changed in what ``child`` says and in nothing else.
+"""Entry point of the self-test's workers: the regular worker, changed only as ``child`` describes.
 
-A job's ``package`` names the folder whose ``_boot.py`` is started; the self-test names its own. This one gives the
-job the true package back, replaces the worker's class, and goes on with the true ``_boot.py``.
+A job's ``package`` names the folder whose ``_boot.py`` is started; the self-test names its own. This script restores
+the real package in the job, replaces the worker class, and continues with the real ``_boot.py``.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Start the worker of one job."""
+    """Start the worker for one job."""
     home = Path(__file__).resolve().parents[1]
     file = Path(sys.argv[1])
     file.write_text(json.dumps({**json.loads(file.read_text()), "package": str(home)}))

@@ -1,13 +1,13 @@
-"""The bare loop of a frontend: its own ``train``, with the generator and the harness taken out of it.
+"""The bare loop of a frontend: its own ``train`` without the generator and the harness.
 
-A copy kept by hand would grow apart from the content, so the loop is derived from the source. From::
+A copy kept by hand would diverge from the content, so the loop is derived from the source. From::
 
     yield                               # set-up ends here
     for x, y in batches:
         ...
         yield loss
 
-comes, at the same place of the same function::
+comes, at the same position in the same function::
 
     for _steps in _turns:
         _started = _clock()
@@ -16,10 +16,10 @@ comes, at the same place of the same function::
             loss
         _wait()
         _seconds.append(_clock() - _started)
-        yield  # outside what is timed
+        yield  # not timed
 
-That yield lets both loops be asked for their turns from one place: some frameworks cost more the deeper the call
-stack is. A style that runs many steps per call (``while steps: ... steps = yield losses``) becomes a call per turn.
+That yield lets both loops be advanced from the same call depth: some frameworks are slower the deeper the call stack
+is. A style that runs many steps per call (``while steps: ... steps = yield losses``) becomes one call per turn.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ AFTER = "_wait()\n_seconds.append(_clock() - _started)\nyield"
 
 
 class NoBareLoopError(ValueError):
-    """A ``train`` of another form than this module knows."""
+    """A ``train`` whose form this module does not know."""
 
 
-class _Taker(ast.NodeTransformer):
-    """Takes the yields out of one function; what is defined inside it stays as it is."""
+class _YieldRemover(ast.NodeTransformer):
+    """Removes the yields of one function; functions and lambdas inside it stay as they are."""
 
     def __init__(self) -> None:
         self.loops = 0
@@ -54,18 +54,18 @@ class _Taker(ast.NodeTransformer):
         return node
 
     def visit_Yield(self, node: ast.Yield) -> ast.AST:
-        raise NoBareLoopError(f"line {node.lineno}: a yield that is neither the end of set-up nor a step's loss")
+        raise NoBareLoopError(f"line {node.lineno}: this yield is neither the end of set-up nor a step's loss")
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """``yield`` goes, ``yield loss`` becomes ``loss``: what a step computes is still computed."""
+        """Drops ``yield`` and turns ``yield loss`` into ``loss``, so that each step still computes the same."""
         return _without_yield(node) or self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """``steps = yield losses`` becomes ``losses``."""
+        """Turns ``steps = yield losses`` into ``losses``."""
         return _without_yield(node) or self.generic_visit(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        """The loop over batches runs for the steps of one turn."""
+        """Makes the loop over batches run for the steps of one turn."""
         if not _yields(node):
             return node
         self.generic_visit(node)
@@ -73,11 +73,11 @@ class _Taker(ast.NodeTransformer):
         return self._turns("_steps", [node])
 
     def visit_While(self, node: ast.While) -> ast.AST:
-        """``while steps:`` runs once per turn."""
+        """Makes ``while steps:`` run once per turn."""
         if not _yields(node):
             return node
         if not isinstance(node.test, ast.Name):
-            raise NoBareLoopError(f"line {node.lineno}: a loop over something else than the steps asked for")
+            raise NoBareLoopError(f"line {node.lineno}: the loop's condition is not the requested number of steps")
         self.generic_visit(node)
         return self._turns(node.test.id, node.body)
 
@@ -95,45 +95,45 @@ def _without_yield(node: ast.Expr | ast.Assign) -> ast.stmt | None:
 
 
 def _yields(loop: ast.For | ast.While) -> bool:
-    waiting: list[ast.AST] = list(loop.body)
-    while waiting:
-        node = waiting.pop()
+    remaining: list[ast.AST] = list(loop.body)
+    while remaining:
+        node = remaining.pop()
         if isinstance(node, ast.Yield):
             return True
         if not isinstance(node, ast.FunctionDef | ast.Lambda):
-            waiting += ast.iter_child_nodes(node)
+            remaining += ast.iter_child_nodes(node)
     return False
 
 
 def bare_source(source: str) -> ast.Module:
-    """The module that defines the bare loop of a content's source; lines keep their numbers.
+    """A module that defines the bare loop of a content file; line numbers are preserved.
 
     Raises:
-        NoBareLoopError: when there is no ``train``, or it is of another form than content has.
+        NoBareLoopError: when there is no ``train``, or its form is not known.
     """
-    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == TRAIN]
-    if len(found) != 1:
-        raise NoBareLoopError(f"expected one function {TRAIN}(), found {len(found)}")
-    function, taker = found[0], _Taker()
-    body = [taker.visit(statement) for statement in function.body]
-    if taker.loops != 1:
-        raise NoBareLoopError(f"expected one loop that yields, found {taker.loops}")
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == TRAIN]
+    if len(functions) != 1:
+        raise NoBareLoopError(f"expected one function {TRAIN}(), found {len(functions)}")
+    function, remover = functions[0], _YieldRemover()
+    body = [remover.visit(statement) for statement in function.body]
+    if remover.loops != 1:
+        raise NoBareLoopError(f"expected one loop that yields, found {remover.loops}")
     function.name, function.body, function.returns = BARE, body, None
     function.args.args += [ast.arg(name) for name in ARGUMENTS]
     return ast.fix_missing_locations(ast.Module([function], []))
 
 
 def bare_loop(path: Path, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The bare loop of a content file, ``bare(problem, turns, wait, seconds)``; call it inside a worker alone.
+    """The bare loop of a content file, ``bare(problem, turns, wait, seconds)``; only to be called inside a worker.
 
     It is a generator: each ``next`` runs and times one turn, and at the end it returns the result.
 
     Args:
-        path: the content's source.
-        names: what its module defines.
+        path: the content file.
+        names: the names that its module defines.
     """
     module = bare_source(path.read_text(encoding="utf-8"))
-    space = {**names, "_islice": itertools.islice, "_clock": time.perf_counter}
-    exec(compile(module, str(path), "exec"), space)  # noqa: S102 - the content's own code
-    loop: Callable[..., Any] = space[BARE]
+    namespace = {**names, "_islice": itertools.islice, "_clock": time.perf_counter}
+    exec(compile(module, str(path), "exec"), namespace)  # noqa: S102 - the content's own code
+    loop: Callable[..., Any] = namespace[BARE]
     return loop

@@ -1,8 +1,8 @@
-"""What the self-test's workers do otherwise; runs inside worker processes alone.
+"""How the self-test's workers differ from others; runs only inside worker processes.
 
-One more command, ``overhead``, measures blocks of the harness's own loop and of a bare loop in turn. To bring up
-hundreds of processes in a bearable time, the trace of the warm-up is cut short and the matrix product, which serve a
-run's tables alone, is left out. Everything that is timed is the worker's own.
+They have one more command, ``overhead``, which measures blocks of the harness's own loop and of a bare loop in turn. To
+start hundreds of processes in a reasonable time, they shorten the trace of the warm-up and skip the matrix product,
+which serve only the tables of a run. Everything that is timed is the regular worker's code.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ AGREE = 1e-5
 
 
 class SelftestWorker(worker.Worker):
-    """The worker, with one more command."""
+    """The regular worker with one more command."""
 
     def do_canary(self, product: int = 0) -> dict[str, Any]:  # noqa: ARG002 - the worker's own signature
-        """The canary without the matrix product."""
+        """Run the canary without the matrix product."""
         return super().do_canary()
 
     def do_overhead(self, steps: int, pairs: int) -> dict[str, Any]:
         """Time blocks of the harness's loop and of the bare loop in turn, in this process.
 
         Args:
-            steps: of a block, as ``prepare`` calibrated it.
-            pairs: how many blocks of each.
+            steps: number of steps of a block, as ``prepare`` calibrated it.
+            pairs: number of blocks of each loop.
 
         Raises:
-            ValueError: when the bare loop does not compute what the frontend computes.
+            ValueError: when the bare loop does not compute the same as the frontend.
         """
         bare = bare_loop(Path(self.content.__file__), vars(self.content))
         self._check_bare(bare)
@@ -50,7 +50,7 @@ class SelftestWorker(worker.Worker):
         return {"harness_s": harness_s, "bare_s": bare_s[1:]}
 
     def _check_bare(self, bare: Any) -> None:
-        """The bare loop must end in the result that was proven."""
+        """Check that the bare loop ends in the result that was proven."""
         import numpy as np
 
         problem = self._problem(endless=False)
@@ -62,10 +62,10 @@ class SelftestWorker(worker.Worker):
         proven = exchange.load_arrays(Path(self.job.proof))
         for name, array in result.arrays().items():
             if not np.allclose(array, proven[f"result/{name}"], rtol=AGREE, atol=AGREE):
-                raise ValueError(f"the bare loop computes other {name} than the frontend")
+                raise ValueError(f"the bare loop and the frontend compute different {name}")
 
 
 def install() -> None:
-    """Let every worker that is served from now on be the self-test's."""
+    """Make every worker of this process a self-test worker."""
     worker.Worker = SelftestWorker  # type: ignore[misc]
     worker.TRACE_S = 0.01

@@ -1,4 +1,4 @@
-"""``workbench selftest``: what is recorded, quick and full, and in which order."""
+"""``workbench selftest``: what the quick and the full self-test record, and in which order."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ class Plan:
     """How much is recorded.
 
     Attributes:
-        identical: sessions of eight identical contestants; none in quick.
-        sessions: of each scenario.
-        launches: of each session under disturbance and, without a budget, of each quiet one.
-        quiet_s: budget of a quiet session: as many launches as it has room for.
-        disturbed: the contestants' slow-downs under disturbance.
-        rounds: of each launch under disturbance.
-        pairs, processes: alternations of harness and bare loop in each process, and processes, per frontend.
+        full: whether this is the full self-test.
+        launches: launches of each disturbed session and, without a budget, of each quiet one.
+        identical: sessions of eight identical contestants; none in the quick self-test.
+        sessions: sessions of each scenario.
+        quiet_s: time budget of a quiet session, which makes as many launches as fit.
+        disturbed: slowdowns of the contestants in disturbed sessions.
+        rounds: rounds of each launch in disturbed sessions.
+        pairs: pairs of blocks of harness and bare loop, per process.
+        processes: processes per frontend in which the overhead is measured.
     """
 
     full: bool
@@ -62,12 +64,12 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """For CI: about 80 seconds, and the frameworks' overhead. Under disturbance there is one look each."""
+        """For CI: about 80 seconds, plus the overhead of each frontend. Disturbed sessions have a single look."""
         return cls(full=False, launches=LADDER[0], quiet_s=42.0, disturbed=(0.0, 0.0, 0.10), rounds=3)
 
     @classmethod
     def nightly(cls, comparisons: int = COMPARISONS) -> Plan:
-        """METHOD's numbers for 200 comparisons of identical code; in proportion for fewer."""
+        """The full self-test: 200 comparisons of identical code, or fewer with all else in proportion."""
         per_session = len(IDENTICAL) // 2 * (LADDER[-1] // LADDER[0])
         identical = math.ceil(comparisons / per_session)
         return cls(
@@ -82,7 +84,7 @@ class Plan:
 
 @dataclass
 class Recorded:
-    """What has been measured so far."""
+    """The measurements so far."""
 
     pools: list[Pool] = field(default_factory=list)
     planted: list[Figure] = field(default_factory=list)
@@ -90,11 +92,11 @@ class Recorded:
 
 
 def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], None]) -> Report:
-    """Record, analyse, judge. After an interrupt, that which was recorded by then.
+    """Record, analyse and judge; after an interrupt, whatever was recorded by then.
 
     Raises:
-        WorkbenchError: when this machine cannot start a session at all.
-        KeyboardInterrupt: when there is nothing yet.
+        WorkbenchError: when the problem cannot be made.
+        KeyboardInterrupt: when nothing was recorded yet.
     """
     recorded, interrupted = Recorded(), False
     try:
@@ -104,7 +106,7 @@ def selftest(content: Catalog, plan: Plan, command: str, say: Callable[[str], No
             raise
         interrupted = True
     except WorkerFailedError as failure:
-        raise WorkbenchError(f"the self-test's problem could not be made: {failure.reason}") from None
+        raise WorkbenchError(f"cannot make the problem of the self-test: {failure.reason}") from None
     pools, rules = [pool for pool in recorded.pools if pool.recordings], Rules(plan.full)
     figures = [figure for pool in pools for figure in pool_figures(pool, rules)]
     figures += [*recorded.planted, *overhead.figures(recorded.overheads, rules), *rule_figures(pools)]
@@ -122,27 +124,27 @@ def _record(recorded: Recorded, content: Catalog, plan: Plan, say: Callable[[str
     sessions, launches = plan.sessions, plan.launches
     if plan.identical:
         add("quiet, identical code", record(QUIET, IDENTICAL, sessions=plan.identical, launches=launches))
-    exactly = None if plan.quiet_s else launches
-    add(QUIET.name, record(QUIET, SLOWDOWNS, sessions=sessions, launches=exactly, budget_s=plan.quiet_s))
+    quiet_launches = None if plan.quiet_s else launches
+    add(QUIET.name, record(QUIET, SLOWDOWNS, sessions=sessions, launches=quiet_launches, budget_s=plan.quiet_s))
     for scenario in DISTURBED:
         if not possible(scenario):
-            say(f"{scenario.name}: this machine has no CPU for it")
+            say(f"{scenario.name}: skipped, because this machine has too few CPUs for it")
             continue
-        shares, rounds = plan.disturbed, plan.rounds
-        add(scenario.name, record(scenario, shares, sessions=sessions, launches=launches, rounds=rounds))
-    say("a planted early return")
+        slowdowns, rounds = plan.disturbed, plan.rounds
+        add(scenario.name, record(scenario, slowdowns, sessions=sessions, launches=launches, rounds=rounds))
+    say("missing synchronisation: a planted early return")
     recorded.planted.append(early_return(content))
-    for measured in overhead.overheads(content, plan.pairs, plan.processes, say):
-        recorded.overheads.append(measured)
+    for entry in overhead.overheads(content, plan.pairs, plan.processes, say):
+        recorded.overheads.append(entry)
 
 
-def _facts(command: str, pools: list[Pool], measured: list[Overhead]) -> dict[str, str]:
+def _facts(command: str, pools: list[Pool], overheads: list[Overhead]) -> dict[str, str]:
     facts = machine.facts()
     recordings = [recording for pool in pools for recording in pool.recordings]
     launches = sum(int(np.isfinite(recording.times).sum()) for recording in recordings)
     versions = {"workbench": __version__, "python": platform.python_version()}
-    for found in measured:
-        versions |= dict(found.versions)
+    for entry in overheads:
+        versions |= dict(entry.versions)
     return {
         "command": f"`{command}`",
         "launches": f"{launches} fresh processes in {len(recordings)} sessions",

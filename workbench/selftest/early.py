@@ -1,4 +1,4 @@
-"""A frontend that answers before its work is done: planted beside the right one, and it must be caught."""
+"""A planted frontend that answers before its work is done; the audit of the wait must catch it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from workbench.session.session import contestants_of
 PLANTED = "planted_early"
 CHECK = "check_synchronised"
 
-# Right in every number: each loss and the result are computed, but only when somebody asks for one of them, as a
-# runtime that dispatches and forgets to wait would do it.
+# All numbers are correct: each loss and the result are computed, but only on access, as in a frontend that dispatches
+# its work and forgets to wait for it.
 SOURCE = '''
 from collections import deque
 
@@ -68,7 +68,7 @@ def train(problem: Problem) -> Training:
 
 
 def plant(content: Catalog, root: Path) -> Catalog:
-    """The content, and beside it in a root of its own the reference's folder with the planted file."""
+    """The content, plus a root with a copy of the reference's folder that has the planted file."""
     reference = content.frontends[REFERENCE]
     planted = root / "frontends" / PLANTED
     shutil.copytree(reference.root / "frontends" / reference.folder, planted)
@@ -79,7 +79,7 @@ def plant(content: Catalog, root: Path) -> Catalog:
 
 
 def early_return(content: Catalog) -> Figure:
-    """Measure the planted one beside the right one; the first must be caught and the second must not."""
+    """Measure the planted frontend beside the correct one: the first must be caught, the second must not."""
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         root, run = Path(folder, "content"), Path(folder, "run")
         root.mkdir()
@@ -91,9 +91,9 @@ def early_return(content: Catalog) -> Figure:
         session.run()
     if session.interrupted:
         raise KeyboardInterrupt
-    right, wrong = session.contestants
-    caught = wrong.outcome is Outcome.INVALID and CHECK in wrong.reason
-    value = f"{wrong.outcome}: {wrong.reason or 'it was not caught'}; the right one beside it: {right.outcome}"
-    numbers = {"caught": caught, "reason": wrong.reason, "right": str(right.outcome)}
-    holds = judged(caught and right.outcome is Outcome.OK)
+    correct, early = session.contestants
+    caught = early.outcome is Outcome.INVALID and CHECK in early.reason
+    value = f"{early.outcome}: {early.reason or 'it was not caught'}; the correct one beside it: {correct.outcome}"
+    numbers = {"caught": caught, "reason": early.reason, "right": str(correct.outcome)}
+    holds = judged(caught and correct.outcome is Outcome.OK)
     return Figure("missing synchronisation", "planted early return", value, "caught", holds, numbers)

@@ -1,9 +1,9 @@
-"""What the harness adds to a step: its own loop over the generator against the bare loop, in one process.
+"""What the harness adds to a step: its loop over the generator compared with the bare loop, in one process.
 
-Blocks of both alternate in one worker of the frontend, with the environment, CPU and threads of a run, so they
-share the process and the moment; whichever is first in a pair changes. The cheapest task is the worst case. Both loops
-hold compiled objects of their own, which lie elsewhere in each process: so the ratio of one process is one sample,
-and where there are several the estimate is their median and the interval spans theirs.
+Blocks of both alternate in one worker of the frontend, with the environment, CPU and threads of a run, so they share
+the process and the moment; which of them comes first alternates as well. The cheapest task is the worst case. Each loop
+has compiled objects of its own, whose place in memory differs from process to process; the ratio of one process is
+therefore a single sample, and with several processes the estimate is their median and the interval spans theirs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PART = "overhead of the harness"
 
 @dataclass(frozen=True)
 class LoopTimes:
-    """What a worker answers: seconds of each block of the harness's loop and of the bare loop."""
+    """A worker's answer: seconds of each block of the harness's loop and of the bare loop."""
 
     harness_s: tuple[float, ...]
     bare_s: tuple[float, ...]
@@ -43,7 +43,7 @@ class LoopTimes:
 
 @dataclass(frozen=True)
 class Overhead:
-    """Block times of both loops, (process, pair), and how many steps a block has; or why there are none."""
+    """Block times of both loops, by process and pair, and the steps of a block; or the reason why there are none."""
 
     frontend: str
     steps: int = 0
@@ -58,19 +58,19 @@ def overheads(content: Catalog, pairs: int, processes: int, say: Callable[[str],
     """Measure every frontend, one after the other, each in several processes."""
     for frontend in content.frontends.values():
         say(f"overhead: {frontend.id}")
-        made = [measure(content, frontend, pairs)]
-        while made[-1].outcome is Outcome.OK and len(made) < processes:
-            made.append(measure(content, frontend, pairs))
-        yield together(made)
+        by_process = [measure(content, frontend, pairs)]
+        while by_process[-1].outcome is Outcome.OK and len(by_process) < processes:
+            by_process.append(measure(content, frontend, pairs))
+        yield merged(by_process)
 
 
-def together(made: Sequence[Overhead]) -> Overhead:
-    """The processes of one frontend as one; one that failed stands for all."""
-    last = made[-1]
+def merged(by_process: Sequence[Overhead]) -> Overhead:
+    """The processes of one frontend merged; if one failed, that one alone."""
+    last = by_process[-1]
     if last.outcome is not Outcome.OK:
         return last
-    harness_s = tuple(times for one in made for times in one.harness_s)
-    return replace(last, harness_s=harness_s, bare_s=tuple(times for one in made for times in one.bare_s))
+    harness_s = tuple(times for entry in by_process for times in entry.harness_s)
+    return replace(last, harness_s=harness_s, bare_s=tuple(times for entry in by_process for times in entry.bare_s))
 
 
 def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
@@ -100,9 +100,9 @@ def _measured(worker: WorkerProcess, frontend: Frontend, pairs: int) -> Overhead
     return Overhead(frontend.id, steps, (times.harness_s,), (times.bare_s,), versions=tuple(versions.items()))
 
 
-def figures(found: Sequence[Overhead], rules: Rules) -> list[Figure]:
+def figures(overheads: Sequence[Overhead], rules: Rules) -> list[Figure]:
     """One figure per frontend."""
-    return [_figure(overhead, rules) for overhead in found]
+    return [_figure(overhead, rules) for overhead in overheads]
 
 
 def _figure(overhead: Overhead, rules: Rules) -> Figure:

@@ -1,9 +1,9 @@
-"""Recording launches whose true ratios are known: identical contestants and slowed ones, alive together.
+"""Recording launches whose true ratios are known: identical contestants and slowed ones, in the same sessions.
 
-One recording is one session of the instrument: NumPy contestants on one pinned CPU, interleaved block by block, each
-launch of each a fresh process. What is slowed repeats a share of its steps without counting them, so the true
-ratio of two contestants is known exactly. A hog is one more worker that computes one endless block on its CPU. Drift is
-injected too: the steps of every block grow linearly over the session, for all contestants alike.
+A recording is one session: NumPy contestants on one pinned CPU, interleaved block by block, each launch a fresh
+process. A slowed contestant repeats a share of its steps without counting them, so the true ratio of two contestants is
+known exactly. A hog is another worker that computes an endless block on a CPU. Drift is injected as well: the number of
+steps of every block grows linearly over the session, for all contestants alike.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ENDLESS = 1 << 60
 
 @dataclass(frozen=True)
 class Scenario:
-    """What disturbs a recording: a hog on the "same" core as the contestants or on an "other" one, and drift."""
+    """What disturbs a recording: a hog on the "same" core as the contestants or an "other" one, drift, or nothing."""
 
     name: str
     hog: str = ""
@@ -63,16 +63,16 @@ DISTURBED = (
 
 @dataclass(frozen=True)
 class Recording:
-    """One session. Arrays have the shape (launches, contestants); a contestant that failed ends in NaN.
+    """One session. Arrays have the shape (launches, contestants); after a failure, a contestant's times are NaN.
 
     Attributes:
-        slowdowns: of each contestant, as asked for.
-        factors: by how much each one's time is truly longer, rounding of its steps included.
-        times: seconds per step of a launch, as a run's ranks take them: without what a round did to all.
-        cost_s: what a launch of one contestant took of the session.
+        slowdowns: requested slowdown of each contestant.
+        factors: the true factor of each one's time, including the rounding of its steps.
+        times: seconds per step of a launch, with the effects of rounds removed, as for the ranks of a run.
+        cost_s: seconds of the session that a launch of one contestant took.
         blocks: all block times, [launch][contestant].
-        noisy: what the machine's own counters say of the session, if it was not quiet.
-        stolen: the part of the measuring CPUs' time that the host gave to somebody else, if it can be read.
+        noisy: a sentence on the disturbed rounds, if the machine was not quiet.
+        stolen: the share of the measuring CPUs' time that the hypervisor gave to other guests, if known.
         failures: contestants that failed, with their reasons.
     """
 
@@ -95,7 +95,7 @@ class Pool:
 
 
 class SelftestWorker(WorkerProcess):
-    """A worker of the self-test; its blocks are longer than is counted, by a factor that ``pace`` gives."""
+    """A worker of the self-test; its blocks run more steps than are counted, by the factor that ``pace`` returns."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class SelftestWorker(WorkerProcess):
         self._pace = pace
 
     def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
-        """As any worker; a block has more steps than are asked for."""
+        """Ask as any worker does, but let a block run more steps than requested."""
         steps = arguments.get("steps")
         if do == "block" and isinstance(steps, int):
             arguments |= {"steps": round(steps * self._pace())}
@@ -121,12 +121,12 @@ class SelftestWorker(WorkerProcess):
 def start_selftest(
     job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
 ) -> WorkerProcess:
-    """Start a worker of the self-test, with no drift."""
+    """Start a worker of the self-test without drift."""
     return SelftestWorker(job, frontend, environment, log, interpreter)
 
 
 class Pace:
-    """How much longer each block is than is counted: linearly the more, the later in the session."""
+    """The drift: by what factor each block runs more steps than are counted, growing linearly over the session."""
 
     def __init__(self, scenario: Scenario, settings: Settings) -> None:
         self._scenario, self._settings = scenario, settings
@@ -135,23 +135,23 @@ class Pace:
     def start(
         self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
     ) -> WorkerProcess:
-        """Start a worker that keeps this pace."""
+        """Start a worker with this drift."""
         return SelftestWorker(job, frontend, environment, log, interpreter, pace=self.factor)
 
     def factor(self) -> float:
-        """The factor now."""
+        """The current factor."""
         if self.session is None or not self._scenario.drift:
             return 1.0
         launch = max(len(contestant.launches) for contestant in self.session.contestants) - 1
         rounds = sum(entry.launch == launch for entry in self.session.rounds)
         planned = self._settings.launches or LADDER[-1]
-        done = min(1.0, (launch + min(1.0, rounds / self._settings.rounds)) / planned)
-        return 1 + self._scenario.drift * done
+        progress = min(1.0, (launch + min(1.0, rounds / self._settings.rounds)) / planned)
+        return 1 + self._scenario.drift * progress
 
 
 @contextlib.contextmanager
 def hog(content: Catalog, settings: Settings, scenario: Scenario) -> Iterator[None]:
-    """One more worker that computes one endless block on its CPU, where the scenario wants it."""
+    """Another worker that computes an endless block on its CPU, if the scenario has one."""
     if not scenario.hog:
         yield
         return
@@ -173,7 +173,7 @@ def hog(content: Catalog, settings: Settings, scenario: Scenario) -> Iterator[No
 def session_of(
     content: Catalog, contestants: Sequence[Contestant], settings: Settings, folder: Path, scenario: Scenario
 ) -> Session:
-    """A session with the self-test's workers, at the scenario's pace."""
+    """A session with the self-test's workers and the scenario's drift."""
     pace = Pace(scenario, settings)
     pace.session = Session(content, contestants, settings, folder, Silence(), start=pace.start)
     return pace.session
@@ -182,7 +182,7 @@ def session_of(
 def settings_for(
     *, launches: int | None, budget_s: float | None, seed: int, alive: int, rounds: int = ROUNDS
 ) -> Settings:
-    """Settings of a recording: one thread on one CPU, the harness elsewhere."""
+    """Settings of a recording: one thread on one CPU, and the harness on another."""
     cpus, harness_cpus = machine.measuring_cpus(1)
     return Settings(
         task=TASK,
@@ -198,7 +198,7 @@ def settings_for(
 
 
 def possible(scenario: Scenario) -> bool:
-    """Whether this machine can have the scenario: pinned CPUs, and one beside the contestants' for a hog."""
+    """Whether this machine allows the scenario: a hog needs pinned CPUs, and maybe another than the contestants'."""
     cpus, harness_cpus = machine.measuring_cpus(1)
     return not scenario.hog or bool(cpus and (scenario.hog == "same" or cpus != harness_cpus))
 
@@ -213,7 +213,7 @@ def record(
     seed: int = 0,
     rounds: int = ROUNDS,
 ) -> Recording:
-    """Run one session and keep what the analysis needs.
+    """Run one session and record what the analysis needs.
 
     Raises:
         WorkerFailedError: when the problem cannot be made.
@@ -221,8 +221,8 @@ def record(
     """
     frontend, package = content.frontends[REFERENCE], package_root()
     contestants = [
-        Contestant(f"c{place}", frontend, content.roots, package, slowdown=slowdown)
-        for place, slowdown in enumerate(slowdowns)
+        Contestant(f"c{index}", frontend, content.roots, package, slowdown=slowdown)
+        for index, slowdown in enumerate(slowdowns)
     ]
     settings = dataclasses.replace(
         settings_for(launches=launches, budget_s=budget_s, seed=seed, alive=len(contestants), rounds=rounds),
@@ -238,29 +238,27 @@ def record(
 
 
 def recording_of(session: Session) -> Recording:
-    """What a finished session recorded."""
+    """The recording of a finished session."""
     contestants, rounds = session.contestants, flagged(session.rounds)
-    disturbed = {entry.place for entry in rounds if entry.flags}
+    disturbed = {entry.key for entry in rounds if entry.flags}
     measured = [[launch for launch in contestant.launches if launch.measured()] for contestant in contestants]
-    launches = max((len(of_one) for of_one in measured), default=0)
+    launches = max((len(own) for own in measured), default=0)
     round_s = [sum(entry.covariates.span_ns for entry in rounds if entry.launch == n) / 1e9 for n in range(launches)]
     times = np.full((launches, len(contestants)), math.nan)
     cost_s = np.full_like(times, math.nan)
     blocks: list[list[list[float]]] = [[[] for _ in contestants] for _ in range(launches)]
     for number in range(launches):
-        by_column = {
-            column: launch for column, of_one in enumerate(measured) for launch in of_one if launch.number == number
-        }
+        by_column = {column: launch for column, own in enumerate(measured) for launch in own if launch.number == number}
         for column, launch in by_column.items():
             cost_s[number, column] = launch.bring_up_s + round_s[number] / len(contestants)
             blocks[number][column] = launch.of().seconds
         if by_column:
             times[number, [*by_column]] = unit_times([*by_column.values()], TRAIN.name, disturbed)
     slowdowns = tuple(contestant.slowdown for contestant in contestants)
-    steps = [of_one[0].of().units if of_one else 0 for of_one in measured]
+    steps = [own[0].of().units if own else 0 for own in measured]
     return Recording(
         slowdowns=slowdowns,
-        factors=tuple(true_factor(count, share) for count, share in zip(steps, slowdowns, strict=True)),
+        factors=tuple(true_factor(count, slowdown) for count, slowdown in zip(steps, slowdowns, strict=True)),
         times=times,
         cost_s=cost_s,
         blocks=blocks,
@@ -275,15 +273,15 @@ def recording_of(session: Session) -> Recording:
 
 
 def _stolen(rounds: Sequence[Round]) -> float | None:
-    """The steal of all rounds, each by its length."""
-    known = [(seen.steal_share, seen.span_ns) for seen in (entry.covariates for entry in rounds)]
-    spans = [(share, span) for share, span in known if share is not None]
+    """The share of stolen time over all rounds, weighted by their lengths."""
+    shares = [(entry.covariates.steal_share, entry.covariates.span_ns) for entry in rounds]
+    spans = [(share, span) for share, span in shares if share is not None]
     total = sum(span for _, span in spans)
     return sum(share * span for share, span in spans) / total if total else None
 
 
 def true_factor(steps: int, slowdown: float) -> float:
-    """By how much a block is truly longer when a share of its steps is repeated: whole steps only."""
+    """The true factor of a block's time if a share of its steps is repeated; only whole steps can be."""
     return (steps + round(steps * slowdown)) / steps if steps else math.nan
 
 
@@ -298,7 +296,7 @@ def record_pool(
     rounds: int = ROUNDS,
     say: Callable[[str], None],
 ) -> Iterator[Recording]:
-    """Several sessions of one scenario, each as soon as it is recorded."""
+    """Record several sessions of one scenario, and yield each as soon as it is finished."""
     for number in range(sessions):
         say(f"{scenario.name}: session {number + 1} of {sessions}, {len(slowdowns)} contestants")
         yield record(content, scenario, slowdowns, launches=launches, budget_s=budget_s, seed=number, rounds=rounds)

@@ -1,4 +1,4 @@
-"""The self-test's table: for a terminal, as JSON, and spliced into METHODOLOGY.md."""
+"""The self-test's table: for the terminal, as JSON, and for insertion into METHODOLOGY.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADINGS = ("figure", "measured", "bound", "verdict")
 
 @dataclass(frozen=True)
 class Report:
-    """All figures, and the facts that belong to them: command, launches, machine, versions; no date."""
+    """All figures, and the facts about them: command, launches, machine and versions, but no date."""
 
     figures: list[Figure]
     facts: dict[str, str]
@@ -29,13 +29,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """1 as soon as one judged bound fails; 130 when it was interrupted."""
+        """1 if any judged bound fails; 130 if interrupted."""
         if self.interrupted:
             return EXIT_INTERRUPTED
         return EXIT_CONTESTANT if any(figure.verdict == FAILS for figure in self.figures) else EXIT_OK
 
     def as_json(self) -> dict[str, object]:
-        """Plain values; what is not finite is null."""
+        """Plain values; a number that is not finite is null."""
         return {
             "facts": self.facts,
             "interrupted": self.interrupted,
@@ -44,7 +44,7 @@ class Report:
         }
 
     def terminal(self) -> Table:
-        """A table in parts."""
+        """A table with a section per part."""
         from rich.table import Table
         from rich.text import Text
 
@@ -63,7 +63,7 @@ class Report:
         return "; ".join(f"{name} {value}" for name, value in self.facts.items())
 
     def markdown(self) -> str:
-        """The same as a Markdown table, the facts above it."""
+        """The table in Markdown, with the facts above it."""
         lines = [f"- {name}: {value}" for name, value in self.facts.items()]
         lines += ["", f"| | {' | '.join(HEADINGS)} |", f"|{'---|' * (len(HEADINGS) + 1)}"]
         for part, figures in itertools.groupby(self.figures, lambda figure: figure.part):
@@ -74,7 +74,7 @@ class Report:
 
 
 def _finite(value: object) -> object:
-    """A value for JSON, which knows no number that is not finite."""
+    """A value for JSON, with None for numbers that are not finite."""
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -83,7 +83,7 @@ def _finite(value: object) -> object:
 
 
 def splice(path: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Put a text between the markers of a file, instead of what stands there.
+    """Replace the text between the markers of a file.
 
     Raises:
         WorkbenchError: when the file or one of its two markers is missing.
@@ -96,7 +96,7 @@ def splice(path: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> No
 
 
 def check_markers(path: Path, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Say before the measuring that the file cannot take the text.
+    """Check, before measuring, that a file has both markers.
 
     Raises:
         WorkbenchError: when the file or one of its two markers is missing.
@@ -107,10 +107,10 @@ def check_markers(path: Path, markers: tuple[str, str] = (BEGIN, END)) -> None:
     except OSError as error:
         raise WorkbenchError(f"{path}: {error.strerror}") from None
     if end not in text.partition(f"{begin}\n")[2]:
-        raise WorkbenchError(f"{path}: expected a line {begin} and after it a line {end}")
+        raise WorkbenchError(f"{path}: needs a line {begin} and, after it, a line {end}")
 
 
-def said(figures: Sequence[Figure]) -> str:
-    """How many bounds hold, fail and are not judged, in a line."""
+def counted(figures: Sequence[Figure]) -> str:
+    """How many bounds hold, fail and are not judged, in one line."""
     verdicts = [figure.verdict for figure in figures]
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (HOLDS, FAILS, NOT_JUDGED))

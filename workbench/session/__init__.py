@@ -1,1 +1,1 @@
-"""Measuring: worker processes, the problem, rounds, proof, and when it is enough."""
+"""Measuring: worker processes, the problem, rounds, proof, and when to stop."""

@@ -1,4 +1,4 @@
-"""Bringing workers up: import, prove, prepare; one by one where that is timed, else side by side."""
+"""Bringing workers up: import, prove, prepare; one after another where that is timed, otherwise in parallel."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from workbench.session.context import Alive, Context, Group
 from workbench.session.launcher import WorkerProcess, leave_signals_to_main
 from workbench.wire.answers import Done, Imported, Prepared, Proven
 
-UNFINISHED_SHARE = 0.1  # of a block, that may be left after the wait
+UNFINISHED_SHARE = 0.1  # tolerated after the wait: this share of a block, or this time
 UNFINISHED_S = 0.004
-BUSY_SHARE = 0.5  # of a CPU, after the wait
+BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
 
 Cpus = tuple[int, ...]
 
@@ -28,7 +28,7 @@ class BringUp:
 
     Args:
         context: the session's state.
-        purposes: by group, what the launch is made for.
+        purposes: by group, why the plan asked for the launch.
     """
 
     def __init__(self, context: Context, purposes: Mapping[str, str]) -> None:
@@ -36,22 +36,22 @@ class BringUp:
 
     @contextlib.contextmanager
     def alive(self, group: Group, number: int) -> Iterator[Alive]:
-        """Workers of a group, brought up and stopped; ended on leaving."""
+        """Workers of a group, brought up and stopped; ended on exit."""
         context = self._context
         with contextlib.ExitStack() as stack:
             workers: dict[str, WorkerProcess] = {}
             order = context.shuffled(group)
             for contestant in order:
-                with context.costing_only(contestant):
+                with context.failing_only(contestant):
                     workers[contestant.id] = context.workers.start(contestant)
                     stack.callback(workers[contestant.id].close)
             self._all(order, workers, number)
             yield workers
 
     def _all(self, group: Group, workers: Alive, number: int) -> None:
-        """The first launch one by one on the measuring CPUs; later ones side by side, on all CPUs.
+        """Bring up the first launch one by one on the measuring CPUs, later ones in parallel on all CPUs.
 
-        In another order each time: who starts first, and on which CPU, is seen in the steps (half a percent here).
+        The order is shuffled: which worker starts first, and on which CPU, affects step times (by half a percent here).
         """
         settings = self._context.settings
         slots = [settings.cpus]
@@ -63,9 +63,9 @@ class BringUp:
 
         def bring_up(contestant: Contestant) -> None:
             cpus = free.get()
-            with self._context.costing_only(contestant):
+            with self._context.failing_only(contestant):
                 if contestant.running:
-                    self._one(contestant, workers[contestant.id], number, cpus)
+                    self._bring_up(contestant, workers[contestant.id], number, cpus)
             free.put(cpus)
 
         if len(slots) == 1:
@@ -82,7 +82,7 @@ class BringUp:
                     worker.kill()
                 raise
 
-    def _one(self, contestant: Contestant, worker: WorkerProcess, number: int, cpus: Cpus) -> None:
+    def _bring_up(self, contestant: Contestant, worker: WorkerProcess, number: int, cpus: Cpus) -> None:
         """Import, prove and prepare; leave the worker stopped on the measuring CPUs."""
         context, began = self._context, time.monotonic()
         measuring = context.settings.cpus
@@ -116,49 +116,50 @@ class BringUp:
 
     def _verify(self, contestant: Contestant) -> None:
         target = self._context.target
-        assert target is not None, "the problem is made before anybody is brought up"
+        assert target is not None, "the problem is made before any worker is brought up"
         contestant.proof = target.verify(self._context.workers.proof_file(contestant))
         if not contestant.proof.passed:
             raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
 
     def _prepared(self, worker: WorkerProcess, units: int | None) -> Blocks:
-        """Set up the clocked training; the block's length is found once and kept for all launches."""
+        """Set up the timed training; the block size is calibrated once and kept for all launches."""
         context = self._context
         prepared = worker.ask("prepare", Prepared, context.timeout_s, block_steps=units)
         audit(prepared, context.workers.threads)
         return Blocks(units=prepared.block_steps, wait_s=prepared.wait_s, trace_s=prepared.trace)
 
     def _known_units(self, contestant: Contestant) -> int | None:
-        """The steps of a block of this contestant or, before its first launch, of one it may be compared with.
+        """The block size of this contestant or, before its first launch, of one it may be compared with.
 
-        Base and head of one comparison have blocks of one length: those of different lengths catch different shares of
-        a disturbance that comes and goes.
+        Base and head of a comparison use the same block size, because blocks of different lengths are hit differently
+        by intermittent disturbances.
         """
 
-        def kind(other: Contestant) -> tuple[object, ...]:
-            return other.frontend.id, other.device, other.threads
+        def comparable(other: Contestant) -> bool:
+            fields = [(entry.frontend.id, entry.device, entry.threads) for entry in (other, contestant)]
+            return fields[0] == fields[1]
 
-        alike = [contestant, *(other for other in self._context.contestants if kind(other) == kind(contestant))]
-        return next((launch.of().units for other in alike for launch in other.launches), None)
+        candidates = [contestant, *filter(comparable, self._context.contestants)]
+        return next((launch.of().units for other in candidates for launch in other.launches), None)
 
 
 def audit(prepared: Prepared, threads: int) -> None:
-    """Nothing may be left to do after the wait, or the clock was read too early.
+    """Check that no work was left after the wait; otherwise the clock was read too early.
 
     Raises:
-        WorkerFailedError: *invalid*, when fetching the last losses still took long, or the process still computed.
+        WorkerFailedError: *invalid*, when fetching the last losses took long, or the process was still computing.
     """
     block, fetch = prepared.audit_block_s, prepared.audit_fetch_s
     if fetch > max(UNFINISHED_SHARE * block, UNFINISHED_S):
         share = fetch / (fetch + block)
-        reason = f"check_synchronised: {share:.0%} of a block was still to do after the wait: times would be too short"
+        reason = f"check_synchronised: {share:.0%} of a block was unfinished after the wait: times would be too short"
         raise WorkerFailedError(Outcome.INVALID, reason)
-    if threads == 1 and prepared.audit_busy > BUSY_SHARE:  # more threads may spin for a while
-        reason = "check_synchronised: the process still computes after the wait: times would be too short"
+    if threads == 1 and prepared.audit_busy > BUSY_SHARE:  # idle threads of a pool may spin for a while
+        reason = "check_synchronised: the process was still computing after the wait: times would be too short"
         raise WorkerFailedError(Outcome.INVALID, reason)
 
 
-def _slices(cpus: Sequence[int], size: int, taken: Sequence[int]) -> list[Cpus]:
-    """CPUs that are not taken, in groups of ``size``."""
-    free = [cpu for cpu in cpus if cpu not in taken]
+def _slices(cpus: Sequence[int], size: int, excluded: Sequence[int]) -> list[Cpus]:
+    """The CPUs that are not excluded, in groups of ``size``."""
+    free = [cpu for cpu in cpus if cpu not in excluded]
     return [tuple(free[start : start + size]) for start in range(0, len(free) - size + 1, size)]

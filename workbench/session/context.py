@@ -1,4 +1,4 @@
-"""What the parts of a session share: who takes part, what was asked for, and where things are put on record."""
+"""What the parts of a session share: its contestants, its settings, and where events are recorded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.session.launcher import WorkerProcess
 from workbench.session.problem import Target
 from workbench.session.workers import Workers
 
-LEAST_ROOM = 1 << 16
+MIN_FREE_BYTES = 1 << 16
 
 Group: TypeAlias = Sequence[Contestant]
 """Contestants that are alive together."""
@@ -36,8 +36,8 @@ class Context:
 
     Attributes:
         rounds: all rounds so far.
-        logged_rounds: how many of them are on record.
-        abandoned: workers are being killed: that they die is no outcome of theirs.
+        logged_rounds: how many of them have been recorded.
+        abandoned: whether the harness is killing its workers, so that their deaths are not outcomes.
     """
 
     settings: Settings
@@ -60,13 +60,13 @@ class Context:
         return self.settings.timeout_s
 
     def shuffled(self, group: Group) -> list[Contestant]:
-        """Those that are still running, in an order drawn anew."""
+        """Those that are still running, in a new random order."""
         order = [contestant for contestant in group if contestant.running]
         self.order.shuffle(order)
         return order
 
     def end(self, contestant: Contestant, outcome: Outcome, reason: str) -> None:
-        """Note how a contestant ended; it takes no further part."""
+        """Record how a contestant ended; it takes no further part."""
         if contestant.running:
             contestant.fail(WorkerFailedError(outcome, reason))
             self.record(ContestantEnded(contestant.id, outcome, reason, contestant.proof))
@@ -74,22 +74,22 @@ class Context:
             self.progress.phase(contestant.id, outcome)
 
     @contextlib.contextmanager
-    def costing_only(self, contestant: Contestant) -> Iterator[None]:
-        """Whatever fails in here is this contestant's outcome and nobody else's."""
+    def failing_only(self, contestant: Contestant) -> Iterator[None]:
+        """A worker failure in this context ends only this contestant."""
         try:
             yield
         except WorkerFailedError as failure:
             if not self.abandoned:
-                _require_room(self.workers.folder)
+                _require_free_space(self.workers.folder)
                 self.end(contestant, failure.outcome, failure.reason)
 
 
-def _require_room(folder: Path) -> None:
-    """A worker that fails where nothing can be written any more is no failure of its contestant.
+def _require_free_space(folder: Path) -> None:
+    """Make sure that a worker did not fail merely because nothing can be written any more.
 
     Raises:
         OSError: when the disk is full or the folder gone.
     """
-    free = os.statvfs(folder)
-    if free.f_bavail * free.f_frsize < LEAST_ROOM:
+    status = os.statvfs(folder)
+    if status.f_bavail * status.f_frsize < MIN_FREE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

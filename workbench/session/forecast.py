@@ -1,16 +1,16 @@
-"""How long a session will still take: from how long things took before, here or in an earlier run."""
+"""Forecast of a session's remaining time, from how long its parts took before, here or in an earlier run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 UNKNOWN_BRING_UP_S = 6.0
-BLOCK_S = 0.06  # a woken, warmed and timed block of most frontends, until a round has been seen
-LATER_SHARE = 0.6  # a later launch against the first: side by side, and compilers find their caches
+BLOCK_S = 0.06  # waking, warm-up and timed block of most frontends, until a round has been measured
+LATER_SHARE = 0.6  # a later bring-up over the first: in parallel, and with filled compiler caches
 
 
 class Forecast:
-    """Seconds left of a session of some launches, each with bring-ups and then rounds.
+    """Seconds left in a session of several launches, each with bring-ups and then rounds.
 
     Args:
         ids: the contestants.
@@ -32,18 +32,18 @@ class Forecast:
         self._number, self._waiting, self._rounds_left = number, set(ids), self._rounds
 
     def ready(self, name: str, seconds: float | None = None) -> None:
-        """A contestant is up, after so many seconds, or has failed."""
+        """A contestant is up, after the given seconds, or has failed."""
         self._waiting.discard(name)
         if seconds is not None and self._number == 0:
             self._bring_up[name] = seconds
 
     def round_done(self, seconds: float, left: int) -> None:
-        """A round took so many seconds; so many are left in this launch."""
+        """A round took ``seconds``; ``left`` rounds remain in this launch."""
         self._round_s, self._rounds_left = seconds, left
 
     def seconds_left(self) -> float:
-        """What is left of this launch, and all of the later ones."""
+        """The rest of this launch and all later ones."""
         share = 1.0 if self._number == 0 else LATER_SHARE
-        now = share * sum(self._bring_up[name] for name in self._waiting) + self._rounds_left * self._round_s
-        later = LATER_SHARE * sum(self._bring_up.values()) + self._rounds * self._round_s
-        return now + max(0, self._launches - self._number - 1) * later
+        this_launch = share * sum(self._bring_up[name] for name in self._waiting) + self._rounds_left * self._round_s
+        later_launch = LATER_SHARE * sum(self._bring_up.values()) + self._rounds * self._round_s
+        return this_launch + max(0, self._launches - self._number - 1) * later_launch

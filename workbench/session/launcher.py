@@ -1,4 +1,4 @@
-"""Worker processes: started, spoken with, stopped, woken and ended; whatever goes wrong becomes an outcome."""
+"""Worker processes: start, command, stop, wake and end them; whatever goes wrong becomes an outcome."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ A = TypeVar("A")
 Argument: TypeAlias = "str | int | float | bool | Sequence[int] | None"
 
 GRACE_S = 3.0
-SWEEPS = 20  # over all processes, until none of a worker's is left
+KILL_ATTEMPTS = 20  # passes over all processes, until none of a worker's is left
 STACK_S = 0.5
 HEAD_BYTES = TAIL_BYTES = 256 << 10
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MARK = "WORKBENCH_WORKER"  # in the environment of a worker, and so of everything it starts
+MARK = "WORKBENCH_WORKER"  # an environment variable of a worker, inherited by everything it starts
 
 
 def leave_signals_to_main() -> None:
-    """Keep this thread, and those it starts, from taking the signals that end a session.
+    """Block the signals that end a session in this thread and those it starts.
 
-    When two come at once the kernel gives both to any thread that takes them, and the main one sleeps on.
+    When two arrive at once the kernel may deliver both to any thread that accepts them, while the main one sleeps on.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 
 class OutputLog:
-    """What a worker prints, read by a thread: the head goes to the log at once, the tail when it ends.
+    """The output of a worker, read by a thread: its head is logged at once, its tail at the end.
 
-    So a worker that prints for ever fills neither the disk nor a pipe that nobody reads; and where the disk is full
-    it is read all the same, for a log that cannot be written must not cost a measurement.
+    So a worker that prints endlessly fills neither the disk nor the pipe; and on a full disk its output is still read,
+    because a log that cannot be written must not cost a measurement.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
-        self._room = HEAD_BYTES
+        self._head_left = HEAD_BYTES
         self._tail = b""
         self._dropped = 0
         self._reader: threading.Thread | None = None
 
     def read(self, descriptor: int) -> None:
-        """Begin to read a pipe, to its end."""
+        """Start reading a pipe until it closes."""
         self._descriptor = descriptor
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -69,17 +69,17 @@ class OutputLog:
         leave_signals_to_main()
         with os.fdopen(self._descriptor, "rb", buffering=0) as output:
             while chunk := output.read(1 << 16):
-                now, later = chunk[: self._room], chunk[self._room :]
-                self._room -= len(now)
-                if now:
-                    self._write(now)
-                if later:
-                    kept = self._tail + later
-                    self._dropped += max(0, len(kept) - TAIL_BYTES)
-                    self._tail = kept[-TAIL_BYTES:]
+                head, rest = chunk[: self._head_left], chunk[self._head_left :]
+                self._head_left -= len(head)
+                if head:
+                    self._write(head)
+                if rest:
+                    tail = self._tail + rest
+                    self._dropped += max(0, len(tail) - TAIL_BYTES)
+                    self._tail = tail[-TAIL_BYTES:]
 
     def close(self) -> None:
-        """Write the tail, once whoever could still print has ended."""
+        """Write the tail, once every process that could still print has ended."""
         if self._reader is not None:
             self._reader.join(GRACE_S)
         if self._dropped:
@@ -88,7 +88,7 @@ class OutputLog:
         self._file.close()
 
     def _write(self, data: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the disk is full, or a process that fled still prints
+        with contextlib.suppress(OSError, ValueError):  # full disk, or closed while an escaped process still prints
             self._file.write(data)
 
 
@@ -105,9 +105,9 @@ def _write_job(job: Job) -> Path:
 
 
 def boot_of(package: Path) -> Path:
-    """Where workers of a workbench start; one of before its rooms, and the self-test's, have it at the top."""
-    inside = package / "wire" / "_boot.py"
-    return inside if inside.is_file() else package / "_boot.py"
+    """The script that starts workers of a workbench; older versions and the self-test have it at the top level."""
+    boot = package / "wire" / "_boot.py"
+    return boot if boot.is_file() else package / "_boot.py"
 
 
 class WorkerProcess:
@@ -129,7 +129,7 @@ class WorkerProcess:
             raise
         command_end, self._commands = os.pipe()
         self._answers, answer_end = os.pipe()
-        printed, output_end = os.pipe()
+        output, output_end = os.pipe()
         boot = str(boot_of(Path(job.package)))
         arguments = [interpreter or sys.executable, "-P", boot, str(self._job_file), str(command_end), str(answer_end)]
         try:
@@ -145,14 +145,14 @@ class WorkerProcess:
         except OSError as error:
             self._log.close()
             self._job_file.unlink(missing_ok=True)
-            for descriptor in (self._commands, self._answers, printed):
+            for descriptor in (self._commands, self._answers, output):
                 os.close(descriptor)
-            reason = f"{arguments[0]} does not start: {error.strerror}"
+            reason = f"cannot start {arguments[0]}: {error.strerror}"
             raise WorkerFailedError(Outcome.ERROR, reason) from None
         finally:
             for descriptor in (command_end, answer_end, output_end):
                 os.close(descriptor)
-        self._log.read(printed)
+        self._log.read(output)
         self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
 
     @property
@@ -170,17 +170,17 @@ class WorkerProcess:
         return self.receive(answer, timeout_s)
 
     def send(self, do: str, **arguments: Argument) -> None:
-        """Send a command; its answer is to be received before the next one is sent."""
+        """Send a command; its answer must be received before the next one is sent."""
         self._phase = do
         self._unanswered = True
-        with contextlib.suppress(BrokenPipeError):  # then receive() finds out why
+        with contextlib.suppress(BrokenPipeError):  # receive() then finds out why
             exchange.write_all(self._commands, exchange.encode({"do": do, **arguments}))
 
     def receive(self, answer: type[A], timeout_s: float) -> A:
         """The answer to the command sent last.
 
         Raises:
-            WorkerFailedError: when the worker fails, dies, answers nonsense or takes longer than ``timeout_s``.
+            WorkerFailedError: when the worker fails, dies, sends an invalid answer or takes longer than ``timeout_s``.
         """
         line = self._line(time.monotonic() + timeout_s, timeout_s)
         try:
@@ -193,11 +193,11 @@ class WorkerProcess:
             self._unanswered = False
             return decoded(answer, message)
         except ValueError as error:
-            raise WorkerFailedError(Outcome.ERROR, f"the worker answered nonsense: {error}") from None
+            raise WorkerFailedError(Outcome.ERROR, f"invalid answer from the worker: {error}") from None
 
     def settle(self, timeout_s: float) -> None:
-        """After an interrupt: wait for the answer that nobody received, so that the worker can be asked again."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, ())  # a second signal that came with the first: Python forgets it
+        """After an interrupt: wait for the pending answer, so that the worker accepts commands again."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())  # lets Python drop a second signal that came with the first
         if self._unanswered:
             self.receive(Done, timeout_s)
 
@@ -207,9 +207,9 @@ class WorkerProcess:
             ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 self._save_stack()
-                reason = f"no answer in {self._phase!r} within {timeout_s:g} s, the time limit; its stack is in the log"
+                reason = f"no answer to {self._phase!r} within the timeout of {timeout_s:g} s; its stack is in the log"
                 raise WorkerFailedError(Outcome.TIMEOUT, reason)
-            if self._answers not in ready:  # ended, and nothing left to read
+            if self._answers not in ready:  # the process has ended, and nothing is left to read
                 raise self._death()
             chunk = os.read(self._answers, 65536)
             if not chunk:
@@ -226,31 +226,31 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return WorkerFailedError(Outcome.ERROR, f"the worker closed its channel in {self._phase!r}")
         if code == -signal.SIGKILL:
-            reason = f"killed in {self._phase!r} (SIGKILL): most often the system, for lack of memory"
+            reason = f"killed in {self._phase!r} with SIGKILL, usually by the system for lack of memory"
             return WorkerFailedError(Outcome.OUT_OF_MEMORY, reason)
         if code < 0:
             reason = f"crashed in {self._phase!r} with {signal.Signals(-code).name}"
             return WorkerFailedError(Outcome.ERROR, reason)
-        return WorkerFailedError(Outcome.ERROR, f"the process ended in {self._phase!r} with exit code {code}")
+        return WorkerFailedError(Outcome.ERROR, f"the process exited in {self._phase!r} with exit code {code}")
 
     def stop(self) -> None:
-        """Stop the process, so that its spinning threads disturb nobody who is being measured."""
+        """Stop the process, so that its spinning threads do not disturb measurements."""
         self._signal(signal.SIGSTOP)
 
     def wake(self) -> None:
-        """Let a stopped process go on."""
+        """Let a stopped process continue."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill the process and its group, stopped or not; whoever waits for its answer learns of it."""
+        """Kill the process and its group, stopped or not; a pending :meth:`receive` then raises."""
         self._signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and all it started: terminate, a grace, kill; then whatever carries its mark."""
+        """End the process and all it started: SIGTERM, a grace period, SIGKILL; then whatever carries its mark."""
         with contextlib.suppress(OSError):
             os.close(self._commands)
         self._signal(signal.SIGTERM)
-        self.wake()  # a stopped process is terminated when it goes on
+        self.wake()  # a stopped process handles SIGTERM only once it continues
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
         self.kill()
@@ -264,7 +264,7 @@ class WorkerProcess:
                     os.close(descriptor)
 
     def _save_stack(self) -> None:
-        """Ask a hung worker where it hangs; faulthandler writes every thread's stack to the log."""
+        """Have a hung worker's faulthandler write every thread's stack to the log."""
         self.wake()
         self._signal(signal.SIGUSR1, group=False)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -276,41 +276,41 @@ class WorkerProcess:
 
 
 def end_marked(mark: str) -> None:
-    """Kill every process that carries a worker's mark in its environment, wherever it has moved to.
+    """Kill every process that carries a worker's mark in its environment, whatever its process group.
 
     A daemon that left its process group and session is still found; one that cleared its environment is not.
     """
-    _end(lambda found: found == mark)
+    _kill_all(lambda other: other == mark)
 
 
 def end_orphans() -> None:
-    """End what workers of a harness that is no more have left running, such as a daemon; workers die by themselves."""
+    """Kill what workers of dead harnesses have left running, such as daemons; the workers themselves died with them."""
     import psutil
 
     def orphaned(mark: str) -> bool:
         namespace, harness, _ = mark.split("-")
         return namespace == _namespace() and not psutil.pid_exists(int(harness))
 
-    _end(orphaned)
+    _kill_all(orphaned)
 
 
 def _namespace() -> str:
-    """Where this process's number means something: in another container another process has it."""
+    """The PID namespace of this process: in another container the same number may be another process."""
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:
         return "0"
 
 
-def _end(wanted: Callable[[str], bool]) -> None:
-    """Kill all whose mark is wanted, until none is left: one may have started another meanwhile."""
+def _kill_all(matches: Callable[[str], bool]) -> None:
+    """Kill every process with a matching mark, until none is left: one may have started another meanwhile."""
     import psutil
 
-    for _ in range(SWEEPS):
+    for _ in range(KILL_ATTEMPTS):
         killed = 0
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError):
-                if wanted(process.environ()[MARK]) and process.status() != psutil.STATUS_ZOMBIE:
+                if matches(process.environ()[MARK]) and process.status() != psutil.STATUS_ZOMBIE:
                     process.kill()
                     killed += 1
         if not killed:
@@ -321,19 +321,19 @@ _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory"
 
 
 def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
-    """The outcome of a failure that the worker reported itself."""
-    phase, kind, text = failure.failed, failure.kind, failure.text
+    """The outcome of a failure that the worker reported."""
+    phase, exception, text = failure.failed, failure.kind, failure.text
     missing = (failure.missing or "").split(".")[0]
     if missing and missing in frontend.packages:
         return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
-    if kind == "DeviceUnavailableError":
-        reason = f"{text}; for a build that may: {frontend.gpu_install or frontend.install}"
+    if exception == "DeviceUnavailableError":
+        reason = f"{text}; for a build with GPU support: {frontend.gpu_install or frontend.install}"
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
-    if kind == "MemoryError" or any(word in f"{kind} {text}".lower() for word in _MEMORY_WORDS):
-        return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or kind}")
-    if phase == "import" and (missing in ("tasks", "frontends") or kind == "SyntaxError"):
-        return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}")
+    if exception == "MemoryError" or any(word in f"{exception} {text}".lower() for word in _MEMORY_WORDS):
+        return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or exception}")
+    if phase == "import" and (missing in ("tasks", "frontends") or exception == "SyntaxError"):
+        return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")
     if phase == "import":
         remedy = frontend.install.replace("install", "install --force-reinstall")
-        return WorkerFailedError(Outcome.ERROR, f"breaks on import: {kind}: {text}; try {remedy}")
-    return WorkerFailedError(Outcome.ERROR, f"{kind} in {phase!r}: {text}")
+        return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}; try {remedy}")
+    return WorkerFailedError(Outcome.ERROR, f"{exception} in {phase!r}: {text}")

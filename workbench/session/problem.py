@@ -1,4 +1,4 @@
-"""The problem of a session and its reference: made once, handed to all as the same bytes."""
+"""The problem of a session and its reference: made once and given to every worker as the same bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.wire.answers import Done, Imported, Proven
 
 @dataclass(frozen=True)
 class Target:
-    """What a proof is compared with: the reference's arrays, how many steps, the tolerance; and a step's work."""
+    """What a proof is compared with: the reference's arrays, the number of steps, the tolerance; and a step's work."""
 
     reference: Trained
     steps: int
@@ -38,21 +38,21 @@ class Target:
         """
         try:
             trained = Trained.of(exchange.load_arrays(file))
-        except Exception as error:  # noqa: BLE001 - a damaged file can fail in many ways; all mean the same
+        except Exception as error:  # noqa: BLE001 - a damaged file can fail in many ways, all meaning the same
             reason = f"the worker's proof cannot be read: {type(error).__name__}: {error}"
             raise WorkerFailedError(Outcome.ERROR, reason) from None
         return verify(trained, self.reference, self.steps, self.dtype, self.allowed)
 
 
 def make(workers: Workers) -> tuple[WorkerProcess, Target]:
-    """Make the problem and prove the reference, whose process stays on as the canary.
+    """Make the problem and prove the reference, whose process then serves as the canary.
 
     Raises:
-        WorkerFailedError: when either cannot be done.
+        WorkerFailedError: when either fails.
     """
     reference = workers.start_reference()
     try:
-        if (workers.folder / REFERENCE_PROOF).is_file():  # a session that is resumed
+        if (workers.folder / REFERENCE_PROOF).is_file():  # the session was resumed
             reference.ask("import", Imported, workers.settings.timeout_s)
         else:
             prove_reference(reference, workers.settings.timeout_s)
@@ -68,7 +68,7 @@ def prove_reference(worker: WorkerProcess, timeout_s: float) -> None:
     """Let a worker make the problem and train it in float64.
 
     Raises:
-        WorkerFailedError: when it cannot.
+        WorkerFailedError: when it fails.
     """
     worker.ask("make", Done, timeout_s)
     worker.ask("import", Imported, timeout_s)
@@ -81,13 +81,14 @@ def target_of(folder: Path, dtype: str, problem: str = PROBLEM, proof: str = REF
     Raises:
         WorkerFailedError: when the reference itself diverges.
     """
-    made = exchange.load_problem(folder / problem)
-    updates = made.steps if made.learning_rate else 1
+    loaded = exchange.load_problem(folder / problem)
+    updates = loaded.steps if loaded.learning_rate else 1
     reference = Trained.of(exchange.load_arrays(folder / proof))
     bad = np.flatnonzero(~np.isfinite(reference.losses))
     if bad.size:
-        raise WorkerFailedError(Outcome.ERROR, f"the reference diverges: its loss of step {bad[0]} is not finite")
-    return Target(reference, made.steps, dtype, tolerance(dtype, made.terms, updates), made.flops, made.bytes)
+        raise WorkerFailedError(Outcome.ERROR, f"the reference diverges: its loss at step {bad[0]} is not finite")
+    allowed = tolerance(dtype, loaded.terms, updates)
+    return Target(reference, loaded.steps, dtype, allowed, loaded.flops, loaded.bytes)
 
 
 def facts_of(folder: Path) -> ProblemFacts:
@@ -105,10 +106,10 @@ def facts_of(folder: Path) -> ProblemFacts:
 
 
 def problem_hash(catalog: Catalog, settings: Settings) -> str:
-    """SHA-256 of the problem that a content makes.
+    """SHA-256 of the problem that a catalog's task makes.
 
     Raises:
-        WorkerFailedError: when it cannot.
+        WorkerFailedError: when making it fails.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-problem-") as folder:
         workers = Workers(catalog, settings, Path(folder))

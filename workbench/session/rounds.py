@@ -1,4 +1,4 @@
-"""Rounds: in shuffled order each worker is woken, warmed, timed over one block, and stopped again."""
+"""Rounds: in shuffled order each worker is woken, warmed up, timed over one block, and stopped again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workbench.statistics import ratio_errors
 from workbench.statistics.disturbance import flagged
 from workbench.wire.answers import Block, Canary
 
-MOST_ROUNDS = 4  # times as many as planned, where blocks scatter
+MOST_ROUNDS = 4  # times the planned number, where block times vary a lot
 WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
 MATRIX_SIZE = 768
-SETTLE_S = 5.0  # that an interrupted block may still take
+SETTLE_S = 5.0  # to let an interrupted block finish
 
 
 def timed_block(worker: WorkerProcess, units: int, timeout_s: float) -> Block:
-    """Wake a worker, warm it, time one block and stop it.
+    """Wake a worker, warm it up, time one block and stop it.
 
     Raises:
         WorkerFailedError: when it fails.
@@ -42,7 +42,7 @@ class Rounds:
         self._context = context
 
     def measure(self, group: Group, workers: Alive, launch: int) -> None:
-        """All rounds of a launch, half as many again at most for disturbed ones, and more until ratios are certain."""
+        """The planned rounds of a launch, up to half as many again for disturbed ones, and more until ratios settle."""
         context = self._context
         if not any(contestant.running for contestant in group):
             return
@@ -66,12 +66,12 @@ class Rounds:
         context.progress.round(launch, done, done)
 
     def _uncertain(self, group: Group) -> bool:
-        """Whether blocks scatter so much that two contestants' ratio needs more rounds; not what the ratio is."""
-        wanted = self._context.settings.ratio_error
+        """Whether any ratio of two contestants needs more rounds; depends on its spread, not on its value."""
+        allowed = self._context.settings.ratio_error
         blocks = [_latest(contestant).seconds for contestant in group if contestant.running]
-        if wanted is None or len(blocks) < 2:
+        if allowed is None or len(blocks) < 2:
             return False
-        return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > wanted
+        return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > allowed
 
     def _round(self, group: Group, workers: Alive, launch: int, *, repeat: bool) -> None:
         context, canary = self._context, self._context.canary
@@ -79,22 +79,23 @@ class Rounds:
         number = len(context.rounds)
         before = context.sampler.snapshot()
         canary.wake()
-        sung = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
+        answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
         canary.stop()
         for contestant in context.shuffled(group):
-            with context.costing_only(contestant):
+            with context.failing_only(contestant):
                 self._block(contestant, workers[contestant.id], number)
         covariates = noise.between(before, context.sampler.snapshot())
-        covariates = dataclasses.replace(covariates, canary_waited_share=sung.waited_share)
-        context.rounds.append(Round(launch, number, repeat, sung.canary_s, sung.flops, covariates))
+        covariates = dataclasses.replace(covariates, canary_waited_share=answer.waited_share)
+        context.rounds.append(Round(launch, number, repeat, answer.canary_s, answer.flops, covariates))
 
     def _block(self, contestant: Contestant, worker: WorkerProcess, number: int) -> None:
         context, blocks = self._context, _latest(contestant)
         before = context.sampler.snapshot() if self._energy_readable() else None
         block = timed_block(worker, blocks.units, context.timeout_s)
         if before is not None:
-            spent = noise.between(before, context.sampler.snapshot())
-            joules = spent.gpu_joules if context.settings.device.kind == "gpu" else spent.cpu_joules
+            covariates = noise.between(before, context.sampler.snapshot())
+            on_gpu = context.settings.device.kind == "gpu"
+            joules = covariates.gpu_joules if on_gpu else covariates.cpu_joules
             blocks.energy_j.append(None if joules is None else joules / blocks.units)
         blocks.seconds.append(block.seconds / blocks.units)
         blocks.rounds.append(number)
@@ -105,14 +106,18 @@ class Rounds:
         on_gpu = self._context.settings.device.kind == "gpu"
         return bool(snapshot.gpu and snapshot.gpu.energy_mj) if on_gpu else bool(snapshot.cpu_energy_uj)
 
-    def keep_whole(self, group: Group, workers: Alive) -> list[Contestant]:
-        """After an interrupt: keep the rounds that all have finished; who has any, and can still be asked."""
+    def keep_complete(self, group: Group, workers: Alive) -> list[Contestant]:
+        """After an interrupt: keep only the rounds that all contestants have finished.
+
+        Returns:
+            the contestants that have any, and whose worker still answers.
+        """
         context = self._context
-        whole, kept = len(context.rounds), []
+        complete, kept = len(context.rounds), []
         for contestant in group:
-            if contestant.running and whole > context.logged_rounds:
+            if contestant.running and complete > context.logged_rounds:
                 blocks, worker = _latest(contestant), workers[contestant.id]
-                count = sum(number < whole for number in blocks.rounds)
+                count = sum(number < complete for number in blocks.rounds)
                 del blocks.seconds[count:], blocks.rounds[count:], blocks.energy_j[count:]
                 with contextlib.suppress(WorkerFailedError):
                     worker.wake()
@@ -122,5 +127,5 @@ class Rounds:
 
 
 def _latest(contestant: Contestant) -> Blocks:
-    """The blocks of the launch that is being measured."""
+    """The blocks of the current launch."""
     return contestant.launches[-1].blocks[TRAIN.name]

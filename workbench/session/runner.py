@@ -1,4 +1,4 @@
-"""Sessions made durable: every finished launch is logged before the next one starts, all else is derived.
+"""Durable sessions: every finished launch is logged before the next one starts; all else is derived from the log.
 
 While a session runs, its folder has a temporary name and an event log. When it ends, everything that is shown is
 derived from the log and the folder gets its final name. A folder whose harness died can be resumed or rebuilt.
@@ -47,49 +47,49 @@ def measure(
     if_busy: str = "wait",
     plan: Plan | None = None,
 ) -> StoredRun:
-    """Measure any contestants in one session and write a run folder; what :func:`workbench.run` does for frontends.
+    """Measure any contestants in one session and write a run folder; :func:`workbench.run` does so for frontends.
 
     Args:
         content: makes the problem and its reference.
-        contestants: who is measured; their frontends may come from other roots of content.
-        settings: what is asked for.
-        store: receives the run's folder.
-        progress: who is told how it gets on.
-        if_busy: "wait" when another session measures on this host, or "refuse".
-        plan: how often who is launched; by default as ``settings`` say.
+        contestants: who is measured; their frontends may come from other content roots.
+        settings: of the session.
+        store: the folder in which the run's folder is created.
+        progress: where progress is reported.
+        if_busy: "wait" or "refuse" while another session is measuring on this host.
+        plan: decides which contestants are launched how often; by default according to ``settings``.
 
     Raises:
         ProblemError: when the problem or its reference cannot be made.
-        WorkbenchError: when nothing can be written, or another session measures.
-        NotWrittenError: when the disk was full, or the folder gone, before all was written.
+        WorkbenchError: when nothing can be written, or another session is measuring.
+        NotWrittenError: when the disk was full, or the folder gone, before everything was written.
     """
     progress = progress or Silence()
-    _fail_unreadable(contestants, settings.task)
-    with _alone(if_busy, progress):
+    _fail_malformed(contestants, settings.task)
+    with _exclusively(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)
         events: list[Event] = []
         try:
             with _recording(folder, events) as record:
                 record(_begun(content, contestants, settings))
                 for contestant in contestants:
-                    if not contestant.running:  # such as one whose environment could not be built
+                    if not contestant.running:  # for example because its environment could not be built
                         record(ContestantEnded(contestant.id, contestant.outcome, contestant.reason))
                 known = known_bring_ups(store)
                 session = Session(content, contestants, settings, folder, progress, known_bring_up_s=known, plan=plan)
                 _run(session, record)
         except BaseException as error:
             if any(isinstance(event, LaunchMeasured) for event in events):
-                error.add_note(f"What was measured is kept in {folder}")
-            else:  # nothing was measured, so nothing stays
+                error.add_note(f"The measurements are kept in {folder}")
+            else:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
     return finish(folder, events)
 
 
-def _fail_unreadable(contestants: Sequence[Contestant], task: str) -> None:
-    """End contestants in whose own files reading finds a mistake; the others are measured.
+def _fail_malformed(contestants: Sequence[Contestant], task: str) -> None:
+    """End contestants whose own files contain a mistake that reading finds; the others are measured.
 
-    Those of another interpreter are left to it: what is not valid Python here may be so there.
+    Those with another interpreter are not checked: what is not valid Python here may be valid there.
     """
     for contestant in contestants:
         try:
@@ -102,21 +102,21 @@ def _fail_unreadable(contestants: Sequence[Contestant], task: str) -> None:
 def resume(
     path: str | Path, store: Path, content: Catalog, progress: Progress | None = None, *, if_busy: str = "wait"
 ) -> StoredRun:
-    """Measure what an interrupted session had not finished, and only that.
+    """Measure only what an interrupted session had not finished.
 
     Raises:
         WorkbenchError: when there is nothing to resume, or machine, versions, content or problem have changed.
         NotWrittenError: as in :func:`measure`.
     """
     progress = progress or Silence()
-    results.find(Path(path), store, unfinished=True)  # what is not there is said at once, not after waiting
-    with _alone(if_busy, progress):
+    results.find(Path(path), store, unfinished=True)  # fail before waiting for the lock
+    with _exclusively(if_busy, progress):
         folder = results.find(Path(path), store, unfinished=True)
         events = results.events_of(folder)
         before = _folded(folder, events)
         if before.interrupted:
             settings = before.settings
-            contestants = _again(folder, content, before)
+            contestants = _contestants_of(folder, content, before)
             _refuse_changes(folder, before, _begun(content, contestants, settings))
             for contestant, record in zip(contestants, before.contestants, strict=True):
                 contestant.sweep, contestant.launches = record.sweep, records.finished_launches(record, settings)
@@ -134,20 +134,20 @@ def resume(
     return finish(folder, events)
 
 
-def _again(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:
-    """The contestants of an interrupted run, as they are here and now."""
+def _contestants_of(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:
+    """The contestants of an interrupted run, from the current content."""
     by_id, package = content.frontends, package_root()
     if any(record.source or record.id != record.frontend for record in before.contestants):
         raise WorkbenchError(
-            f"run {folder.name} cannot be resumed: it compares commits or versions, which were only there while it ran"
+            f"run {folder.name} cannot be resumed: it compares commits or versions, which existed only while it ran"
         )
-    if unknown := [record.frontend for record in before.contestants if record.frontend not in by_id]:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: there is no frontend {unknown[0]!r} any more")
+    if missing := [record.frontend for record in before.contestants if record.frontend not in by_id]:
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: frontend {missing[0]!r} no longer exists")
     return [Contestant(record.id, by_id[record.frontend], content.roots, package) for record in before.contestants]
 
 
 def _reopened(folder: Path) -> Path:
-    """An interrupted run's folder under the name of a run in progress."""
+    """An interrupted run's folder, renamed to that of a run in progress."""
     if folder.name.startswith(PARTIAL):
         return folder
     try:
@@ -157,7 +157,7 @@ def _reopened(folder: Path) -> Path:
 
 
 def rebuild(path: str | Path, store: Path) -> StoredRun:
-    """Read a run back from its log, finished or not, and write its records once more.
+    """Rebuild a run from its log, finished or not, and rewrite its records.
 
     Raises:
         WorkbenchError: when there is no such run or no log.
@@ -183,8 +183,8 @@ def finish(folder: Path, events: Sequence[Event]) -> StoredRun:
 
 
 @contextlib.contextmanager
-def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
-    """Hold the host's lock, and end what a killed session has left running."""
+def _exclusively(if_busy: str, progress: Progress) -> Iterator[None]:
+    """Hold the host's lock, and end processes that a killed session has left running."""
     with locks.measuring(if_busy, lambda text: progress.phase("lock", text)):
         end_orphans()
         yield
@@ -192,7 +192,7 @@ def _alone(if_busy: str, progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _recording(folder: Path, events: list[Event]) -> Iterator[Record]:
-    """What puts an event on record: in memory first, so that it can be shown where it cannot be written."""
+    """A function that records an event: first in memory, so that it can be shown even if it cannot be written."""
     try:
         log = EventLog(folder)
     except BlockingIOError:
@@ -205,7 +205,7 @@ def _recording(folder: Path, events: list[Event]) -> Iterator[Record]:
         try:
             log.append(event)
         except OSError:
-            if isinstance(event, ContestantEnded):  # failing because nothing can be written is no outcome
+            if isinstance(event, ContestantEnded):  # a failure because nothing can be written is not an outcome
                 events.pop()
             raise
 
@@ -218,9 +218,9 @@ def _recording(folder: Path, events: list[Event]) -> Iterator[Record]:
 
 
 def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exception:
-    """The error that carries what was measured, if anything was."""
-    said = error.strerror if isinstance(error, OSError) else str(error)
-    reason = f"results cannot be written to {folder}: {said}"
+    """The error that carries the measurements, if there are any."""
+    cause = error.strerror if isinstance(error, OSError) else str(error)
+    reason = f"results cannot be written to {folder}: {cause}"
     try:
         record = records.fold(events)
     except WorkbenchError:
@@ -240,9 +240,9 @@ def _run(session: Session, record: Record) -> None:
     try:
         session.run(record)
     except WorkerFailedError as failure:
-        printed = session.folder / "reference" / "log.txt"
-        last = printed.read_text(errors="replace").strip().splitlines()[-1:] if printed.is_file() else []
-        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last)}".strip()) from None
+        log = session.folder / "reference" / "log.txt"
+        last_line = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
+        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last_line)}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted))
 
@@ -273,7 +273,7 @@ def installed(frontends: Sequence[Frontend]) -> dict[str, str]:
 
 
 def content_hash(roots: Sequence[Path]) -> str:
-    """SHA-256 over all sources below tasks/ and frontends/ of some roots, wherever those lie."""
+    """SHA-256 over all sources below tasks/ and frontends/ of some roots, independent of the roots' own paths."""
     digest = hashlib.sha256()
     for number, root in enumerate(roots):
         digest.update(b"another root\n" if number else b"")
@@ -291,13 +291,13 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
         "the installed versions": before.packages != now.packages,
         "tasks or frontends": before.content_hash != now.content_hash,
     }
-    if changed := [words for words, differs in changes.items() if differs]:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; run it anew")
-    for then, entrant in zip(before.contestants, now.contestants, strict=True):
+    if changed := [name for name, differs in changes.items() if differs]:
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; start a new run")
+    for recorded, entrant in zip(before.contestants, now.contestants, strict=True):
         names = [field.name for field in dataclasses.fields(entrant)]
-        if changed := [name for name in names if getattr(then, name) != getattr(entrant, name)]:
+        if changed := [name for name in names if getattr(recorded, name) != getattr(entrant, name)]:
             raise WorkbenchError(
-                f"run {folder.name} cannot be resumed: {then.id} has another {changed[0]}; run it anew"
+                f"run {folder.name} cannot be resumed: {changed[0]} of {recorded.id} changed; start a new run"
             )
     arrays = {}
     for name in (PROBLEM, REFERENCE_PROOF):
@@ -310,11 +310,11 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
 
 
 def known_bring_ups(store: Path) -> dict[str, float]:
-    """Seconds that bringing up each contestant took in the latest runs of a store, to forecast the next."""
-    known: dict[str, float] = {}
+    """Seconds that bringing up each contestant took in the latest runs of a store, for the forecast."""
+    seconds: dict[str, float] = {}
     for folder in results.folders(store)[:10]:
         with contextlib.suppress(WorkbenchError):
             for record in results.load(folder).contestants:
                 for launch in record.launches[:1]:
-                    known.setdefault(record.id, launch.bring_up_s)
-    return known
+                    seconds.setdefault(record.id, launch.bring_up_s)
+    return seconds

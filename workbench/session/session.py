@@ -1,11 +1,10 @@
-"""A session: contestants and one problem, proven, then measured in turn.
+"""A session: several contestants on one problem, proven, then measured in turn.
 
 Each contestant gets a fresh worker process per launch, and all workers of a launch are alive together. The first
-launch brings them up one after the other with the machine to themselves, because there import, set-up and first
-step are timed; later launches bring up as many at once as there are CPUs (``bring_up``). Then come rounds
-(``rounds``): a canary (a small constant piece of work) and the machine's own counters tell which of them were
-disturbed. The harness sits on other CPUs, where there are any, and blocks while it waits. What happens to a worker
-costs its contestant alone.
+launch brings them up one after another, each with the machine to itself, because import, set-up and first step are
+timed there; later launches bring up as many at once as there are CPUs (``bring_up``). Then come rounds (``rounds``):
+a canary (a small constant workload) and the machine's own counters show which of them were disturbed. The harness
+runs on other CPUs, where there are any, and blocks while it waits. A failing worker costs only its contestant.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from workbench.session.sweep import Sweeping
 from workbench.session.workers import Start, Workers
 from workbench.wire.answers import Done, Observed
 
-WORKER_BYTES = 1 << 30  # what a worker is reckoned to need, to bound how many are alive
+WORKER_BYTES = 1 << 30  # assumed memory of a worker, to limit how many are alive
 
 
 class Session:
@@ -59,18 +58,18 @@ class Session:
         start: Start = WorkerProcess,
         rounds: Sequence[Round] = (),
     ) -> None:
-        """Take part in nothing yet.
+        """Prepare a session without starting anything.
 
         Args:
             catalog: makes the problem and its reference.
             contestants: who is measured.
-            settings: what is asked for.
+            settings: of the session.
             folder: the run's.
-            progress: who is told how it gets on.
-            known_bring_up_s: what bringing up each contestant took in an earlier run.
-            plan: how often who is launched; by default as ``settings`` say.
+            progress: where progress is reported.
+            known_bring_up_s: seconds that bringing up each contestant took in an earlier run.
+            plan: decides which contestants are launched how often; by default according to ``settings``.
             start: starts worker processes.
-            rounds: those of an interrupted session that goes on.
+            rounds: those already measured, when an interrupted session is resumed.
         """
         self.catalog, self.settings, self.folder = catalog, settings, folder
         self.contestants = list(contestants)
@@ -100,10 +99,10 @@ class Session:
     def run(self, record: Record = discard) -> None:
         """Make the problem, prove and measure every contestant.
 
-        Ctrl-C ends the measuring; what was measured so far is kept.
+        Ctrl-C ends the session; what was measured so far is kept.
 
         Args:
-            record: called with an event as soon as something is known for good.
+            record: called with each event as soon as it is final.
 
         Raises:
             WorkerFailedError: when the problem or the reference cannot be made.
@@ -117,7 +116,7 @@ class Session:
             session.enter_context(_on_cpus(self.settings.harness_cpus))
             try:
                 self._make_problem(session)
-                self._declare_holes()
+                self._end_unsupported()
                 self._launch_until_enough(started)
             except KeyboardInterrupt:
                 if context.target is None:
@@ -128,7 +127,7 @@ class Session:
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
     def _make_problem(self, session: contextlib.ExitStack) -> None:
-        """Make the problem and the reference; the reference's process stays on as the canary."""
+        """Make the problem and the reference, whose process then serves as the canary."""
         context = self._context
         context.progress.phase("reference", "proving")
         canary, target = problem.make(context.workers)
@@ -137,32 +136,32 @@ class Session:
         context.progress.phase("reference", "ready")
         context.record(ProblemMade(problem.facts_of(self.folder), target.allowed))
 
-    def _declare_holes(self) -> None:
+    def _end_unsupported(self) -> None:
         for contestant in self.contestants:
             frontend = contestant.frontend
             device = contestant.device or self.settings.device
             if reason := Catalog(contestant.roots).hole(self.settings.task, frontend):
                 self._context.end(contestant, Outcome.UNSUPPORTED, reason)
             elif device.kind not in frontend.devices:
-                reason = f"{frontend.framework} computes on {' and '.join(frontend.devices)} only"
+                reason = f"{frontend.framework} runs only on {' and '.join(frontend.devices)}"
                 self._context.end(contestant, Outcome.UNSUPPORTED, reason)
 
     def _launch_until_enough(self, started: float) -> None:
-        number, last = 0, 0.0
-        while self._another_launch(Spent(number, time.monotonic() - started, last)):
+        number, last_launch_s = 0, 0.0
+        while self._another_launch(Spent(number, time.monotonic() - started, last_launch_s)):
             began = time.monotonic()
             bring_up = BringUp(self._context, self._purposes)
             for group in self._groups(number):
                 self._context.forecast.begin_launch(number, [contestant.id for contestant in group])
                 with bring_up.alive(group, number) as workers:
                     self._launch(group, workers, number)
-            number, last = number + 1, time.monotonic() - began
+            number, last_launch_s = number + 1, time.monotonic() - began
 
     def _launch(self, group: Group, workers: Alive, number: int) -> None:
         try:
             self._rounds.measure(group, workers, number)
         except KeyboardInterrupt:
-            kept = self._rounds.keep_whole(group, workers)
+            kept = self._rounds.keep_complete(group, workers)
             self._observe(kept, workers)
             self._log_launch(kept)
             raise
@@ -174,30 +173,30 @@ class Session:
         self._finish(group, workers)
 
     def _another_launch(self, spent: Spent) -> bool:
-        """Whether any group is launched once more."""
+        """Whether any group is launched again."""
         running = [contestant for contestant in self.contestants if contestant.running]
         self._purposes = self._plan.purposes(running, self.rounds, spent) if running else {}
         return bool(self._purposes)
 
     def _groups(self, number: int) -> list[list[Contestant]]:
-        """Contestants that are alive together: of each group all that lack this launch, if the memory allows."""
-        most = self.settings.max_alive or max(1, machine.available_bytes() // WORKER_BYTES)
+        """Contestants that are alive together: of each group all that still need this launch, if memory allows."""
+        limit = self.settings.max_alive or max(1, machine.available_bytes() // WORKER_BYTES)
         groups = []
         for name in self._purposes:
-            lacking = [
+            pending = [
                 contestant
                 for contestant in self.contestants
                 if contestant.running
                 and contestant.group == name
                 and all(launch.number != number for launch in contestant.launches)
             ]
-            size = max(most, len(lacking)) if name else most  # what is compared is not torn apart
-            groups += [lacking[start : start + size] for start in range(0, len(lacking), size)]
+            size = max(limit, len(pending)) if name else limit  # a group that is compared is never split
+            groups += [pending[start : start + size] for start in range(0, len(pending), size)]
         return groups
 
     def _observe(self, group: Group, workers: Alive) -> None:
         for contestant in group:
-            with self._context.costing_only(contestant):
+            with self._context.failing_only(contestant):
                 if contestant.running:
                     worker, launch = workers[contestant.id], contestant.launches[-1]
                     worker.wake()
@@ -208,7 +207,7 @@ class Session:
                     launch.metrics = answer.metrics
 
     def _log_launch(self, group: Group) -> None:
-        """Put a finished launch on record: its rounds, then each contestant's part."""
+        """Record a finished launch: its rounds, then each contestant's part."""
         context = self._context
         context.record(RoundsMeasured(context.rounds[context.logged_rounds :]))
         context.logged_rounds = len(context.rounds)
@@ -218,7 +217,7 @@ class Session:
 
     def _finish(self, group: Group, workers: Alive) -> None:
         for contestant in group:
-            with self._context.costing_only(contestant):
+            with self._context.failing_only(contestant):
                 if contestant.running:
                     workers[contestant.id].wake()
                     workers[contestant.id].ask("finish", Done, self.settings.timeout_s)
@@ -233,7 +232,7 @@ def contestants_of(catalog: Catalog, frontends: Sequence[Frontend]) -> list[Cont
 
 @contextlib.contextmanager
 def _on_cpus(cpus: tuple[int, ...]) -> Iterator[None]:
-    """Keep this process on some CPUs; where the system cannot, or none are given, anywhere."""
+    """Pin this process to some CPUs; without any, or where the system cannot, do nothing."""
     if not cpus or not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -1,4 +1,4 @@
-"""What was asked for, as this machine can do it: a request becomes the settings of a session."""
+"""Resolves a request on this machine: it becomes the settings of a session."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
     """A session's settings.
 
     Raises:
-        WorkbenchError: for a preset that the task does not have, or what this machine does not have.
+        WorkbenchError: for a preset that the task does not have, or a device or CPUs that this machine does not have.
     """
-    chosen = content.task(task)
-    if request.sweep is not None and chosen.sweep is None:
-        raise OptionError("sweep", request.sweep, f"task {task} declares no SWEEP of sizes")
+    declared = content.task(task)
+    if request.sweep is not None and declared.sweep is None:
+        raise OptionError("sweep", request.sweep, f"task {task} declares no SWEEP")
     stock = request.profile == "stock"
     if stock and request.threads is not None:
-        reason = "belongs to the equal profile: in stock every framework takes what it wants"
+        reason = "applies to profile equal only: in stock every framework uses its own default"
         raise OptionError("threads", request.threads, reason)
     cpus, harness_cpus = _cpus(request.threads or 1, stock=stock)
-    alike = {entry.name for entry in dataclasses.fields(Settings)} & {
+    shared = {entry.name for entry in dataclasses.fields(Settings)} & {
         entry.name for entry in dataclasses.fields(Request)
     }
     resolved = {
-        **{name: getattr(request, name) for name in alike},
-        "preset": content.preset(chosen, request.preset),
+        **{name: getattr(request, name) for name in shared},
+        "preset": content.preset(declared, request.preset),
         "device": Device.parse(request.device, len(machine.gpus())),
         "threads": None if stock else request.threads or 1,
         "matmul_precision": None if stock else request.matmul_precision,
@@ -40,10 +40,10 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
 
 
 def _cpus(threads: int, *, stock: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """CPUs of the workers and of the harness; in stock every framework may use all there are."""
+    """CPUs of the workers and of the harness; in stock both may use all."""
     if stock:
-        everything = machine.usable_cpus() or ()
-        return everything, everything
+        usable = machine.usable_cpus() or ()
+        return usable, usable
     try:
         return machine.measuring_cpus(threads)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How many launches a session makes: pure decisions on what was measured so far and how long it took."""
+"""How many launches a session makes: pure decisions based on the measurements and the time so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.statistics.launches import unit_time
 
 DEFAULT_LAUNCHES = 2
 MOST_LAUNCHES = 24
-RATIO_ERROR = 0.01  # of a ratio within a launch, where ratios decide: a third of the usual delta
+RATIO_ERROR = 0.01  # allowed in a ratio within a launch, where ratios decide: a third of the default delta
 
 
 class Spent(NamedTuple):
@@ -25,10 +25,10 @@ class Spent(NamedTuple):
 
 
 class Plan(Protocol):
-    """Decides after every launch which contestants are launched once more."""
+    """Decides after every launch which contestants are launched again."""
 
     def purposes(self, contestants: Sequence[Contestant], rounds: Sequence[Round], spent: Spent) -> Mapping[str, str]:
-        """By group of contestants, what its next launch is made for; a group that is missing has enough.
+        """By group of contestants, the purpose of its next launch; a group that is missing needs no more.
 
         Args:
             contestants: those that are still running, with their launches so far.
@@ -46,7 +46,7 @@ class UntilKnown:
     def purposes(
         self,
         contestants: Sequence[Contestant],
-        rounds: Sequence[Round],  # noqa: ARG002 - a plan's signature
+        rounds: Sequence[Round],  # noqa: ARG002 - the signature of Plan
         spent: Spent,
     ) -> Mapping[str, str]:
         """All groups, or none."""
@@ -76,16 +76,16 @@ def another_launch(
     last_launch_s: float,
     step_times: Sequence[Sequence[float]],
 ) -> bool:
-    """Whether to make one more launch of every contestant.
+    """Whether to launch every contestant again.
 
-    An exact number of launches wins. Otherwise launches go on while the budget has room for one more as long as
-    the last one, and until the precision is reached; with neither, there are DEFAULT_LAUNCHES.
+    An exact number of launches takes precedence. Otherwise launches continue while the budget has room for one more
+    as long as the last one, and until the precision is reached; with neither, there are DEFAULT_LAUNCHES.
 
     Args:
         done: launches made so far.
         launches: an exact number, or None.
         budget_s: seconds the whole session may take, or None.
-        precision: wanted half-width of every contestant's interval, relative (0.02 is 2 %), or None.
+        precision: target half-width of every contestant's interval, relative (0.02 is 2 %), or None.
         elapsed_s: seconds since the session began.
         last_launch_s: seconds the last launch took.
         step_times: per contestant, one step time per launch.
@@ -104,12 +104,12 @@ def another_launch(
 
 
 def reached(step_times: Sequence[Sequence[float]], precision: float) -> bool:
-    """Whether every contestant's 95 % interval over launches is within +-precision of its median."""
+    """Whether every contestant's 95 % confidence interval over launches is within ±precision of its median."""
     return all(half_width(times) <= precision for times in step_times)
 
 
 def half_width(times: Sequence[float]) -> float:
-    """Relative half-width of the 95 % interval of the median over launches; infinite with too few launches."""
+    """Relative half-width of the median's 95 % confidence interval over launches; infinite with too few launches."""
     interval = median_interval(times)
     if not interval.confidence_reached or not interval.estimate > 0:
         return float("inf")

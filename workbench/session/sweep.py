@@ -20,15 +20,15 @@ PROBLEM, REFERENCE = "sweep-problem.npz", "sweep-reference.npz"
 
 
 class Sweeping:
-    """Measures live workers at the sizes of a plan."""
+    """Measures live workers at the sizes of a sweep."""
 
-    def __init__(self, context: Context, plan: Sweep) -> None:
-        self._context, self._plan = context, plan
+    def __init__(self, context: Context, sweep: Sweep) -> None:
+        self._context, self._sweep = context, sweep
 
     def measure(self, group: Group, workers: Alive) -> None:
-        """All sizes, and put them on record."""
+        """Measure and record all sizes."""
         context = self._context
-        for value in self._plan.values:
+        for value in self._sweep.values:
             self._size(group, workers, value)
         for name in (PROBLEM, REFERENCE):
             (context.workers.folder / name).unlink(missing_ok=True)
@@ -40,33 +40,33 @@ class Sweeping:
         context, target = self._context, self._target(value)
         steps: dict[str, int] = {}
         for contestant in group:
-            with context.costing_only(contestant):
+            with context.failing_only(contestant):
                 if contestant.running:
-                    context.progress.phase(contestant.id, f"{self._plan.key} = {value}")
+                    context.progress.phase(contestant.id, f"{self._sweep.key} = {value}")
                     steps[contestant.id] = self._prepared(workers[contestant.id], target)
                     contestant.sweep.append(SweepPoint(value, target.flops, target.bytes))
         for done in range(ROUNDS):
             context.progress.round(0, done, ROUNDS)
             for contestant in context.shuffled(group):
-                with context.costing_only(contestant):
+                with context.failing_only(contestant):
                     block = timed_block(workers[contestant.id], steps[contestant.id], context.timeout_s)
                     contestant.sweep[-1].blocks.append(block.seconds / steps[contestant.id])
 
     def _target(self, value: int) -> Target:
-        """The problem of one size, made and proven by a worker of its own."""
+        """The problem of one size, made and proven by a separate worker."""
         workers = self._context.workers
         job = dataclasses.replace(
-            workers.reference_job(), preset=self._plan.preset, changes={self._plan.key: value}, steps=STEPS
+            workers.reference_job(), preset=self._sweep.preset, changes={self._sweep.key: value}, steps=STEPS
         )
-        maker = workers.start_reference(PROBLEM, REFERENCE, changed=job)
+        reference = workers.start_reference(PROBLEM, REFERENCE, changed=job)
         try:
-            prove_reference(maker, self._context.timeout_s)
+            prove_reference(reference, self._context.timeout_s)
         finally:
-            maker.close()
+            reference.close()
         return target_of(workers.folder, self._context.settings.dtype, PROBLEM, REFERENCE)
 
     def _prepared(self, worker: WorkerProcess, target: Target) -> int:
-        """Let a live worker take another problem: prove it, prepare it; its steps per block."""
+        """Switch a live worker to another problem, prove and prepare it; returns its steps per block."""
         timeout, folder = self._context.timeout_s, self._context.workers.folder
         proof_file = folder / "sweep-proof.npz"
         worker.wake()

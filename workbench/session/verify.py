@@ -1,10 +1,10 @@
 """Proof that a contestant computed the same thing: named checks against a float64 reference.
 
 Pure functions on arrays. ``tolerance`` is derived from rounding-error analysis, not tuned to pass:
-with unit roundoff u, a sum of ``terms`` products is off by about u * sqrt(terms) (rounding errors are as often
-up as down; N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 2.8), and
-``updates`` steps that build on each other carry such errors on as a random walk, sqrt(updates). A factor of 8
-allows for constants, for other orders of summation and for what the conditioning of the task adds.
+with unit roundoff u, a sum of ``terms`` products has an error of about u * sqrt(terms) (rounding errors are as often
+positive as negative; N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 2.8), and
+``updates`` steps that build on each other accumulate such errors as a random walk, sqrt(updates). A factor of 8
+allows for constants, for other orders of summation and for the conditioning of the task.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
-LARGEST = 1e300  # a difference that is not finite would be no JSON number
+LARGEST = 1e300  # an infinite difference could not be written as JSON
 
 
 def tolerance(dtype: str, terms: int, updates: int) -> float:
-    """The largest relative difference that rounding explains.
+    """The largest relative difference that rounding errors explain.
 
     Args:
         dtype: "float32" or "float64".
@@ -35,12 +35,12 @@ def tolerance(dtype: str, terms: int, updates: int) -> float:
 
 
 def loss_differences(losses: Array, reference: Array, dtype: str = "float32") -> Array:
-    """Relative difference of each step's loss, (steps,) each, on the scale sqrt(|loss| * largest |loss|).
+    """Relative difference of each step's loss, shape (steps,), on the scale sqrt(|loss| * largest |loss|).
 
-    A squared error that has shrunk to a millionth of its start comes from residuals that are a thousandth of
-    the start, and those cannot be more exact than rounding at the start's scale. So the scale is the geometric
-    mean of this step's loss and the largest one: plain relative difference where the loss stays of one size.
-    The scale ends where residuals are at rounding itself, at eps of ``dtype`` times the largest loss.
+    A squared error that has shrunk to a millionth of its initial value comes from residuals that are a thousandth of
+    the initial ones, and those cannot be more exact than rounding at the initial scale. So the scale is the geometric
+    mean of this step's loss and the largest one: the plain relative difference where the loss hardly changes. It never
+    falls below eps of ``dtype`` times the largest loss, where residuals are nothing but rounding errors.
     """
     largest = float(np.max(np.abs(reference), initial=0.0))
     scale = np.sqrt(np.abs(reference) * largest)
@@ -50,10 +50,10 @@ def loss_differences(losses: Array, reference: Array, dtype: str = "float32") ->
 
 
 def array_difference(array: Array, reference: Array, largest: float) -> float:
-    """Largest difference of two arrays of one shape, relative to ``largest``.
+    """Largest difference of two arrays of the same shape, relative to ``largest``.
 
-    That is the largest element of all the reference's arrays of one kind: a bias that converges to 0 beside a weight
-    of 2 is as exact as rounding of numbers of size 2 allows.
+    That is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias that
+    converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
     """
     if reference.size == 0:
         return 0.0
@@ -61,13 +61,13 @@ def array_difference(array: Array, reference: Array, largest: float) -> float:
 
 
 def verify(trained: Trained, reference: Trained, steps: int, dtype: str, allowed: float) -> Proof:
-    """Compare what a contestant trained with the reference.
+    """Compare a contestant's training results with the reference's.
 
     Args:
-        trained: what the contestant trained.
-        reference: the same in float64.
+        trained: the contestant's.
+        reference: the reference's, in float64.
         steps: how many losses there must be.
-        dtype: what the result's arrays must have been computed in.
+        dtype: the required dtype of the result's arrays.
         allowed: the tolerance.
     """
     checks = [*_check_losses(trained.losses, reference.losses, steps, dtype, allowed)]
@@ -83,26 +83,26 @@ def _check_losses(losses: Array, reference: Array, steps: int, dtype: str, allow
     if bad.size:
         first = int(bad[0])
         return [Check("check_losses_finite", False, None, f"the loss of step {first} is {losses[first]}")]
-    off = loss_differences(losses, reference, dtype)
+    differences = loss_differences(losses, reference, dtype)
     groups = {
-        "check_first_loss": (off[:1], "forward pass, start weights or data order"),
-        "check_first_update": (off[1:2], "gradient, learning rate or update, or the second batch"),
-        "check_every_loss": (off, "the frontends part here"),
+        "check_first_loss": (differences[:1], "forward pass, start weights or data order"),
+        "check_first_update": (differences[1:2], "gradient, learning rate or update, or the second batch"),
+        "check_every_loss": (differences, "the losses diverge here"),
     }
     checks = [Check("check_loss_count", True), Check("check_losses_finite", True)]
-    for name, (part, meaning) in groups.items():
+    for name, (part, cause) in groups.items():
         if part.size:
-            checks.append(_check_part(name, part, losses, reference, allowed, meaning))
+            checks.append(_check_part(name, part, losses, reference, allowed, cause))
     return checks
 
 
-def _check_part(name: str, off: Array, losses: Array, reference: Array, allowed: float, meaning: str) -> Check:
-    worst = float(np.max(off))
-    wrong = np.flatnonzero(off > allowed)
+def _check_part(name: str, differences: Array, losses: Array, reference: Array, allowed: float, cause: str) -> Check:
+    worst = float(np.max(differences))
+    wrong = np.flatnonzero(differences > allowed)
     if not wrong.size:
         return Check(name, True, worst)
     step = int(wrong[0]) + (1 if name == "check_first_update" else 0)
-    detail = f"loss of step {step} is {losses[step]:.6g}, reference {reference[step]:.6g} ({meaning})"
+    detail = f"loss of step {step} is {losses[step]:.6g}, reference {reference[step]:.6g} ({cause})"
     return Check(name, False, worst, detail)
 
 
@@ -118,10 +118,10 @@ def _check_result(result: Arrays, expected: Arrays, allowed: float) -> list[Chec
     kinds: dict[str, list[str]] = {}
     for name in expected:
         kinds.setdefault(name.split("/")[0], []).append(name)
-    surplus = sorted(set(result) - set(expected))
+    unexpected = sorted(set(result) - set(expected))
     checks = []
-    if surplus:
-        checks.append(Check("check_result_names", False, None, f"{surplus[0]} is not in the task's result"))
+    if unexpected:
+        checks.append(Check("check_result_names", False, None, f"{unexpected[0]} is not in the task's result"))
     checks += [_check_arrays(f"check_{kind}", names, result, expected, allowed) for kind, names in kinds.items()]
     return checks
 
@@ -130,14 +130,14 @@ def _check_arrays(check: str, names: list[str], result: Arrays, expected: Arrays
     worst = 0.0
     largest = max(float(np.max(np.abs(expected[name]), initial=0.0)) for name in names)
     for name in names:
-        array, wanted = result.get(name), expected[name]
+        array, reference = result.get(name), expected[name]
         if array is None:
             return Check(check, False, None, f"{name} is missing from the result")
-        if array.shape != wanted.shape:
-            return Check(check, False, None, f"{name} has shape {array.shape}, expected {wanted.shape}")
+        if array.shape != reference.shape:
+            return Check(check, False, None, f"{name} has shape {array.shape}, expected {reference.shape}")
         if not np.all(np.isfinite(array)):
-            return Check(check, False, None, f"{name} holds NaN or infinity")
-        worst = max(worst, array_difference(array, wanted, largest))
+            return Check(check, False, None, f"{name} contains NaN or infinity")
+        worst = max(worst, array_difference(array, reference, largest))
         if worst > allowed:
-            return Check(check, False, worst, f"{name} is off by {worst:.2g} relative, allowed {allowed:.2g}")
+            return Check(check, False, worst, f"{name} has a relative error of {worst:.2g}, allowed {allowed:.2g}")
     return Check(check, True, worst)

@@ -1,4 +1,4 @@
-"""How a contestant's worker process is started: its job, its environment, its caches. The one place that starts any."""
+"""Starts the worker processes of contestants: their job, environment and caches. Nothing else starts any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFERENCE_ID = "reference"
 
 
 class Start(Protocol):
-    """Starts a worker process; a test or the self-test may put another in its place."""
+    """Starts a worker process; a test or the self-test may substitute another implementation."""
 
     def __call__(
         self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
@@ -34,7 +34,7 @@ class Start(Protocol):
         """The running process.
 
         Raises:
-            WorkerFailedError: when it does not start.
+            WorkerFailedError: when it cannot be started.
         """
 
 
@@ -43,7 +43,7 @@ class Workers:
 
     Args:
         catalog: makes the problem and its reference.
-        settings: what the session is asked for.
+        settings: of the session.
         folder: the run's folder.
         start: starts a process.
     """
@@ -59,25 +59,25 @@ class Workers:
         return self.settings.threads or len(self.settings.cpus) or 1
 
     def close(self) -> None:
-        """Remove what compilers have cached."""
+        """Remove the compilers' caches."""
         shutil.rmtree(self._caches, ignore_errors=True)
 
-    def place(self, contestant: Contestant) -> Path:
-        """The contestant's own folder inside the run."""
+    def folder_of(self, contestant: Contestant) -> Path:
+        """The contestant's folder inside the run's."""
         own = self.folder / "contestants" / contestant.id
-        for folder in (own.parent, own):  # not the run's own: if somebody has removed it, it stays removed
+        for folder in (own.parent, own):  # never the run's: if it was removed, it stays removed
             folder.mkdir(exist_ok=True)
         return own
 
     def proof_file(self, contestant: Contestant) -> Path:
-        """Where its worker writes losses and result."""
-        return self.place(contestant) / "proof.npz"
+        """The file to which its worker writes losses and result."""
+        return self.folder_of(contestant) / "proof.npz"
 
     def start(self, contestant: Contestant) -> WorkerProcess:
         """A fresh worker of a contestant.
 
         Raises:
-            WorkerFailedError: when it does not start.
+            WorkerFailedError: when it cannot be started.
         """
         job = self._job(contestant, proof=str(self.proof_file(contestant)))
         environment = worker_environment(
@@ -87,7 +87,7 @@ class Workers:
             {**contestant.frontend.environment, **contestant.environment},
             warm=self.settings.warm_cache,
         )
-        log = self.place(contestant) / "log.txt"
+        log = self.folder_of(contestant) / "log.txt"
         return self._start(job, contestant.frontend, environment, log, contestant.interpreter)
 
     def start_reference(
@@ -98,10 +98,10 @@ class Workers:
         Args:
             problem: the file that receives the problem, inside the run's folder.
             proof: the file that receives losses and result.
-            changed: another job than the session's, such as of another size; its files are replaced by these.
+            changed: a job to use instead of the session's, such as one of another size, but with these files.
 
         Raises:
-            WorkerFailedError: when it does not start.
+            WorkerFailedError: when it cannot be started.
         """
         (self.folder / REFERENCE_ID).mkdir(exist_ok=True)
         job = replace(
@@ -143,9 +143,9 @@ class Workers:
         )
 
     def _cache_folder(self, contestant: Contestant) -> Path:
-        """Where its compilers keep what they made: empty at the first launch, unless warm caches are asked for."""
+        """The folder of its compilers' caches: empty at the first launch, unless warm caches were asked for."""
         if not self.settings.warm_cache:
             return self._caches / contestant.id
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        version = re.sub(r"\W+", "-", contestant.interpreter)[-40:]
-        return Path(home) / "framework-workbench" / version / contestant.id
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        interpreter = re.sub(r"\W+", "-", contestant.interpreter)[-40:]
+        return Path(cache) / "framework-workbench" / interpreter / contestant.id

@@ -5,7 +5,7 @@ Pure functions on arrays and plain numbers: no I/O, no content, no state. The un
 Comparisons work on paired log ratios of launches, ``log(head / base)``: the noise of a launch multiplies
 a time, and swapping the two sides only changes the sign.
 
-SciPy is imported inside the functions that need it: importing it costs more than all of this module.
+SciPy is imported inside the functions that need it, because importing it takes longer than importing all the rest.
 """
 
 from workbench.statistics.arrays import Floats

@@ -1,4 +1,4 @@
-"""What the other modules of statistics share: checked arrays, levels, and a robust spread."""
+"""Shared by the other modules of statistics: checks of arrays and significance levels, and a robust spread."""
 
 import math
 
@@ -27,9 +27,9 @@ def as_times(values: ArrayLike, name: str) -> Floats:
 
 
 def check_level(name: str, value: float) -> None:
-    """Raise ValueError unless the level is a probability other than 0 and 1."""
+    """Raise ValueError unless the value lies strictly between 0 and 1."""
     if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value}")
+        raise ValueError(f"{name} must lie strictly between 0 and 1, not {value}")
 
 
 def saturating_exp(value: float) -> float:
@@ -37,15 +37,15 @@ def saturating_exp(value: float) -> float:
     return math.exp(min(max(value, -700.0), 700.0))
 
 
-def t_quantile(probability: float, freedom: int) -> float:
+def t_quantile(probability: float, degrees_of_freedom: int) -> float:
     """Quantile of Student's t distribution."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, probability))
+    return float(stdtrit(degrees_of_freedom, probability))
 
 
 def shamos_spread(values: Floats) -> float:
-    """Standard deviation that stray launches do not inflate: the median distance of two values, times 1.0483.
+    """Robust standard deviation, which outliers barely move: 1.0483 times the median distance between two values.
 
     Source: Shamos 1976, Geometry and Statistics: Problems at the Interface.
     """

@@ -1,6 +1,6 @@
-"""Which rounds the machine disturbed, by its own counters alone, and what that means in words. Pure.
+"""Which rounds were disturbed by other load, judged from the machine's own counters, and how to say so. Pure.
 
-Nothing in here looks at a contestant's time.
+Nothing here looks at a contestant's times.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TICK_NS = 10_000_000  # the unit of /proc/stat: USER_HZ is 100 on every current 
 
 @dataclass(frozen=True)
 class Limits:
-    """From where a round is dirty, as fractions; less steal than `steal_ns` may be rounding of /proc/stat."""
+    """Thresholds, as fractions, above which a round is disturbed; steal below `steal_ns` may be a rounding error."""
 
     canary: float = 0.05
     steal_share: float = 0.01
@@ -34,7 +34,7 @@ LIMITS = Limits()
 
 
 def flagged(rounds: Sequence[Round]) -> list[Round]:
-    """The rounds, each with why it was disturbed, by its covariates and by its canary against that of all rounds."""
+    """The rounds, each with the reasons why it was disturbed: its covariates, and its canary against their median."""
     if not rounds:
         return []
     median_s = sorted(entry.canary_s for entry in rounds)[len(rounds) // 2]
@@ -51,22 +51,21 @@ def flag(
     *,
     limits: Limits = LIMITS,
 ) -> tuple[str, ...]:
-    """Why a round is dirty, in short phrases such as 'canary 12 % slow' or 'steal 3 %'; () when it is clean.
+    """Why a round was disturbed, in short phrases such as 'canary 12 % slow' or 'steal 3 %'; () if it was not.
 
-    The canary is compared with its median over the rounds; None for either leaves it out.
+    The canary is compared with its median over the rounds; if either is None, it is not considered.
     """
-    seen = covariates
     phrases = [_canary_phrase(canary_ns, canary_median_ns, limits.canary)]
-    if (seen.steal_ns or 0) >= limits.steal_ns:
-        phrases.append(_above("steal", seen.steal_share, limits.steal_share))
-    phrases += [f"throttled by {reason}" for reason in seen.throttled]
-    phrases.append(_dropped("CPU frequency", seen.frequency_ratio, limits.frequency_drop))
-    phrases.append(_dropped("GPU clock", seen.gpu_clock_ratio, limits.frequency_drop))
-    phrases.append("suspended" if seen.suspended else None)
-    phrases.append(_above("CPU pressure", seen.psi_cpu_share, limits.psi_cpu_share))
-    phrases.append(_above("memory pressure", seen.psi_memory_share, limits.psi_memory_share))
-    phrases.append(_above("IO pressure", seen.psi_io_share, limits.psi_io_share))
-    phrases.append(_above("CPU shared", seen.canary_waited_share, limits.canary_waited_share))
+    if (covariates.steal_ns or 0) >= limits.steal_ns:
+        phrases.append(_above("steal", covariates.steal_share, limits.steal_share))
+    phrases += [f"throttled by {reason}" for reason in covariates.throttled]
+    phrases.append(_dropped("CPU frequency", covariates.frequency_ratio, limits.frequency_drop))
+    phrases.append(_dropped("GPU clock", covariates.gpu_clock_ratio, limits.frequency_drop))
+    phrases.append("suspended" if covariates.suspended else None)
+    phrases.append(_above("CPU pressure", covariates.psi_cpu_share, limits.psi_cpu_share))
+    phrases.append(_above("memory pressure", covariates.psi_memory_share, limits.psi_memory_share))
+    phrases.append(_above("IO pressure", covariates.psi_io_share, limits.psi_io_share))
+    phrases.append(_above("CPU shared", covariates.canary_waited_share, limits.canary_waited_share))
     return tuple(phrase for phrase in phrases if phrase)
 
 
@@ -111,18 +110,18 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.0f} %" if fraction >= 0.02 else f"{100 * fraction:.1f} %"
 
 
-def _above(what: str, share: float | None, limit: float) -> str | None:
-    return f"{what} {_percent(share)}" if share is not None and share > limit else None
+def _above(quantity: str, share: float | None, limit: float) -> str | None:
+    return f"{quantity} {_percent(share)}" if share is not None and share > limit else None
 
 
-def _dropped(what: str, ratio: float | None, limit: float) -> str | None:
-    return f"{what} {_percent(1 - ratio)} down" if ratio is not None and 1 - ratio > limit else None
+def _dropped(quantity: str, ratio: float | None, limit: float) -> str | None:
+    return f"{quantity} {_percent(1 - ratio)} down" if ratio is not None and 1 - ratio > limit else None
 
 
 def _canary_phrase(now_ns: float | None, median_ns: float | None, limit: float) -> str | None:
     if not now_ns or not median_ns:
         return None
-    off_ns = now_ns - median_ns
-    if abs(off_ns) <= limit * median_ns:
+    deviation_ns = now_ns - median_ns
+    if abs(deviation_ns) <= limit * median_ns:
         return None
-    return f"canary {_percent(abs(off_ns) / median_ns)} {'slow' if off_ns > 0 else 'fast'}"
+    return f"canary {_percent(abs(deviation_ns) / median_ns)} {'slow' if deviation_ns > 0 else 'fast'}"

@@ -1,4 +1,4 @@
-"""Jumps in a series of runs that were made one after another, each by itself. Pure functions on arrays."""
+"""Jumps in a series of runs that were measured one after another, each on its own. Pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ DELTA = 0.03
 """Smallest jump that is reported."""
 
 SHORTEST = 3
-"""Runs that there must be on either side of a jump."""
+"""Fewest runs on either side of a jump."""
 
 WINDOW = 20
-"""Runs on either side that a jump is judged by; further away drift weighs more than the jump."""
+"""Most runs on either side by which a jump is judged; farther away, drift outweighs the jump."""
 
 CERTAIN = 4.0
-"""Standard errors that a jump must measure."""
+"""Size of the smallest jump that is reported, in standard errors."""
 
 PENALTY = 4.0
-"""Cost of a segment in units of s**2 log(n): s is the noise from run to run, n the number of runs."""
+"""Penalty of a segment in units of s**2 log(n); s is the noise from run to run, n the number of runs."""
 
 
 class Jump(NamedTuple):
     """A jump between two runs."""
 
     start: int
-    """The first run after it, counted from 0."""
+    """Index of the first run after it, from 0."""
     ratio: float
-    """The level after it over the level before it, without the trend around it."""
+    """Level after it divided by the level before it, with the trend around it removed."""
 
 
 def jumps(times: ArrayLike, delta: float = DELTA) -> list[Jump]:
-    """Places where the level of a series jumps, in order.
+    """The jumps in the level of a series, in order.
 
-    Segments of one level are found in the log times by optimal partitioning (squared error + PENALTY s**2 log n a
-    segment, each of SHORTEST runs or more; s from the median absolute first difference, at least delta / 4; a stray
-    run is filtered out before). A slow drift breaks into segments, too; so each border is then judged by a straight
-    line with a jump in it, fitted to the WINDOW runs on either side that reach to the next border: it stays if the
-    jump measures delta or more and CERTAIN standard errors. The weakest that fails is dropped, until none does.
+    Optimal partitioning cuts the log times into segments of one level (squared error + PENALTY s**2 log n per
+    segment, at least SHORTEST runs each; s from the median absolute first difference, at least delta / 4; outliers
+    are filtered out first). Because a slow drift is cut into segments as well, each border is then tested with a
+    straight line that has a jump in it, fitted to at most WINDOW runs on either side, up to the next border: the
+    border stays if the jump is at least delta and at least CERTAIN standard errors. Of those that fail, the weakest
+    is dropped and the rest are tested again, until none fails.
 
     Args:
-        times: positive times of runs in the order they were made, shape (n,).
+        times: positive times of the runs in the order they were measured, shape (n,).
         delta: smallest relative change that matters.
 
     Raises:
@@ -55,38 +56,38 @@ def jumps(times: ArrayLike, delta: float = DELTA) -> list[Jump]:
     if not delta > 0:
         raise ValueError(f"delta must be positive, not {delta}")
     logs = np.log(as_times(times, "times"))
-    n, bar = len(logs), math.log1p(delta)
+    n, log_delta = len(logs), math.log1p(delta)
     if n < 2 * SHORTEST:
         return []
     differences = np.diff(logs)
     noise = 1.4826 * float(np.median(np.abs(differences - np.median(differences)))) / math.sqrt(2)
-    noise = max(noise * (1 + 4 / n), bar / 4)
+    noise = max(noise * (1 + 4 / n), log_delta / 4)
     cleaned = without_outliers(logs - np.median(logs), 3 * noise)
-    return _lasting(cleaned, partition(cleaned, PENALTY * noise**2 * math.log(n), SHORTEST)[1:], noise, bar)
+    return _significant(cleaned, partition(cleaned, PENALTY * noise**2 * math.log(n), SHORTEST)[1:], noise, log_delta)
 
 
-def _lasting(logs: Floats, borders: list[int], noise: float, bar: float) -> list[Jump]:
-    """The borders that stand, after those that do not are dropped one by one, the weakest first."""
-    judged: dict[tuple[int, int, int], tuple[float, float]] = {}
+def _significant(logs: Floats, borders: list[int], noise: float, log_delta: float) -> list[Jump]:
+    """The borders that pass the test, after those that fail are dropped one at a time, the weakest first."""
+    tested: dict[tuple[int, int, int], tuple[float, float]] = {}
     while True:
         edges = [0, *borders, len(logs)]
-        around = [
+        windows = [
             (max(before, border - WINDOW), border, min(after, border + WINDOW))
             for before, border, after in zip(edges, edges[1:], edges[2:], strict=False)
         ]
-        for place in around:
-            if place not in judged:
-                judged[place] = _judged(logs, place, noise)
-        found = [judged[place] for place in around]
-        strengths = [min(abs(size) / bar, errors / CERTAIN) for size, errors in found]
+        for window in windows:
+            if window not in tested:
+                tested[window] = _jump_at(logs, window, noise)
+        fits = [tested[window] for window in windows]
+        strengths = [min(abs(size) / log_delta, errors / CERTAIN) for size, errors in fits]
         if not strengths or min(strengths) >= 1:
-            return [Jump(border, math.exp(size)) for border, (size, _) in zip(borders, found, strict=True)]
+            return [Jump(border, math.exp(size)) for border, (size, _) in zip(borders, fits, strict=True)]
         del borders[int(np.argmin(strengths))]
 
 
-def _judged(logs: Floats, place: tuple[int, int, int], noise: float) -> tuple[float, float]:
-    """The size of the jump at a border in a line fitted around it, on the log scale, and in standard errors."""
-    first, border, end = place
+def _jump_at(logs: Floats, window: tuple[int, int, int], noise: float) -> tuple[float, float]:
+    """The jump at a border, from a line fitted around it: its size on the log scale, and in standard errors."""
+    first, border, end = window
     time = np.arange(first, end) - border + 0.5
     design = np.stack([np.ones_like(time), time, (time > 0).astype(np.float64)], axis=1)
     inverse = np.linalg.inv(design.T @ design)

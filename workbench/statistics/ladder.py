@@ -1,24 +1,24 @@
-"""The ladder of looks, and what a number of launches can show."""
+"""The ladder of interim looks, the significance level spent at each, and what a number of launches can detect."""
 
 import math
 
 from workbench.statistics.arrays import check_level, saturating_exp, t_quantile
 
 ALPHA = 0.02
-"""Two-sided false alarm rate of one whole comparison, over all its looks: 1 % a side."""
+"""Two-sided false positive rate of one whole comparison, over all its looks: 1 % on each side."""
 
 
 LADDER = (8, 12, 16, 24)
-"""Launch counts at which a running comparison may look at its data; it stops at the first that settles it."""
+"""Launch counts at which a running comparison looks at its data; it stops at the first look that is conclusive."""
 
 
 _SPENT = (0.008, 0.004, 0.004, 0.004)
 
 
 def alpha_at(look: int) -> float:
-    """The part of `ALPHA` that may be spent at look ``look`` (counted from 0) of `LADDER`.
+    """The part of `ALPHA` that is spent at a look (counted from 0) of `LADDER`.
 
-    The parts sum to `ALPHA`, so by Bonferroni's inequality the false alarm rate over all looks is at most
+    The parts sum to `ALPHA`, so by Bonferroni's inequality the false positive rate over all looks is at most
     `ALPHA`, whatever the noise. The first look takes what eight launches need to be able to reject at all.
 
     Raises:
@@ -26,7 +26,7 @@ def alpha_at(look: int) -> float:
 
     """
     if not 0 <= look < len(LADDER):
-        raise ValueError(f"the ladder has looks 0 to {len(LADDER) - 1}, not {look}")
+        raise ValueError(f"look must be one of the ladder's, 0 to {len(LADDER) - 1}, not {look}")
     return _SPENT[look]
 
 
@@ -45,22 +45,22 @@ def minimum_launches(alpha: float) -> int:
 
 
 def smallest_detectable(sd_log: float, launches: int, alpha: float, power: float = 0.8) -> float:
-    """Smallest relative change that the test would find with the given power, such as 0.04 for 4 %.
+    """Smallest relative change that the test would detect with the given power, such as 0.04 for 4 %.
 
-    Normal approximation with the efficiency 3/pi that the signed-rank test has under normal noise, and
-    Student's t with launches - 1 degrees of freedom for its quantiles, as the normal ones promise too much
-    of few launches: ``exp((t[1 - alpha/2] + t[power]) * sd_log * sqrt(pi / (3 launches))) - 1``. Under
-    heavier tails the test is more efficient than that; just above `minimum_launches` it is less.
+    Normal approximation with the efficiency 3/pi that the signed-rank test has under normal noise, and with
+    quantiles of Student's t with launches - 1 degrees of freedom, because normal quantiles are too optimistic
+    for few launches: ``exp((t[1 - alpha/2] + t[power]) * sd_log * sqrt(pi / (3 launches))) - 1``. Under
+    heavier tails the test is more efficient than that; just above `minimum_launches` it is less so.
     Source: Lehmann 1975, Nonparametrics, section 4.3.
 
     Args:
         sd_log: standard deviation of the paired log ratios of launches.
-        launches: pairs of launches.
-        alpha: two-sided level of the test.
-        power: probability of finding it.
+        launches: number of pairs of launches.
+        alpha: two-sided significance level of the test.
+        power: probability of detecting the change.
 
     Returns:
-        a relative change, or ``inf`` where so few launches can show nothing at this level.
+        a relative change, or ``inf`` if so few launches cannot detect anything at this level.
 
     Raises:
         ValueError: if sd_log is negative or not finite, or a level is not between 0 and 1.

@@ -1,6 +1,6 @@
-"""From blocks to the time of a unit: of one launch, of launches side by side, of a contestant. Pure; times in seconds.
+"""From blocks to the time per unit: of one launch, of launches side by side, of a contestant. Pure; times in seconds.
 
-A block counts unless its round was disturbed; where most were disturbed, all blocks count.
+A block counts unless its round was disturbed; if more than half of the rounds were disturbed, all blocks count.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from workbench.model.records import Launch
 from workbench.statistics import median_interval, without_rounds
 
-FEWEST_FOR_INTERVAL = 6  # below, a 95 % interval of a median over launches does not exist
-Places = AbstractSet[tuple[int, int]]
-"""Rounds by launch and number."""
+FEWEST_FOR_INTERVAL = 6  # with fewer launches, their median has no 95 % confidence interval
+RoundIds = AbstractSet[tuple[int, int]]
+"""Rounds, each by the number of its launch and its own."""
 
 
 @dataclass(frozen=True)
 class Steady:
-    """The steady time of a unit in seconds, with its interval and what kind of interval that is."""
+    """The steady time per unit in seconds, with its interval; ``interval`` says what kind of interval that is."""
 
     seconds: float
     low: float
@@ -28,24 +28,24 @@ class Steady:
     interval: str
 
 
-def clean_blocks(launch: Launch, stage: str, disturbed: Places) -> list[float]:
-    """Blocks of undisturbed rounds; all blocks where fewer than half are undisturbed."""
+def clean_blocks(launch: Launch, stage: str, disturbed: RoundIds) -> list[float]:
+    """Seconds of the blocks of undisturbed rounds; those of all blocks if fewer than half are undisturbed."""
     blocks = launch.of(stage)
     pairs = list(zip(blocks.rounds, blocks.seconds, strict=True))
     clean = [seconds for number, seconds in pairs if (launch.number, number) not in disturbed]
     return clean if 2 * len(clean) >= len(pairs) else [seconds for _, seconds in pairs]
 
 
-def unit_time(launch: Launch, stage: str, disturbed: Places = frozenset()) -> float:
+def unit_time(launch: Launch, stage: str, disturbed: RoundIds = frozenset()) -> float:
     """Seconds per unit of one launch: the median of its clean blocks."""
     return statistics.median(clean_blocks(launch, stage, disturbed))
 
 
-def unit_times(launches: Sequence[Launch], stage: str, disturbed: Places = frozenset()) -> list[float]:
-    """Seconds per unit of contestants in one launch, without what a round did to all of them alike.
+def unit_times(launches: Sequence[Launch], stage: str, disturbed: RoundIds = frozenset()) -> list[float]:
+    """Seconds per unit of contestants in one launch, with the effect that each round had on all of them removed.
 
-    For comparing contestants: a slow round makes no difference then. Where they were not measured in the same
-    rounds, each one's own median.
+    For comparing contestants: a slow round then makes no difference. If they were not measured in the same rounds,
+    the median of each.
     """
     blocks = round_by_round(launches, stage, disturbed)
     if not blocks:
@@ -53,8 +53,8 @@ def unit_times(launches: Sequence[Launch], stage: str, disturbed: Places = froze
     return [float(seconds) for seconds in without_rounds(blocks)]
 
 
-def round_by_round(launches: Sequence[Launch], stage: str, disturbed: Places) -> list[list[float]]:
-    """Blocks of contestants in one launch, a list per round, clean ones if half are; empty where rounds differ."""
+def round_by_round(launches: Sequence[Launch], stage: str, disturbed: RoundIds) -> list[list[float]]:
+    """Block times in one launch, a list per round; clean rounds alone if half are; empty if the rounds differ."""
     blocks = [launch.of(stage) for launch in launches]
     rounds = blocks[0].rounds
     if any(other.rounds != rounds for other in blocks):
@@ -64,28 +64,28 @@ def round_by_round(launches: Sequence[Launch], stage: str, disturbed: Places) ->
     return [[other.seconds[index] for other in blocks] for index in kept]
 
 
-def steady(launches: Sequence[Launch], stage: str, disturbed: Places) -> Steady:
-    """The steady time of a unit as the median over launches of each one's median.
+def steady(launches: Sequence[Launch], stage: str, disturbed: RoundIds) -> Steady:
+    """The steady time per unit: the median over the launches' medians.
 
-    From six launches on the interval is the 95 % interval of that median, the launch being the unit of the test. With
-    fewer no such interval exists: then it spans the intervals that the blocks of each launch support.
+    With six launches or more, the interval is the 95 % confidence interval of that median, whose samples are launches.
+    With fewer, no such interval exists; the one given then spans the intervals of the blocks within each launch.
     """
     times = [unit_time(launch, stage, disturbed) for launch in launches]
     if len(times) >= FEWEST_FOR_INTERVAL:
-        over = median_interval(times)
-        return Steady(statistics.median(times), over.low, over.high, f"95 % over {len(times)} launches")
-    each = [median_interval(clean_blocks(launch, stage, disturbed)) for launch in launches]
+        median = median_interval(times)
+        return Steady(median.estimate, median.low, median.high, f"95 % over {len(times)} launches")
+    within = [median_interval(clean_blocks(launch, stage, disturbed)) for launch in launches]
     kind = f"range of the blocks of {len(times)} launch{'es' if len(times) > 1 else ''}"
-    return Steady(statistics.median(times), min(part.low for part in each), max(part.high for part in each), kind)
+    return Steady(statistics.median(times), min(part.low for part in within), max(part.high for part in within), kind)
 
 
 def side_by_side(launches: Sequence[Sequence[Launch]]) -> list[tuple[Launch, ...]]:
-    """What contestants did launch by launch; empty where they were not launched equally often."""
-    return list(zip(*launches, strict=True)) if len({len(of_one) for of_one in launches}) == 1 else []
+    """The launches of several contestants, grouped launch by launch; empty if their numbers of launches differ."""
+    return list(zip(*launches, strict=True)) if len({len(own) for own in launches}) == 1 else []
 
 
 def metric_values(launches: Sequence[Launch]) -> dict[str, float]:
-    """The metrics that any of these launches reported, by name: the median over those that did."""
+    """The metrics that these launches reported, by name: the median over those that reported each."""
     names = dict.fromkeys(name for launch in launches for name in launch.metrics)
     return {
         name: statistics.median(launch.metrics[name] for launch in launches if name in launch.metrics) for name in names

@@ -1,4 +1,4 @@
-"""Intervals and ranks for tables."""
+"""Confidence intervals and ranks for tables."""
 
 import math
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from workbench.statistics.verdicts import Verdict, compare
 
 
 class MedianInterval(NamedTuple):
-    """A median with its interval; `confidence_reached` is False where the interval is only the range."""
+    """A median with its confidence interval; `confidence_reached` is False if the interval is merely the range."""
 
     estimate: float
     low: float
@@ -21,19 +21,19 @@ class MedianInterval(NamedTuple):
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> MedianInterval:
-    """Median with the interval between two order statistics, which holds for any distribution.
+    """Median with a distribution-free confidence interval between two order statistics.
 
     The interval runs from the k-th smallest to the k-th largest value, with the largest k for which
-    ``2 P(Binomial(n, 1/2) < k) <= 1 - confidence``. Without such a k (n < 6 at 95 %) it is the range.
+    ``2 P(Binomial(n, 1/2) < k) <= 1 - confidence``. If there is no such k (n < 6 at 95 %), it is the range.
 
     Source: David and Nagaraja 2003, Order Statistics, section 7.1.
 
     Args:
         values: finite numbers, shape (n,), n >= 1.
-        confidence: at least this, between 0 and 1.
+        confidence: the least coverage, between 0 and 1.
 
     Raises:
-        ValueError: if there is no value, one is not finite, or the confidence is not between 0 and 1.
+        ValueError: if there is no value, a value is not finite, or the confidence is not between 0 and 1.
 
     """
     check_level("confidence", confidence)
@@ -41,30 +41,30 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> MedianInterv
     n = len(ordered)
     if n == 0:
         raise ValueError("a median needs at least one value")
-    k, outside = 0, 0.0
-    while 2 * (outside + math.comb(n, k) / 2**n) <= 1 - confidence:
-        outside += math.comb(n, k) / 2**n
+    k, tail = 0, 0.0
+    while 2 * (tail + math.comb(n, k) / 2**n) <= 1 - confidence:
+        tail += math.comb(n, k) / 2**n
         k += 1
     edge = max(k - 1, 0)
     return MedianInterval(float(np.median(ordered)), float(ordered[edge]), float(ordered[n - 1 - edge]), k > 0)
 
 
 def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> list[int | None]:
-    """Ranks that do not rank inside noise: 1 is the smallest (fastest), ties share (1, 1, 3).
+    """Ranks from overlapping intervals: 1 is the smallest (fastest), and ties share a rank (1, 1, 3).
 
-    The best remaining contestant and all whose interval overlaps its interval share the next rank; so a
-    contestant known badly may share a rank with the best while a better-known one before it does not.
+    The best remaining contestant and all whose intervals overlap its own share the next rank. A contestant with a
+    wide interval may therefore share a rank with the best, while a faster one with a narrow interval does not.
 
     Args:
-        estimates: shape (contestants,), smaller is better; NaN for one that must not be ranked.
+        estimates: shape (contestants,), smaller is better; NaN for a contestant that is not to be ranked.
         lows: lower ends of the intervals, same shape.
         highs: upper ends of the intervals, same shape.
 
     Returns:
-        one rank per contestant, None where a number is NaN.
+        one rank per contestant; None where any of its numbers is NaN.
 
     Raises:
-        ValueError: if the three are not one-dimensional and of one length.
+        ValueError: if the three are not one-dimensional and equally long.
 
     """
     columns = [np.asarray(column, dtype=np.float64) for column in (estimates, lows, highs)]
@@ -72,24 +72,24 @@ def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> lis
         raise ValueError("estimates, lows and highs must be one-dimensional and of one length")
     estimate, low, high = columns
     ranks: list[int | None] = [None] * len(estimate)
-    waiting = [int(i) for i in np.argsort(estimate) if not np.isnan([c[i] for c in columns]).any()]
+    unranked = [int(i) for i in np.argsort(estimate) if not np.isnan([c[i] for c in columns]).any()]
     ranked = 0
-    while waiting:
-        best = waiting[0]
-        group = [i for i in waiting if i == best or (low[i] <= high[best] and low[best] <= high[i])]
+    while unranked:
+        best = unranked[0]
+        group = [i for i in unranked if i == best or (low[i] <= high[best] and low[best] <= high[i])]
         for i in group:
             ranks[i] = ranked + 1
         ranked += len(group)
-        waiting = [i for i in waiting if i not in group]
+        unranked = [i for i in unranked if i not in group]
     return ranks
 
 
 def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA) -> list[int | None]:
-    """Ranks from launches measured side by side: tied with a group's best unless `compare` says slower.
+    """Ranks from launches measured side by side: a contestant ties with the best unless `compare` finds it slower.
 
-    The best remaining contestant is the one with the smallest median time relative to its launch (the
-    median of the launch), which a drift of the machine does not touch. It and all that are not shown to be
-    slower share the next rank (1, 1, 3); inconclusive is a tie. Each comparison is at level alpha.
+    The best remaining contestant is the one with the smallest median of its times relative to the median of
+    their launch, which drift of the machine does not affect. It shares the next rank (1, 1, 3) with all that are
+    not found to be slower; inconclusive is a tie. Each comparison has significance level alpha.
 
     Args:
         matrix: times, shape (launches, contestants).
@@ -97,7 +97,7 @@ def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA
         alpha: as in `compare`.
 
     Returns:
-        one rank per contestant, None where a time is not a positive finite number.
+        one rank per contestant; None where one of its times is not a positive finite number.
 
     Raises:
         ValueError: if the matrix is not two-dimensional.
@@ -112,12 +112,12 @@ def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA
         return ranks
     logs = np.log(times[:, usable])
     order = np.argsort(np.median(logs - np.median(logs, axis=1, keepdims=True), axis=0), kind="stable")
-    waiting, ranked = [int(i) for i in usable[order]], 0
-    while waiting:
-        best = times[:, waiting[0]]
-        slower = [i for i in waiting if compare(best, times[:, i], delta=delta, alpha=alpha).verdict is Verdict.slower]
-        for i in set(waiting).difference(slower):
+    unranked, ranked = [int(i) for i in usable[order]], 0
+    while unranked:
+        best = times[:, unranked[0]]
+        slower = [i for i in unranked if compare(best, times[:, i], delta=delta, alpha=alpha).verdict is Verdict.slower]
+        for i in set(unranked).difference(slower):
             ranks[i] = ranked + 1
-        ranked += len(waiting) - len(slower)
-        waiting = slower
+        ranked += len(unranked) - len(slower)
+        unranked = slower
     return ranks

@@ -1,4 +1,4 @@
-"""Rounds of a launch: what each did to all contestants, taken out, and how well ratios are known without it."""
+"""Rounds of a launch: removing the effect that each had on all contestants, and the precision of the ratios left."""
 
 import math
 
@@ -9,15 +9,16 @@ from workbench.statistics.arrays import Floats, shamos_spread
 
 
 def without_rounds(blocks: ArrayLike) -> Floats:
-    """Times of contestants that were measured in turn, with what each round did to all of them taken out.
+    """Times of contestants that were measured in turn, with the effect that each round had on all of them removed.
 
-    Of each two contestants the median of their log ratios, round by round, is taken: drift and slow rounds leave it
-    alone, and one disturbed block moves it little. A contestant's time is then its mean over those medians with all
-    (itself too), which makes them agree: a to b times b to c is a to c. For two, the ratio is that median itself.
+    For each two contestants, take the median over rounds of their log ratio: drift and slow rounds do not affect it,
+    and one disturbed block hardly does. A contestant's time is then its mean over those medians with all contestants
+    (itself included), which makes the ratios consistent: a to b times b to c is a to c. With two contestants, their
+    ratio is that median itself.
 
     Sources: Doksum 1967, Robust Procedures for Some Linear Models with One Observation per Cell; Hollander, Wolfe and
-    Chicken 2014, Nonparametric Statistical Methods, section 7.4. Taking each round's median out instead (Tukey's
-    median polish) draws the ratios of few noisy contestants towards 1: whoever is the median has no residual.
+    Chicken 2014, Nonparametric Statistical Methods, section 7.4. Subtracting each round's median instead (Tukey's
+    median polish) biases the ratios of a few noisy contestants towards 1: whoever is the median has no residual.
 
     Args:
         blocks: (rounds, contestants) positive times.
@@ -26,7 +27,7 @@ def without_rounds(blocks: ArrayLike) -> Floats:
         (contestants,) times in the unit of the blocks.
 
     Raises:
-        ValueError: for anything but a matrix of finite positive times.
+        ValueError: if the blocks are not a matrix of finite positive times.
     """
     logs = np.log(_matrix(blocks))
     contrasts = np.median(logs[:, :, np.newaxis] - logs[:, np.newaxis, :], axis=0)
@@ -35,20 +36,20 @@ def without_rounds(blocks: ArrayLike) -> Floats:
 
 
 def ratio_errors(blocks: ArrayLike) -> Floats:
-    """Standard errors of what `without_rounds` says of each two contestants' ratio.
+    """Standard errors of the ratios of each two contestants, as `without_rounds` estimates them.
 
-    The error of the median of their log ratios, ``1.2533 * spread / sqrt(rounds)``. It is made of how the rounds
-    differ among themselves, never of what the ratio is: exchanging the two, or slowing one of them down, leaves it
-    as it is. So rounds may go on until it is small, and the signs of the ratios stay as fair as before.
+    The error of the median of their log ratios, ``1.2533 * spread / sqrt(rounds)``. It depends on how the rounds
+    scatter, never on the ratio itself: swapping the two, or slowing one of them down, does not change it. Rounds may
+    therefore be added until it is small without biasing the signs of the ratios.
 
     Args:
         blocks: (rounds, contestants) positive times.
 
     Returns:
-        (contestants, contestants) relative errors, such as 0.01, zeros in the diagonal; inf for fewer than two rounds.
+        (contestants, contestants) relative errors, such as 0.01; zero on the diagonal, inf with fewer than two rounds.
 
     Raises:
-        ValueError: for anything but a matrix of finite positive times.
+        ValueError: if the blocks are not a matrix of finite positive times.
     """
     logs = np.log(_matrix(blocks))
     rounds, contestants = logs.shape

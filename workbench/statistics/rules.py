@@ -1,4 +1,4 @@
-"""The rules of other tools, applied to the same launches, to compare false alarm rates."""
+"""The rules of other tools, to be applied to the same launches, so that false positive rates can be compared."""
 
 import math
 from collections.abc import Sequence
@@ -22,18 +22,19 @@ def _direction(base: float, head: float) -> Verdict:
 def pyperf_rule(base: Sequence[ArrayLike], head: Sequence[ArrayLike]) -> Verdict:
     """Rule of pyperf: pooled two-sample Student t test at 95 % (pyperf/_utils.py, is_significant)."""
     old, new = _pooled(base), _pooled(head)
-    freedom = len(old) + len(new) - 2
+    degrees_of_freedom = len(old) + len(new) - 2
     difference = abs(float(new.mean() - old.mean()))
-    if freedom < 1 or difference == 0:
+    if degrees_of_freedom < 1 or difference == 0:
         return Verdict.same
-    variance = (float(((old - old.mean()) ** 2).sum()) + float(((new - new.mean()) ** 2).sum())) / freedom
+    squares = float(((old - old.mean()) ** 2).sum()) + float(((new - new.mean()) ** 2).sum())
+    variance = squares / degrees_of_freedom
     error = math.sqrt(variance * (1 / len(old) + 1 / len(new)))
-    significant = difference >= t_quantile(0.975, freedom) * error
+    significant = difference >= t_quantile(0.975, degrees_of_freedom) * error
     return _direction(float(old.mean()), float(new.mean())) if significant else Verdict.same
 
 
 def pytest_benchmark_rule(base: Sequence[ArrayLike], head: Sequence[ArrayLike], threshold: float = 0.05) -> Verdict:
-    """Rule of pytest-benchmark: ``compare-fail=mean:5%`` (its PercentageRegressionCheck), both ways."""
+    """Rule of pytest-benchmark: ``compare-fail=mean:5%`` (its PercentageRegressionCheck), in both directions."""
     old, new = float(_pooled(base).mean()), float(_pooled(head).mean())
     changed = max(old / new, new / old) > 1 + threshold
     return _direction(old, new) if changed else Verdict.same
@@ -44,9 +45,9 @@ def asv_rule(
 ) -> Verdict:
     """Rule of ``asv continuous``: medians differ by the factor, samples by asv/statistics.py, is_different.
 
-    The samples differ if the Mann-Whitney U test has p < 0.002; where there are too few samples for such
-    a p, if the 99 % intervals of the medians do not overlap (here the ranges: asv widens those further
-    by a Laplace posterior). A single sample on one side is judged by the factor alone.
+    The samples differ if the Mann-Whitney U test has p < 0.002; with too few samples for such a p, if the 99 %
+    intervals of the medians do not overlap (here the ranges: asv widens its intervals further by a Laplace
+    posterior). A single sample on one side is judged by the factor alone.
     """
     old, new = _pooled(base), _pooled(head)
     medians = float(np.median(old)), float(np.median(new))

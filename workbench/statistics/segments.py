@@ -1,4 +1,4 @@
-"""Change points: a series cut into segments of one level each."""
+"""Change points: cutting a series into segments of one level each."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from workbench.statistics.arrays import Floats
 
 
 def without_outliers(values: Floats, limit: float) -> Floats:
-    """Replace values further than limit from the median of the seven around them (Hampel's filter)."""
+    """Replace values farther than limit from the median of the seven around them (Hampel filter) by that median."""
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 3, mode="symmetric"), 7)
     local: Floats = np.median(windows, axis=1)
     return np.where(np.abs(values - local) > limit, local, values)
 
 
 def partition(values: Floats, penalty: float, shortest: int = 2) -> list[int]:
-    """Starts of the segments that minimise squared error + penalty per segment (optimal partitioning).
+    """Starts of the segments that minimise the squared error plus a penalty per segment (optimal partitioning).
 
     O(n^2) in time, O(n) in memory. Source: Jackson et al. 2005, An Algorithm for Optimal Partitioning of
     Data on an Interval.

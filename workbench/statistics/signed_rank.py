@@ -1,4 +1,4 @@
-"""Paired launches: the signed-rank test, its estimate and its interval."""
+"""Paired launches: the signed-rank test, with its estimate and confidence interval."""
 
 import math
 
@@ -9,15 +9,15 @@ from workbench.statistics.arrays import Floats, as_floats, as_times, check_level
 from workbench.statistics.ladder import minimum_launches
 
 EXACT_UP_TO = 200
-"""Signed-rank tests of more values use the normal approximation."""
+"""Tests of more values than this use the normal approximation."""
 
 
 def log_ratios(base: ArrayLike, head: ArrayLike) -> Floats:
     """Paired log ratios ``log(head / base)`` of two contestants' launches.
 
     Args:
-        base: one positive time per launch, shape (launches,), any unit.
-        head: the same number of times in the same unit; launch i of both ran side by side.
+        base: one positive time per launch, shape (launches,), in any unit.
+        head: as many times in the same unit; launch i of both ran side by side.
 
     Returns:
         shape (launches,); positive where head took longer.
@@ -28,12 +28,12 @@ def log_ratios(base: ArrayLike, head: ArrayLike) -> Floats:
     """
     old, new = as_times(base, "base"), as_times(head, "head")
     if len(old) != len(new):
-        raise ValueError(f"launches are compared in pairs, but base has {len(old)} and head has {len(new)}")
+        raise ValueError(f"launches are compared in pairs, but base has {len(old)} and head {len(new)}")
     return np.log(new) - np.log(old)
 
 
 def _walsh_averages(values: Floats) -> Floats:
-    """The averages of all pairs, each value paired with itself too: shape (n (n + 1) / 2,)."""
+    """The averages of all pairs of values, including each value paired with itself: shape (n (n + 1) / 2,)."""
     i, j = np.triu_indices(len(values))
     return values[i] / 2 + values[j] / 2
 
@@ -57,14 +57,14 @@ def hodges_lehmann(values: ArrayLike) -> float:
 
 
 def _doubled_ranks(values: Floats) -> NDArray[np.int64]:
-    """Twice the mid-rank of each ``|value|``: integers, also where values tie."""
+    """Twice the mid-rank of each ``|value|``, which is an integer even where values tie."""
     _, group, counts = np.unique(np.abs(values), return_inverse=True, return_counts=True)
     doubled: NDArray[np.int64] = (2 * np.cumsum(counts) - counts + 1)[group]
     return doubled
 
 
 def _tail_probability(weights: NDArray[np.int64], limit: int) -> float:
-    """P(sum of a random half of the weights <= limit), each weight taken with probability 1/2."""
+    """P(sum of a random subset of the weights <= limit), where each weight is included with probability 1/2."""
     mass = np.zeros(limit + 1)
     mass[0] = 1.0
     for weight in weights:
@@ -79,16 +79,16 @@ def signed_rank_p(values: ArrayLike) -> float:
     """Two-sided p value of the Wilcoxon signed-rank test that the values are symmetric about zero.
 
     Exact for up to 200 values, ties and zeros included: given the absolute values, each sign is a fair
-    coin, and the distribution of the rank sum follows by dynamic programming on doubled mid-ranks. Zeros
-    are treated after Pratt (they are ranked and then left out) and not after Wilcoxon (left out before
-    ranking), because otherwise data can be significantly positive and, all moved up a little, no longer
-    be so. Longer series use the normal approximation.
+    coin toss, and the distribution of the rank sum follows by dynamic programming on doubled mid-ranks. Zeros
+    are handled as by Pratt (ranked, then dropped), not as by Wilcoxon (dropped before ranking); otherwise data
+    could be significantly positive and, with all values increased a little, no longer be so. Longer series use
+    the normal approximation.
 
     Sources: Wilcoxon 1945, Individual Comparisons by Ranking Methods; Pratt 1959, Remarks on Zeros and
     Ties in the Wilcoxon Signed Rank Procedures.
 
     Args:
-        values: finite numbers, shape (n,). No values, or zeros alone, are no evidence: p = 1.
+        values: finite numbers, shape (n,). Without values, or with zeros alone, p = 1.
 
     Raises:
         ValueError: if a value is not finite.
@@ -107,11 +107,11 @@ def signed_rank_p(values: ArrayLike) -> float:
 
 
 def _lower_limit(values: Floats, alpha: float) -> float:
-    """Lowest shift that the signed-rank test at level alpha does not reject.
+    """Smallest shift that the signed-rank test at level alpha does not reject.
 
-    Between two neighbouring Walsh averages the p value is constant, and it rises towards the estimate; so
-    the search is a bisection over those cells. Cell i begins at the i-th Walsh average. Below the first
-    one all signs are positive, which is rejected wherever there are `minimum_launches`.
+    Between two neighbouring Walsh averages the p value is constant, and it increases towards the estimate; so
+    the search is a bisection over those cells. Cell i begins at the i-th Walsh average. Below the first one, all
+    signs are positive, which is always rejected if there are `minimum_launches`.
     """
     walsh = np.unique(_walsh_averages(values))
     cells = walsh[:-1] / 2 + walsh[1:] / 2
@@ -126,7 +126,7 @@ def _lower_limit(values: Floats, alpha: float) -> float:
 
 
 def inverted_interval(values: Floats, alpha: float) -> tuple[float, float]:
-    """Shifts that the signed-rank test at level alpha does not reject, and the estimate among them."""
+    """The interval of shifts that the signed-rank test at level alpha does not reject; it contains the estimate."""
     if len(values) < minimum_launches(alpha):
         return -math.inf, math.inf
     estimate = hodges_lehmann(values)
@@ -135,19 +135,19 @@ def inverted_interval(values: Floats, alpha: float) -> tuple[float, float]:
 
 
 def signed_rank_interval(values: ArrayLike, confidence: float = 0.98) -> tuple[float, float]:
-    """Interval of the pseudo-median, by inverting `signed_rank_p` over the Walsh averages.
+    """Confidence interval of the pseudo-median, by inverting `signed_rank_p` over the Walsh averages.
 
-    Zero lies outside the interval exactly when ``signed_rank_p(values) < 1 - confidence``; only zeros and
-    ties among the absolute values can part the two. Ties are kept in the test that is inverted.
+    Zero lies outside the interval exactly if ``signed_rank_p(values) < 1 - confidence``, unless there are zeros or
+    ties among the absolute values. The test that is inverted takes account of ties.
 
     Source: Hollander, Wolfe and Chicken 2014, Nonparametric Statistical Methods, section 3.3 (Tukey).
 
     Args:
         values: finite numbers, shape (n,).
-        confidence: of the interval, between 0 and 1.
+        confidence: the confidence level, between 0 and 1.
 
     Returns:
-        ``(low, high)``, or ``(-inf, inf)`` where n is too small for the confidence.
+        ``(low, high)``, or ``(-inf, inf)`` if n is too small for the confidence.
 
     Raises:
         ValueError: if a value is not finite, or the confidence is not between 0 and 1.

@@ -12,7 +12,7 @@ from workbench.statistics.segments import partition, without_outliers
 
 
 class WarmupClass(StrEnum):
-    """How the block times of one launch develop."""
+    """How the block times of one launch develop over time."""
 
     flat = "flat"
     warming = "warming"
@@ -21,17 +21,17 @@ class WarmupClass(StrEnum):
 
 
 class Warmup(NamedTuple):
-    """Class of a launch and the index of the block from which it is steady (None if it never is)."""
+    """Class of a launch, and the index of the block from which it is steady; None if it never is."""
 
     kind: WarmupClass
     steady_from: int | None
 
 
 def _phases(values: Floats, starts: list[int], tolerance: float, brief: float) -> tuple[list[int], Floats]:
-    """Merge segments into phases: (their starts, their medians).
+    """Merge segments into phases; return the phases' starts and medians.
 
-    Neighbours whose medians differ by less than the tolerance merge, the closest first; so does an
-    interlude of fewer than brief blocks with what surrounds it, if that is one level on both sides.
+    Neighbours whose medians differ by less than the tolerance are merged, the closest first. An interlude of fewer
+    than ``brief`` blocks is merged with the phases around it if those are at one level.
     """
     starts = list(starts)
     while True:
@@ -40,8 +40,8 @@ def _phases(values: Floats, starts: list[int], tolerance: float, brief: float) -
         if len(steps) and steps.min() < tolerance:
             del starts[int(np.argmin(steps)) + 1]
             continue
-        around = np.abs(medians[2:] - medians[:-2]) < tolerance
-        interludes = np.flatnonzero(around & (np.diff(starts)[1:] < brief))
+        same_level = np.abs(medians[2:] - medians[:-2]) < tolerance
+        interludes = np.flatnonzero(same_level & (np.diff(starts)[1:] < brief))
         if not len(interludes):
             return starts, medians
         del starts[interludes[0] + 1 : interludes[0] + 3]
@@ -51,20 +51,20 @@ def warmup_class(block_times: ArrayLike, tolerance: float = 0.02) -> Warmup:
     """Class of one launch's sequence of block times, and where it becomes steady.
 
     Change points of the log times are found by optimal partitioning with squared error and a penalty of
-    ``4 s**2 log n``. The noise s comes from the median absolute first difference (raised by 4 / n, as few
-    differences tell it low) and is at least a quarter of the tolerance. A stray block, also the very
-    first, is filtered out before. Neighbouring phases whose medians differ by less than the tolerance
-    are one, and an interlude shorter than a twentieth of the launch is none. Then:
+    ``4 s**2 log n``. The noise s comes from the median absolute first difference (scaled up by 1 + 4 / n, because
+    few differences underestimate it) and is at least a quarter of the tolerance. Outliers, including the very first
+    block, are filtered out beforehand. Neighbouring phases whose medians differ by less than the tolerance are
+    merged, and an interlude shorter than a twentieth of the launch is ignored. Then:
 
     - flat: one phase;
-    - unsteady: the last phase is shorter than a tenth of the launch or three blocks, or the level turns
-      (up after down, down after up) more than once;
+    - unsteady: the last phase is shorter than a tenth of the launch or than three blocks, or the level changes
+      direction (up after down, down after up) more than once;
     - warming: the last phase is the fastest, within the tolerance; slowing: it is not.
 
     Source: Barrett et al. 2017, Virtual Machine Warmup Blows Hot and Cold.
 
     Args:
-        block_times: positive times in the order they were measured, shape (n,). Fewer than four are flat.
+        block_times: positive times in the order they were measured, shape (n,). Fewer than four count as flat.
         tolerance: relative difference below which two phases count as one.
 
     Raises:
@@ -74,20 +74,20 @@ def warmup_class(block_times: ArrayLike, tolerance: float = 0.02) -> Warmup:
     if not tolerance > 0:
         raise ValueError(f"the tolerance must be positive, not {tolerance}")
     logs = np.log(as_times(block_times, "block times"))
-    n, same = len(logs), math.log1p(tolerance)
+    n, log_tolerance = len(logs), math.log1p(tolerance)
     if n < 4:
         return Warmup(WarmupClass.flat, 0)
     logs -= np.median(logs)
     differences = np.diff(logs)
     noise = 1.4826 * float(np.median(np.abs(differences - np.median(differences)))) / math.sqrt(2)
-    noise = max(noise * (1 + 4 / n), same / 4)
+    noise = max(noise * (1 + 4 / n), log_tolerance / 4)
     cleaned = without_outliers(logs, 3 * noise)
     segments = partition(cleaned, 4 * noise**2 * math.log(n))
-    starts, medians = _phases(cleaned, segments, same, brief=max(3, n / 20))
+    starts, medians = _phases(cleaned, segments, log_tolerance, brief=max(3, n / 20))
     turns = int(np.count_nonzero(np.diff(np.sign(np.diff(medians)))))
     if len(starts) == 1:
         return Warmup(WarmupClass.flat, 0)
     if turns > 1 or n - starts[-1] < max(3, n / 10):
         return Warmup(WarmupClass.unsteady, None)
-    fastest = medians[-1] - medians.min() < same
+    fastest = medians[-1] - medians.min() < log_tolerance
     return Warmup(WarmupClass.warming if fastest else WarmupClass.slowing, starts[-1])

@@ -1,7 +1,7 @@
-"""Records as JSON and back: the only place where what was read becomes typed values, checked on the way.
+"""Records as JSON and back: the only place where untrusted JSON becomes validated, typed values.
 
-A value that does not fit its type is a :class:`DamageError` that names the field. Fields that are missing take their
-defaults and fields that are unknown are left out, so a run of an older or a slightly newer workbench is no damage.
+A value that does not fit its type raises a :class:`DamageError` that names the field. Missing fields take their
+defaults and unknown fields are ignored, so runs of an older or a slightly newer workbench do not count as damaged.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import msgspec
 from workbench.errors import one_line
 
 Json: TypeAlias = Any
-"""A value as JSON has it: nothing is known of it until it is decoded."""
+"""A value as JSON represents it, not validated until it is decoded."""
 
 T = TypeVar("T")
 _PLAIN = {float, int, bool, type(None)}
 
 
 class DamageError(ValueError):
-    """What was read does not fit its type; says where."""
+    """A value that was read does not fit its type; says where."""
 
 
 def plain(value: object) -> Json:
-    """A typed value as JSON has it."""
+    """A typed value as JSON represents it."""
     return msgspec.to_builtins(value)
 
 
-def decoded(kind: type[T], value: Json) -> T:
-    """A value of JSON as the type it should have.
+def decoded(type_: type[T], value: Json) -> T:
+    """A JSON value, converted to a type and validated.
 
     Raises:
         DamageError: when it does not fit.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, type_)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         raise DamageError(one_line(str(error))) from None
 
@@ -45,16 +45,16 @@ def text_of(value: object) -> str:
     """A typed value as JSON text, indented.
 
     Raises:
-        ValueError: when it holds a number that is not finite.
+        ValueError: when it contains a number that is not finite.
     """
     return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False)
 
 
 def parsed(text: str | bytes) -> Json:
-    """The value of a JSON text, each text in it one line without control characters.
+    """The value of a JSON text, with every string reduced to one line without control characters.
 
     Raises:
-        DamageError: when it is no JSON.
+        DamageError: when it is not valid JSON.
     """
     try:
         return scrubbed(json.loads(text, parse_constant=_no_constant))
@@ -63,7 +63,7 @@ def parsed(text: str | bytes) -> Json:
 
 
 def scrubbed(value: Json) -> Json:
-    """A value from outside, each text in it one line without control characters."""
+    """An untrusted value, with every string reduced to one line without control characters."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):

@@ -1,7 +1,7 @@
-"""The append-only log of a run: one event a line, each with a checksum, on disk before the next one begins.
+"""The append-only log of a run: one event per line, each with a checksum and flushed to disk before the next.
 
 A line is eight hexadecimal digits (CRC-32 of the rest), a space, and a JSON object with the key ``event``. Whatever
-happens to the harness, every complete line stays readable; a line that was being written when it died is left out.
+happens to the harness, every complete line stays readable; a line that was being written when it died is skipped.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ NAME = "events.jsonl"
 
 
 class Events(NamedTuple):
-    """What a log holds: its readable events, and how many lines could not be read."""
+    """The contents of a log: its readable events, and how many lines could not be read."""
 
     events: list[Json]
     damaged: int
 
 
 class EventLog:
-    """A log being written, by one session alone; each event is flushed to disk before :meth:`append` returns.
+    """A log open for writing, locked by one session; each event is flushed to disk before :meth:`append` returns.
 
     Raises:
-        BlockingIOError: when another session writes it.
+        BlockingIOError: when another session is writing to it.
         OSError: when it cannot be opened.
     """
 
@@ -42,8 +42,8 @@ class EventLog:
         try:
             locks.take(self._descriptor)
             self._end_a_torn_line()
-            for holder in (folder, folder.parent):
-                files.flush(holder)
+            for parent in (folder, folder.parent):
+                files.flush(parent)
         except OSError:
             os.close(self._descriptor)
             raise
@@ -52,7 +52,7 @@ class EventLog:
         """Write one event.
 
         Raises:
-            OSError: when the disk is full or gone; the log stays readable up to the event before.
+            OSError: when the disk is full or gone; the log stays readable up to the previous event.
         """
         data = encode(named(event))
         if not os.fstat(self._descriptor).st_nlink:
@@ -67,13 +67,13 @@ class EventLog:
         os.close(self._descriptor)
 
     def _end_a_torn_line(self) -> None:
-        """After a crash or a full disk a log may end in half a line: end it, so that it costs itself alone."""
+        """End a line left incomplete by a crash or a full disk, so that the next event starts a new one."""
         if self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n"):
             os.write(self._descriptor, b"\n")
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a session is writing this log right now."""
+    """Whether a session is writing this log now."""
     return locks.is_taken(folder / NAME)
 
 
@@ -84,7 +84,7 @@ def encode(event: Json) -> bytes:
 
 
 def decode(line: bytes) -> Json | None:
-    """The event of a line, or None when the line is not whole."""
+    """The event of a line, or None when the line is damaged."""
     checksum, _, text = line.partition(b" ")
     try:
         if int(checksum, 16) != zlib.crc32(text):
@@ -96,7 +96,7 @@ def decode(line: bytes) -> Json | None:
 
 
 def read(folder: Path) -> Events:
-    """All whole events of a run's log, in order.
+    """All intact events of a run's log, in order.
 
     Raises:
         OSError: when there is no log.

@@ -1,6 +1,6 @@
-"""The small index of a store: an entry per run with its times per launch, so that a thousand runs are not opened.
+"""The index of a store: an entry per run with its times per launch, so that listing a thousand runs opens none.
 
-It is a convenience and never required: what is missing, damaged or out of date in it is read from the run itself.
+It is only a cache: what is missing, damaged or out of date in it is read from the run itself.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from workbench.host import files
 from workbench.model.events import LaunchMeasured
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
-from workbench.statistics.launches import Places, Steady, metric_values, steady, unit_time
+from workbench.statistics.launches import RoundIds, Steady, metric_values, steady, unit_time
 from workbench.store import eventlog, results
 from workbench.store.codec import DamageError, decoded, parsed, plain
 
 NAME = "index.json"
-FORMAT = 3  # 2: with what was measured; 3: by stage
+FORMAT = 3  # 2 added what was measured, 3 the stages
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a contestant took at one stage, in seconds per unit.
+    """The times of a contestant at one stage, in seconds per unit.
 
     Attributes:
         launches_s: one time per launch.
@@ -41,15 +41,15 @@ class Timing:
         if self.steady is not None:
             times += [self.steady.seconds, self.steady.low, self.steady.high]
         if not all(seconds > 0 for seconds in times):
-            raise ValueError("a time that is not positive")
+            raise ValueError("times must be positive")
 
 
 @dataclass(frozen=True)
 class IndexedContestant:
-    """What a contestant came to in a run.
+    """The results of a contestant in a run.
 
-    ``special`` is what sets it apart from other contestants of its frontend (threads, a device, a slow-down or an
-    environment of its own), as JSON; empty when nothing does. ``stages`` are its times by the name of the stage.
+    ``special`` is what distinguishes it from other contestants of its frontend (its own threads, device, slowdown or
+    environment), as JSON; empty when nothing does. ``stages`` are its times by the name of the stage.
     """
 
     outcome: Outcome
@@ -61,7 +61,7 @@ class IndexedContestant:
 
 @dataclass(frozen=True)
 class IndexedRun:
-    """A run in the index: what was asked for, where it was measured, and what became of each contestant."""
+    """A run in the index: what was asked for, where it was measured, and each contestant's results."""
 
     run: str
     started: str
@@ -87,7 +87,7 @@ class IndexedRun:
 
 @dataclass(frozen=True)
 class Entry:
-    """A run and the stamp of its run.json, (modified in ns, bytes), by which it is known to be unchanged."""
+    """A run and the stamp of its run.json, (modification time in ns, bytes), which shows whether it has changed."""
 
     stamp: tuple[int, int]
     about: IndexedRun
@@ -95,7 +95,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run without an end: how many launches it has finished, and whether a session is still at work on it."""
+    """An unfinished run: how many launches it has finished, and whether a session is still measuring it."""
 
     run: str
     path: str
@@ -104,33 +104,33 @@ class UnfinishedRun:
 
 
 def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
-    """Every readable finished run of a store, newest first; and a sentence for each that cannot be read."""
-    known = _read(store)
+    """Every readable finished run of a store, newest first; and an error message for each that cannot be read."""
+    cached = _read(store)
     entries, damaged = {}, []
     for folder in results.folders(store):
         try:
-            about = (folder / "run.json").stat()
-            entries[folder.name] = _entry(known.get(folder.name), (about.st_mtime_ns, about.st_size), folder)
+            status = (folder / "run.json").stat()
+            entries[folder.name] = _entry(cached.get(folder.name), (status.st_mtime_ns, status.st_size), folder)
         except OSError:  # removed meanwhile
             continue
         except WorkbenchError as error:
             damaged.append(str(error))
-    if entries != known:
+    if entries != cached:
         text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
-        with contextlib.suppress(OSError):  # a store that can only be read is still a store
+        with contextlib.suppress(OSError):  # a read-only store can still be listed
             files.write_text(store / NAME, text)
     return [entry.about for entry in entries.values()], damaged
 
 
 def unfinished(store: Path) -> list[UnfinishedRun]:
-    """Runs that have no end, newest first."""
-    without_end = []
+    """The unfinished runs of a store, newest first."""
+    unfinished_runs = []
     for folder in results.unfinished_folders(store):
         with contextlib.suppress(WorkbenchError):
             launches = sum(isinstance(event, LaunchMeasured) for event in results.events_of(folder))
             name = folder.name.removeprefix(results.PARTIAL)
-            without_end.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
-    return sorted(without_end, key=lambda run: run.run, reverse=True)
+            unfinished_runs.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
+    return sorted(unfinished_runs, key=lambda run: run.run, reverse=True)
 
 
 def indexed(name: str, record: RunRecord) -> IndexedRun:
@@ -155,7 +155,7 @@ def indexed(name: str, record: RunRecord) -> IndexedRun:
     )
 
 
-def _contestant(record: ContestantRecord, disturbed: Places) -> IndexedContestant:
+def _contestant(record: ContestantRecord, disturbed: RoundIds) -> IndexedContestant:
     own = {
         "threads": record.threads,
         "device": None if record.device is None else str(record.device),
@@ -174,22 +174,22 @@ def _contestant(record: ContestantRecord, disturbed: Places) -> IndexedContestan
     )
 
 
-def _timing(record: ContestantRecord, stage: str, disturbed: Places) -> Timing:
+def _timing(record: ContestantRecord, stage: str, disturbed: RoundIds) -> Timing:
     launches = [launch for launch in record.launches if launch.measured(stage)]
     times = [unit_time(launch, stage, disturbed) for launch in launches]
     return Timing(times, steady(launches, stage, disturbed) if record.outcome is Outcome.OK else None)
 
 
-def _entry(known: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
-    if known is not None and known.stamp == stamp and known.about.run == folder.name:
-        return known
+def _entry(cached: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
+    if cached is not None and cached.stamp == stamp and cached.about.run == folder.name:
+        return cached
     run = results.load(folder)
     with run.reading():
         return Entry(stamp, indexed(folder.name, run.record))
 
 
 def _read(store: Path) -> Mapping[str, Entry]:
-    """The entries that fit their type."""
+    """The entries that are valid."""
     try:
         value = parsed((store / NAME).read_text(encoding="utf-8"))
         values = decoded(_File, value)
@@ -204,7 +204,7 @@ def _read(store: Path) -> Mapping[str, Entry]:
 
 @dataclass(frozen=True)
 class _File:
-    """The index as its file holds it, the entries not decoded yet."""
+    """The contents of the index file, its entries not decoded yet."""
 
     format: int
     runs: dict[str, object]

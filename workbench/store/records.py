@@ -1,14 +1,14 @@
-"""How a run is read back from its events, and how events are written down. Pure functions.
+"""How a run is rebuilt from its events, and how events are encoded. Pure functions.
 
 Events, in order of appearance::
 
     begin     settings, machine, versions, content hash, and who the contestants are
     problem   hash and numbers of the problem, tolerance
     launch    one contestant's finished launch, and its proof
-    rounds    the rounds of a launch, without flags: whether one was disturbed is worked out over all of them
-    sweep     one contestant's sizes
-    outcome   how one contestant ended; an interrupted one may go on when the run is resumed
-    end       when, and whether it was interrupted; absent when the harness died
+    rounds    the rounds of a launch, without flags: which were disturbed is computed from all of them
+    sweep     one contestant's size sweep
+    outcome   how one contestant ended; an interrupted one may continue when the run is resumed
+    end       when the session ended, and whether it was interrupted; absent when the harness died
 """
 
 from __future__ import annotations
@@ -31,50 +31,49 @@ from workbench.model.events import (
     SweepMeasured,
 )
 from workbench.model.outcomes import Outcome
-from workbench.model.records import ContestantRecord, Entrant, Launch, RunRecord, Settings
+from workbench.model.records import ContestantRecord, Entrant, Launch, RunRecord, SessionFacts, Settings
 from workbench.statistics.disturbance import flagged
 from workbench.store import upgrade
 from workbench.store.codec import DamageError, Json, decoded, plain, scrubbed
 
 E = TypeVar("E", bound=Event)
-_NAMES_OF = {kind: name for name, kind in NAMES.items()}
+_NAMES_OF = {type_: name for name, type_ in NAMES.items()}
 
 
 def named(event: Event) -> Json:
-    """An event as a log keeps it: its name, then its fields; the first one names the format."""
-    about = {"format": upgrade.FORMAT} if isinstance(event, Begun) else {}
-    return {"event": _NAMES_OF[type(event)], **about, **plain(event)}
+    """An event as the log stores it: its name, then its fields; the first event also carries the format."""
+    header = {"format": upgrade.FORMAT} if isinstance(event, Begun) else {}
+    return {"event": _NAMES_OF[type(event)], **header, **plain(event)}
 
 
 def typed(lines: Sequence[Json]) -> list[Event]:
-    """The events of a log of any format; those of a kind that is not known are left out.
+    """The events of a log of any format; unknown events are ignored.
 
     Raises:
-        DamageError: when a whole line says what no workbench says.
+        DamageError: when an intact line is not a valid event.
     """
     first = next((line for line in lines if line.get("event") == "begin"), None)
     if first is None:
         return []
     known = [(NAMES[line.get("event")], line) for line in lines if line.get("event") in NAMES]
     upgraded = upgrade.events([line for _, line in known], upgrade.format_of(first))
-    return [decoded(kind, scrubbed(event)) for (kind, _), event in zip(known, upgraded, strict=True)]
+    return [decoded(type_, scrubbed(event)) for (type_, _), event in zip(known, upgraded, strict=True)]
 
 
 def fold(events: Sequence[Event]) -> RunRecord:
     """A run from its events.
 
     Raises:
-        WorkbenchError: when they do not reach as far as the problem, or name a contestant that none can be called.
+        WorkbenchError: when they end before the problem, or contain an invalid contestant id.
     """
     begun, problem = _first(events, Begun), _first(events, ProblemMade)
     if begun is None or problem is None:
-        raise WorkbenchError("the log holds no beginning or no problem; nothing was measured")
+        raise WorkbenchError("the log has no begin or no problem event; nothing was measured")
     for entrant in begun.contestants:
         check_id(entrant.id)
     ended = _all(events, Ended)
-    facts = {field.name: getattr(begun, field.name) for field in dataclasses.fields(begun)}
     return RunRecord(
-        **{name: value for name, value in facts.items() if name != "contestants"},
+        **{field.name: getattr(begun, field.name) for field in dataclasses.fields(SessionFacts)},
         problem=problem.problem,
         tolerance=problem.tolerance,
         finished=ended[-1].finished if ended else None,
@@ -112,18 +111,18 @@ def _outcome(launches: Sequence[LaunchMeasured], endings: Sequence[ContestantEnd
     return Outcome.INTERRUPTED, "the session ended before it was measured"
 
 
-def _all(events: Sequence[Event], kind: type[E]) -> list[E]:
-    return [event for event in events if isinstance(event, kind)]
+def _all(events: Sequence[Event], type_: type[E]) -> list[E]:
+    return [event for event in events if isinstance(event, type_)]
 
 
-def _first(events: Sequence[Event], kind: type[E]) -> E | None:
-    return next(iter(_all(events, kind)), None)
+def _first(events: Sequence[Event], type_: type[E]) -> E | None:
+    return next(iter(_all(events, type_)), None)
 
 
 def finished_launches(record: ContestantRecord, settings: Settings) -> list[Launch]:
-    """The launches of an interrupted session that need not be made again.
+    """The launches of an interrupted session that need not be repeated.
 
-    One that was cut short is made again, and so is the first one where the sweep that follows it is missing.
+    One that was cut short is repeated, and so is the first one if the sweep that follows it is missing.
     """
     swept = settings.sweep is None or bool(record.sweep)
     return [
@@ -137,7 +136,7 @@ def finished_launches(record: ContestantRecord, settings: Settings) -> list[Laun
 
 
 def facts_of(record: RunRecord) -> Json:
-    """What run.json holds: all but what its contestants did."""
+    """The content of run.json: everything except what the contestants did."""
     names = [contestant.id for contestant in record.contestants]
     return {"format": upgrade.FORMAT, **plain(record), "contestants": names}
 
@@ -146,8 +145,8 @@ def contestant_from(value: Json, format_: int) -> ContestantRecord:
     """A contestant from its samples.json.
 
     Raises:
-        DamageError: when it is none.
-        WorkbenchError: when its id could leave the run's folder.
+        DamageError: when it is not valid.
+        WorkbenchError: when its id is not valid, and so could escape the run's folder.
     """
     record = decoded(ContestantRecord, upgrade.contestant(value, format_))
     check_id(record.id)
@@ -158,9 +157,9 @@ def run_from(value: Json, contestants: Sequence[ContestantRecord], format_: int)
     """A run from its run.json and its contestants.
 
     Raises:
-        DamageError: when it is none.
+        DamageError: when it is not valid.
     """
     facts = upgrade.facts(value, format_)
     if not isinstance(facts, dict):
-        raise DamageError("it holds no object")
+        raise DamageError("not a JSON object")
     return dataclasses.replace(decoded(RunRecord, {**facts, "contestants": []}), contestants=list(contestants))

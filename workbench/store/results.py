@@ -2,7 +2,7 @@
 
 A run folder holds::
 
-    events.jsonl           the log: everything below but for npz and log.txt follows from it (`workbench rebuild`)
+    events.jsonl           the log: all files below except npz and log.txt follow from it (`workbench rebuild`)
     run.json               machine, versions, settings, problem, how it was called
     problem.npz            the problem, as every worker got it
     reference.npz          losses and result of numpy_manual in float64
@@ -45,7 +45,7 @@ PARTIAL = ".partial-"
 
 
 class StoredRun:
-    """One finished run: what was measured, as typed records, and the arrays that it was proven with.
+    """One finished run: what was measured, as typed records, and the arrays of its proofs.
 
     Attributes:
         path: the run's folder.
@@ -92,28 +92,33 @@ class StoredRun:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Values that make no sense together, however they came there, are one sentence."""
+        """Report values that do not fit together, for whatever reason, as one WorkbenchError."""
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
-            raise WorkbenchError(f"run {self.id} is damaged: its values make no table ({reason})") from error
+            raise WorkbenchError(f"run {self.id} is damaged: cannot compute its table ({reason})") from error
 
     @cached_property
     def losses(self) -> pd.DataFrame:
-        """A row per step, a column per contestant that was proven, and the reference's."""
+        """A row per step, a column per proven contestant, and one for the reference."""
         import pandas as pd
 
         files = {"reference": "reference.npz"}
-        files |= {one.id: f"contestants/{one.id}/proof.npz" for one in self.contestants if one.proof is not None}
+        proven = [contestant.id for contestant in self.contestants if contestant.proof is not None]
+        files |= {name: f"contestants/{name}/proof.npz" for name in proven}
         series = {name: pd.Series(self._trained(file).losses) for name, file in files.items()}
         return pd.DataFrame(series).rename_axis("step")
 
     def result(self, contestant: str) -> dict[str, Array]:
-        """A contestant's parameters, predictions and gradients, by name; "reference" gives the reference's."""
-        known = ["reference", *(one.id for one in self.contestants if one.proof is not None)]
-        if contestant not in known:
-            raise WorkbenchError(f"run {self.id} has no result of {contestant!r}; it has {', '.join(known)}")
+        """A contestant's parameters, predictions and gradients, by name; "reference" gives the reference's.
+
+        Raises:
+            WorkbenchError: when the run has none, or its file is damaged.
+        """
+        names = ["reference", *(entry.id for entry in self.contestants if entry.proof is not None)]
+        if contestant not in names:
+            raise WorkbenchError(f"run {self.id} has no result of {contestant!r}: choose from {', '.join(names)}")
         file = "reference.npz" if contestant == "reference" else f"contestants/{contestant}/proof.npz"
         return dict(self._trained(file).result)
 
@@ -135,7 +140,7 @@ class StoredRun:
 
 
 class NotWrittenError(Exception):
-    """What was measured is in ``run``, but it could not all be written: the disk is full or gone."""
+    """The measurements are in ``run``, but could not all be written: the disk is full or gone."""
 
     def __init__(self, run: StoredRun, reason: str) -> None:
         super().__init__(reason)
@@ -143,10 +148,10 @@ class NotWrittenError(Exception):
 
 
 def new_folder(store: Path, task: str, preset: str) -> Path:
-    """A new, empty folder for a run in progress; its name needs no counter, so two runs never meet.
+    """A new, empty folder for a run in progress; its name is random in part, so two runs never collide.
 
     Raises:
-        WorkbenchError: when the folder cannot be made.
+        WorkbenchError: when the folder cannot be created.
     """
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     folder = store / f"{PARTIAL}{now}-{task}-{preset}-{secrets.token_hex(3)}"
@@ -159,7 +164,7 @@ def new_folder(store: Path, task: str, preset: str) -> Path:
 
 
 def save(folder: Path, record: RunRecord) -> None:
-    """Write what a run's record is read from: run.json and each contestant's samples.json.
+    """Write the files that a run is loaded from: run.json and each contestant's samples.json.
 
     Raises:
         OSError: when the disk is full or the folder gone.
@@ -180,7 +185,7 @@ def complete(folder: Path) -> Path:
 
 
 def load(path: str | Path, store: Path | None = None) -> StoredRun:
-    """A run by its folder, or by its id (or the beginning of one) in a store.
+    """A run by its folder, or by its id (or a prefix of it) in a store.
 
     Raises:
         WorkbenchError: when there is none, when it is damaged, or when a newer workbench wrote it.
@@ -189,45 +194,50 @@ def load(path: str | Path, store: Path | None = None) -> StoredRun:
     facts = _read_json(folder, folder / "run.json")
     with _undamaged(folder, "run.json"):
         if not isinstance(facts, dict):
-            raise DamageError("it holds no object")
-        written = _checked_format(folder, facts.get("format"))
+            raise DamageError("not a JSON object")
+        format_ = _checked_format(folder, facts.get("format"))
         names = facts.get("contestants")
         if not isinstance(names, list):
-            raise DamageError("it names no contestants")
-    contestants = [_contestant(folder, name, written) for name in names]
+            raise DamageError("it has no list of contestants")
+    contestants = [_contestant(folder, name, format_) for name in names]
     with _undamaged(folder, "run.json"):
-        return StoredRun(folder, records.run_from(facts, contestants, written))
+        return StoredRun(folder, records.run_from(facts, contestants, format_))
 
 
-def _contestant(folder: Path, name: object, written: int) -> ContestantRecord:
-    """One contestant; its id comes from a file and is not followed before it is known to be harmless."""
+def _contestant(folder: Path, name: object, format_: int) -> ContestantRecord:
+    """One contestant; its id comes from a file and is validated before it is used in a path."""
     with _undamaged(folder, "samples.json"):
         check_id(name)
         value = _read_json(folder, folder / "contestants" / str(name) / "samples.json")
-        record = records.contestant_from(value, written)
+        record = records.contestant_from(value, format_)
         if record.id != name:
-            raise DamageError(f"those of {name!r} are another's")
+            raise DamageError(f"that of {name!r} belongs to {record.id!r}")
         return record
 
 
 class _DamagedError(WorkbenchError):
-    """A run whose files cannot be read; the text names the run already."""
+    """A run's files cannot be read; the message already names the run."""
 
 
 @contextlib.contextmanager
 def _undamaged(folder: Path, file: str) -> Iterator[None]:
-    """What is wrong in one of a run's files is one sentence that names the run."""
+    """Report whatever is wrong with one of a run's files as one error that names the run."""
     try:
         yield
     except _DamagedError:
         raise
     except (DamageError, WorkbenchError) as error:
-        hint = "" if isinstance(error, WorkbenchError) else "; `workbench rebuild` may mend it"
+        hint = "" if isinstance(error, WorkbenchError) else "; `workbench rebuild` may repair it"
         raise _DamagedError(f"run {folder.name} is damaged: {file}: {error}{hint}") from None
 
 
 def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
-    """The folder of a run named by path, id, the beginning of an id, or "latest"; an unfinished one if asked for.
+    """The folder of a run given by path, id, a prefix of an id, or "latest".
+
+    Args:
+        path: which run.
+        store: the folder of runs to search for an id.
+        unfinished: whether an unfinished run will do.
 
     Raises:
         WorkbenchError: when there is none, or more than one.
@@ -235,13 +245,14 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
     if (path / "run.json").is_file() or (unfinished and (path / eventlog.NAME).is_file()):
         return path
     if store is not None and path.name == str(path):
-        known = sorted([*folders(store), *(unfinished_folders(store) if unfinished else [])], key=_id, reverse=True)
-        if path.name == "latest" and known:
-            return known[0]
-        wanted = path.name.removeprefix(PARTIAL)
-        matching = [folder for folder in known if _id(folder).startswith(wanted)]
+        candidates = [*folders(store), *(unfinished_folders(store) if unfinished else [])]
+        newest_first = sorted(candidates, key=_id, reverse=True)
+        if path.name == "latest" and newest_first:
+            return newest_first[0]
+        prefix = path.name.removeprefix(PARTIAL)
+        matching = [folder for folder in newest_first if _id(folder).startswith(prefix)]
         if len(matching) > 1:
-            raise WorkbenchError(f"{path.name!r} is the beginning of {len(matching)} runs; give more of the name")
+            raise WorkbenchError(f"{path.name!r} matches {len(matching)} runs: give more of the name")
         if matching:
             return matching[0]
     where = f" in {store}" if store else ""
@@ -253,20 +264,21 @@ def _read_json(folder: Path, path: Path) -> Json:
         return parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         name = path.relative_to(folder)
-        raise _DamagedError(f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may mend it") from None
+        reason = f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may repair it"
+        raise _DamagedError(reason) from None
 
 
 def folders(store: Path) -> list[Path]:
     """The folders of all finished runs of a store, newest first."""
     try:
-        found = [path for path in store.iterdir() if (path / "run.json").is_file()]
+        finished = [path for path in store.iterdir() if (path / "run.json").is_file()]
     except OSError:
         return []
-    return sorted((path for path in found if not path.name.startswith(".")), key=lambda p: p.name, reverse=True)
+    return sorted((path for path in finished if not path.name.startswith(".")), key=lambda p: p.name, reverse=True)
 
 
 def unfinished_folders(store: Path) -> list[Path]:
-    """Folders of runs whose harness died, or is still at work."""
+    """Folders of runs whose harness died or is still running."""
     try:
         return [path for path in store.glob(f"{PARTIAL}*") if (path / eventlog.NAME).is_file()]
     except OSError:
@@ -274,7 +286,7 @@ def unfinished_folders(store: Path) -> list[Path]:
 
 
 def events_of(folder: Path) -> list[Event]:
-    """All whole events of a run's log.
+    """All intact events of a run's log.
 
     Raises:
         WorkbenchError: when there is no log, when it is damaged, or when a newer workbench wrote it.
@@ -289,27 +301,27 @@ def events_of(folder: Path) -> list[Event]:
     try:
         return records.typed(lines)
     except DamageError as error:
-        raise WorkbenchError(f"run {folder.name} is damaged: the log makes no sense: {error}") from None
+        raise WorkbenchError(f"run {folder.name} is damaged: its log is not valid: {error}") from None
 
 
 def _id(folder: Path) -> str:
     return folder.name.removeprefix(PARTIAL)
 
 
-def _checked_format(folder: Path, written: object) -> int:
-    if type(written) is not int or not 1 <= written <= upgrade.FORMAT:
+def _checked_format(folder: Path, format_: object) -> int:
+    if type(format_) is not int or not 1 <= format_ <= upgrade.FORMAT:
         raise _DamagedError(
-            f"run {folder.name} has format {one_line(str(written))}, this workbench reads up to {upgrade.FORMAT}: "
-            "use a newer workbench"
+            f"run {folder.name} has format {one_line(str(format_))}, but this workbench reads only up to "
+            f"{upgrade.FORMAT}: use a newer workbench"
         )
-    return written
+    return format_
 
 
 def store_of(folder: str | Path | None) -> Path:
-    """The folder of runs that is meant; the default one when None."""
+    """A folder of runs; the default one when None."""
     return Path(folder) if folder is not None else default_store()
 
 
 def default_store() -> Path:
-    """Where runs go unless told otherwise: ./results."""
+    """The default folder of runs: ./results."""
     return Path("results")

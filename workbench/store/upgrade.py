@@ -1,7 +1,7 @@
-"""Older formats, one step a version: what an earlier workbench wrote becomes what this one would have written.
+"""Upgrades of older formats, one step per version: what an earlier workbench wrote becomes what this one would write.
 
 History of the format. 1: the first. 2: typed records; a contestant's ``id`` and its ``frontend`` are two fields, blocks
-stand under their stage, the device is a kind and an index.
+are grouped by stage, the device is a kind and an index.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ FORMAT = 2
 
 
 def format_of(value: Json) -> int:
-    """The format that a run's facts or a log's first event name.
+    """The format that a run's facts or a log's first event carry.
 
     Raises:
-        DamageError: when they name none.
+        DamageError: when they carry none.
     """
     number = value.get("format") if isinstance(value, dict) else None
     if type(number) is not int or number < 1:
-        raise DamageError(f"{str(number)[:80]!r} is not a format")
+        raise DamageError(f"{str(number)[:80]!r} is not a valid format number")
     return number
 
 
-def events(found: Sequence[Json], format_: int) -> list[Json]:
-    """The events of a log in today's format."""
-    return [_stepped(event, format_, _EVENT_STEPS) for event in found]
+def events(logged: Sequence[Json], format_: int) -> list[Json]:
+    """The events of a log in the current format."""
+    return [_upgraded(event, format_, _EVENT_STEPS) for event in logged]
 
 
 def facts(value: Json, format_: int) -> Json:
-    """A run's facts (run.json) in today's format."""
-    return _stepped(value, format_, _FACTS_STEPS)
+    """A run's facts (run.json) in the current format."""
+    return _upgraded(value, format_, _FACTS_STEPS)
 
 
 def contestant(value: Json, format_: int) -> Json:
-    """A contestant's record (samples.json) in today's format."""
-    return _stepped(value, format_, _CONTESTANT_STEPS)
+    """A contestant's record (samples.json) in the current format."""
+    return _upgraded(value, format_, _CONTESTANT_STEPS)
 
 
-def _stepped(value: Json, format_: int, steps: dict[int, Callable[[Json], Json]]) -> Json:
+def _upgraded(value: Json, format_: int, steps: dict[int, Callable[[Json], Json]]) -> Json:
     try:
         for number in range(format_, FORMAT):
             value = steps[number](value)
@@ -53,12 +53,12 @@ def _stepped(value: Json, format_: int, steps: dict[int, Callable[[Json], Json]]
 
 
 def _event_1(event: Json) -> Json:
-    kind = event["event"]
-    if kind == "begin":
+    name = event["event"]
+    if name == "begin":
         return {**_facts_1(event), "contestants": [_entrant_1(entrant) for entrant in event["contestants"]]}
-    if kind == "rounds":
+    if name == "rounds":
         return {**event, "rounds": [_round_1(entry) for entry in event["rounds"]]}
-    if kind == "launch":
+    if name == "launch":
         return {**event, "launch": _launch_1(event["record"])}
     return event
 

@@ -1,1 +1,1 @@
-"""What crosses the border to a worker process, and the worker itself. Imports nothing: a worker imports it, too."""
+"""What crosses the border to a worker process, and the worker itself. Imports nothing, because workers import it."""

@@ -15,17 +15,17 @@ LONGEST_S = 1e9
 def _check_seconds(*, least: float = 0.0, **times: float) -> None:
     for name, seconds in times.items():
         if not (least <= seconds < LONGEST_S):
-            raise ValueError(f"{name} = {seconds!r}, expected seconds")
+            raise ValueError(f"{name} = {seconds!r}, expected a time in seconds")
 
 
 @dataclass(frozen=True)
 class Done:
-    """The command was carried out; there is nothing to say about it."""
+    """The command was carried out; there is nothing to report."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The command failed: in which phase, the exception's class and text, and a package that is missing."""
+    """The command failed: in which phase, the exception's class and text, and the missing package, if any."""
 
     failed: str
     kind: str = ""
@@ -58,7 +58,7 @@ class Proven:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The clocked training is set up, its blocks are sized, its wait is audited."""
+    """The timed training is set up, its block size is known, its wait is audited."""
 
     block_steps: int
     wait_s: float
@@ -71,7 +71,7 @@ class Prepared:
     def __post_init__(self) -> None:
         _check_seconds(wait_s=self.wait_s, audit_block_s=self.audit_block_s, audit_fetch_s=self.audit_fetch_s)
         if not self.trace or self.block_steps < 1 or not _all_seconds(self.trace):
-            raise ValueError("its warm-up trace or the steps of its block make no sense")
+            raise ValueError("its warm-up trace or its number of steps per block is not valid")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Canary:
-    """The constant piece of work has run; ``flops`` is the rate of the matrix product."""
+    """The constant workload has run; ``flops`` is the rate of the matrix product."""
 
     canary_s: float
     flops: float | None = None

@@ -1,4 +1,4 @@
-"""A small constant piece of work: what changes in its time from round to round is the machine."""
+"""A small constant workload: if its time changes from round to round, the machine has changed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 def canary_ns(repeats: int = 3) -> int:
     """The fastest of `repeats` runs, in ns, of a constant workload of one or two milliseconds.
 
-    Half is interpreted arithmetic, half a product of matrices small enough that BLAS stays on one thread. Run
-    it pinned to the measuring CPU: what changes from round to round is the machine.
+    Half of it is interpreted arithmetic, half a product of matrices small enough that BLAS stays on one thread.
+    To be run pinned to the measuring CPU.
 
     Raises ValueError below 1 repeat.
     """
     if repeats < 1:
-        raise ValueError(f"{repeats} repeats asked for: a canary needs at least 1")
+        raise ValueError(f"repeats = {repeats}: a canary needs at least 1")
     matrix = np.full((48, 48), 1 / 48)
     product = np.empty_like(matrix)
     return min(_canary_once(matrix, product) for _ in range(repeats))
 
 
 def waited_ns() -> int | None:
-    """How long this process's threads were ready to run while their CPU was somebody else's, ns (Linux; else None)."""
+    """How long this process's threads were runnable but waited for a CPU, in ns (Linux; else None)."""
     try:
         tasks = [(thread / "schedstat").read_text().split() for thread in Path("/proc/self/task").iterdir()]
         return sum(int(waited) for _, waited, _ in tasks)

@@ -1,8 +1,8 @@
 """Where a worker finds the packages of content: in the folders that its job names, and nowhere else.
 
-Content may lie in several roots. A package such as ``frontends.pytorch`` then has several folders, and a module of
-it is that of the first folder which has one: a user's ``frontends/pytorch/iris.py`` finds the ``runtime`` of the
-built-in folder. Standard library only, since a worker of another interpreter imports this.
+Content may come from several roots. A package such as ``frontends.pytorch`` then has several folders, and each of its
+modules is taken from the first folder that has it: a user's ``frontends/pytorch/iris.py`` finds the ``runtime`` of the
+built-in folder. Standard library only, since workers of other interpreters import this.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from types import ModuleType
 
 
 class ContentFinder:
-    """Finds the packages of content by name; their modules are found in the packages' folders as ever.
+    """Finds the packages of content by name; Python finds their modules in the packages' folders as usual.
 
     Args:
-        folders: of each package, in the order in which they are searched.
+        folders: of each package, in search order.
     """
 
     def __init__(self, folders: Mapping[str, Sequence[str]]) -> None:
@@ -44,5 +44,5 @@ class ContentFinder:
 
 
 def install(folders: Mapping[str, Sequence[str]]) -> None:
-    """Let the packages of content come from these folders, before anything else that has their names."""
+    """Import the packages of content from these folders, ahead of anything else of the same name."""
     sys.meta_path.insert(0, ContentFinder(folders))

@@ -34,19 +34,19 @@ def decode(line: bytes) -> dict[str, Any]:
     """The message of one line.
 
     Raises:
-        ValueError: when the line is no message of this version; says what it is instead.
+        ValueError: when the line is not a message of this protocol version; quotes its beginning.
     """
     try:
         message = json.loads(line, parse_constant=_no_constant)
     except ValueError as error:
         raise ValueError(f"not a message: {line[:80]!r} ({error})") from None
     if not isinstance(message, dict) or message.get("v") != VERSION:
-        raise ValueError(f"not a message of version {VERSION}: {line[:80]!r}")
+        raise ValueError(f"not a version-{VERSION} message: {line[:80]!r}")
     return message
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -57,7 +57,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def save_problem(path: Path, problem: Problem) -> None:
-    """Write a problem as one npz: its arrays under ``group/name`` and its numbers as JSON text under ``about``."""
+    """Write a problem as one npz: its arrays under ``group/name`` and all other fields as JSON under ``about``."""
     import numpy as np
 
     about = {
@@ -86,7 +86,7 @@ def load_problem(path: Path, **changes: Any) -> Problem:
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
-    """Write arrays as npz, first under a temporary name so that no reader meets half a file."""
+    """Write arrays as npz, first under a temporary name so that no reader sees a partial file."""
     import numpy as np
 
     temporary = path.with_name(f".{path.name}.partial")
@@ -99,7 +99,7 @@ def load_arrays(path: Path) -> dict[str, Array]:
     """All arrays of an npz.
 
     Raises:
-        ValueError, OSError, zipfile.BadZipFile: when the file is missing, damaged or holds objects.
+        ValueError, OSError, zipfile.BadZipFile: when the file is missing, damaged or contains Python objects.
     """
     import numpy as np
 
@@ -121,14 +121,14 @@ def hash_of(arrays: Arrays) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Everything a worker is told when it starts; written as JSON and read before anything is imported.
+    """Everything a worker needs to know at its start; written as JSON and read before anything is imported.
 
     ``content`` maps each package of content (``tasks``, ``frontends``, ``frontends.numpy``, ...) to the folders that
-    its modules are looked for in: the first folder that has a module wins. ``package`` is the folder of workbench
+    are searched for its modules; the first folder that has a module wins. ``package`` is the folder of workbench
     itself, ``folder`` the frontend's folder and ``mode`` its mode. ``threads`` and ``matmul_precision`` are None where
-    the framework is left as it comes. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
-    are the CPUs to stay on (empty: anywhere), ``changes`` replace sizes of the preset, as a sweep does.
-    ``slowdown`` is for the self-test alone: the share of steps that is repeated without being counted.
+    the framework keeps its defaults. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
+    are the CPUs to stay on (empty: any), ``changes`` override sizes of the preset, for a sweep.
+    ``slowdown`` is for the self-test only: the share of steps that is run in addition without being counted.
     """
 
     content: dict[str, tuple[str, ...]]

@@ -5,17 +5,17 @@ One worker runs one contestant in one launch. It answers commands one by one::
     make     the task makes the problem and writes it to the job's problem file
     import   import the framework and the content: timed
     prove    train exactly the task's steps; write losses and result to the job's proof file.
-             Its set-up and its first step are the first in this process, so they are the cold ones: timed
-    prepare  set up the training that is clocked, trace how it warms up, calibrate how many steps a block
-             lasts, and audit that nothing is left to do after the wait
-    block    run warming steps, then a block of steps: timed
-    use      go on with another problem file: for a sweep over sizes
-    move     go to other CPUs with all threads
-    canary   a small constant piece of work and a matrix product: what the machine gives right now
-    observe  what was observed: threads, precision, memory
-    finish   the process ends
+             Its set-up and first step are the first in this process, so they start cold: timed
+    prepare  set up the training to be timed, trace its warm-up, calibrate the number of steps per block,
+             and audit that no work is left after the wait
+    block    run warm-up steps, then a block of steps: timed
+    use      continue with another problem file: for a sweep over sizes
+    move     move all threads to other CPUs
+    canary   a small constant workload and a matrix product: how fast the machine is right now
+    observe  report what is observed: threads, precision, memory
+    finish   end the process
 
-The module itself imports no NumPy, so that importing NumPy is part of what ``import`` times for all.
+The module itself does not import NumPy, so that ``import`` times importing NumPy for every frontend.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 BLOCK_S = 0.02
 WAITS_PER_BLOCK = 1000
 LONGEST_BLOCK_S = 0.5
-CALIBRATIONS = 5  # the quickest counts: what else runs on the machine makes only longer
-ROOM = 1.25  # should all of them have been slow
+CALIBRATIONS = 5  # the quickest counts: other load on the machine can only make a run longer
+MARGIN = 1.25  # in case all of them were slow
 TRACE_S = 0.3
 TRACE_PIECES = 200
 TRACE_PIECE_S = 0.001
@@ -60,7 +60,7 @@ class Runtime(Protocol):
     """What a frontend's runtime.py offers."""
 
     def configure(self, settings: Settings) -> None:
-        """Set device, threads, type and precision, once."""
+        """Set device, threads, dtype and precision, once."""
 
     def wait(self) -> None:
         """Block until everything dispatched so far has been computed."""
@@ -69,7 +69,7 @@ class Runtime(Protocol):
         """Versions of the framework's packages, without computing anything."""
 
     def observe(self) -> dict[str, Any]:
-        """Device, threads, precision and the like as they are observed; asked for when all is measured."""
+        """Device, threads, precision and the like as observed; called after all measurements."""
 
     def peak_device_bytes(self) -> int | None:
         """Peak memory on the accelerator, or None."""
@@ -100,7 +100,7 @@ class Worker:
         self.runtime: Runtime
         self.content: Any
         self.training: Any = None
-        self.per_call = False  # a style that answers with several losses per call
+        self.per_call = False  # whether the style yields several losses per call
 
     def do(self, message: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command."""
@@ -109,7 +109,7 @@ class Worker:
         return command(**arguments)
 
     def do_make(self) -> dict[str, Any]:
-        """Make the problem and write it."""
+        """Make the problem and write it to the job's problem file."""
         task = importlib.import_module(f"tasks.{self.job.task}")
         problem = task.make(self.job.preset, self.job.seed, **self.job.changes).astype(self.job.dtype)
         if self.job.steps is not None:
@@ -120,9 +120,9 @@ class Worker:
     def do_import(self) -> dict[str, Any]:
         """Import NumPy, the framework and the content, then configure the framework."""
         started = time.perf_counter()
-        home = f"frontends.{self.job.folder}"
-        self.runtime = cast("Runtime", importlib.import_module(f"{home}.runtime"))
-        self.content = importlib.import_module(f"{home}.{self.job.task}")
+        package = f"frontends.{self.job.folder}"
+        self.runtime = cast("Runtime", importlib.import_module(f"{package}.runtime"))
+        self.content = importlib.import_module(f"{package}.{self.job.task}")
 
         from workbench.contract import Settings
 
@@ -132,7 +132,7 @@ class Worker:
         return {"import_s": elapsed, "rss_bytes": resident_bytes(), "versions": self._versions()}
 
     def do_prove(self, dtype: str | None = None) -> dict[str, Any]:
-        """Train exactly the task's steps; the reference does so in another type than its job's."""
+        """Train exactly the task's steps; ``dtype`` overrides the job's, for the reference."""
         problem = self._problem(endless=False).astype(dtype or self.job.dtype)
         started = time.perf_counter()
         training = self.content.train(problem)
@@ -161,19 +161,19 @@ class Worker:
         self.per_call = is_sequence(value)
         self.runtime.wait()
         trace = self._trace()
-        waiting = min(timed(self.runtime.wait) for _ in range(5))
-        steps = block_steps or self._block_steps(waiting, problem.steps)
+        wait_s = min(timed(self.runtime.wait) for _ in range(5))
+        steps = block_steps or self._block_steps(wait_s, problem.steps)
         self._run(steps)
         return {
             "block_steps": steps,
-            "wait_s": waiting,
+            "wait_s": wait_s,
             "per_call": self.per_call,
             "trace": trace,
             **self._audit(steps),
         }
 
     def _trace(self) -> list[float]:
-        """Seconds per step from the second step on, in pieces of TRACE_PIECE_S or of a step."""
+        """Seconds per step from the second step on, in pieces of about TRACE_PIECE_S or of one step."""
         piece = 1
         pieces: list[float] = []
         deadline = time.perf_counter() + TRACE_S
@@ -184,28 +184,28 @@ class Worker:
                 piece *= 2
         return pieces
 
-    def _block_steps(self, waiting: float, task_steps: int) -> int:
-        """How many steps make a block: 20 ms, and 1000 times the cost of waiting.
+    def _block_steps(self, wait_s: float, task_steps: int) -> int:
+        """How many steps make a block of at least 20 ms and 1000 times the cost of waiting.
 
-        A style that runs many steps per call has a cost per call too, so it is timed over the calls that the
-        task asks for: as many steps as the task has, or as last half of LONGEST_BLOCK_S.
+        A style that runs many steps per call has a cost per call, too, so its block is one call of the task's own
+        length: as many steps as the task has, or as last half of LONGEST_BLOCK_S.
         """
-        target = min(max(BLOCK_S, WAITS_PER_BLOCK * waiting), LONGEST_BLOCK_S)
+        target = min(max(BLOCK_S, WAITS_PER_BLOCK * wait_s), LONGEST_BLOCK_S)
         steps = 1
-        run = self._run  # twice: a preempted run looks long, and blocks would stay too short in all launches
+        run = self._run  # run twice: one preempted run would look long and make all blocks too short
         while ((elapsed := run(steps)) < target or (elapsed := run(steps)) < target) and steps < 1 << 24:
             steps = max(2 * steps, min(int(1.2 * steps * target / elapsed), 8 * steps))
-        if self.per_call:  # what a call costs may hide what a step costs: no telling from a few steps
+        if self.per_call:  # a few steps may not show the cost of a step behind that of the call
             while steps < task_steps and min(run(steps), run(steps)) < LONGEST_BLOCK_S / 2:
                 steps = min(2 * steps, task_steps)
             return steps
         if steps == 1:
             return 1
         quickest = min(run(steps) for _ in range(CALIBRATIONS))
-        return math.ceil(ROOM * steps * target / quickest)  # doubling overshoots by up to twice
+        return math.ceil(MARGIN * steps * target / quickest)  # doubling overshoots by up to twice
 
     def _audit(self, steps: int) -> dict[str, float]:
-        """The best of some audits: what returns early does so each time, a busy machine only now and then."""
+        """The best of several audits: a wait that returns early always does, a busy machine only disturbs some."""
         audits = [self._audit_once(steps)]
         while len(audits) < AUDITS and (audits[-1]["audit_fetch_s"] > AUDIT_CALM_S or audits[-1]["audit_busy"] > 0.1):
             audits.append(self._audit_once(steps))
@@ -213,13 +213,13 @@ class Worker:
         return {**calmest, "audit_busy": min(audit["audit_busy"] for audit in audits)}
 
     def _audit_once(self, steps: int) -> dict[str, float]:
-        """After a block and its wait: how long its last losses still take, and what the process still computes."""
+        """After a block and its wait: how long fetching its last losses takes, and how busy the process still is."""
         started = time.perf_counter()
         last: collections.deque[Any] = collections.deque(maxlen=AUDITED_LOSSES)
-        left = steps
-        while left > 0:
-            last.append(self.training.send(left))
-            left -= len(last[-1]) if self.per_call else 1
+        remaining = steps
+        while remaining > 0:
+            last.append(self.training.send(remaining))
+            remaining -= len(last[-1]) if self.per_call else 1
         self.runtime.wait()
         waited = time.perf_counter()
         for value in last:
@@ -234,30 +234,30 @@ class Worker:
         }
 
     def do_block(self, steps: int, warm: int) -> dict[str, Any]:
-        """Warm for some steps, then time a block of steps and the wait at its end."""
+        """Run some warm-up steps, then time a block of steps and the wait at its end."""
         if warm:
             self._run(warm)
-        extra = round(steps * self.job.slowdown)
+        uncounted = round(steps * self.job.slowdown)
         cpu = time.process_time()
-        seconds = self._run(steps + extra)
+        seconds = self._run(steps + uncounted)
         return {"seconds": seconds, "cpu_s": time.process_time() - cpu}
 
     def do_use(self, problem: str, proof: str) -> dict[str, Any]:
-        """Leave the training that is clocked and take another problem."""
+        """End the timed training and switch to another problem."""
         if self.training is not None:
             self.training.close()
         self.job = dataclasses.replace(self.job, problem=problem, proof=proof)
         return {}
 
     def do_move(self, cpus: list[int]) -> dict[str, Any]:
-        """Go to other CPUs: every thread, since each has a mask of its own."""
+        """Move to other CPUs: every thread, since each has its own affinity mask."""
         for thread in Path("/proc/self/task").iterdir():
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread.name), cpus)
         return {}
 
     def do_canary(self, product: int = 0) -> dict[str, Any]:
-        """Time a constant piece of work and, if asked for, a matrix product of that size."""
+        """Time a constant workload and, unless ``product`` is 0, a matrix product of that size."""
         from workbench.wire import canary
 
         before, started = canary.waited_ns(), time.perf_counter_ns()
@@ -268,28 +268,28 @@ class Worker:
         return {"canary_s": seconds, "flops": flops, "waited_share": waited}
 
     def do_observe(self) -> dict[str, Any]:
-        """What was observed of this process; ends the training that is clocked, whose context may be open."""
+        """What is observed of this process; ends the timed training, which may hold a context open."""
         self.training.close()
         return {
             "observed": {**self.runtime.observe(), "allocator": allocator()},
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
-            "metrics": getattr(self.runtime, "metrics", dict)(),  # a runtime need not have any
+            "metrics": getattr(self.runtime, "metrics", dict)(),  # optional in a runtime
         }
 
     def do_finish(self) -> dict[str, Any]:
-        """Nothing more to do."""
+        """Acknowledge; :func:`serve` then returns."""
         return {}
 
     def _run(self, steps: int) -> float:
-        """Run steps, wait for all they produced; seconds from before the first to after the wait."""
+        """Run steps and wait for all they dispatched; seconds from before the first to after the wait."""
         send, wait = self.training.send, self.runtime.wait
         if self.per_call:
             started = time.perf_counter()
-            left = steps
-            while left:
-                left -= len(send(left))
+            remaining = steps
+            while remaining:
+                remaining -= len(send(remaining))
             wait()
             return time.perf_counter() - started
         loop = itertools.repeat(1, steps)
@@ -322,7 +322,7 @@ class Worker:
 
 
 def advance(training: Training, steps: int) -> tuple[list[Any], Result | None]:
-    """Ask for ``steps`` steps; the values that came, and the result if the training ended meanwhile."""
+    """Ask for ``steps`` steps; the values yielded, and the result if the training ended meanwhile."""
     values: list[Any] = []
     while steps > 0:
         try:
@@ -335,14 +335,14 @@ def advance(training: Training, steps: int) -> tuple[list[Any], Result | None]:
 
 
 def finish(training: Training) -> tuple[list[Any], Result]:
-    """Tell a training that no more steps are wanted; values it yields all the same, and its result."""
+    """Ask a training for no more steps; the values it yields nevertheless, and its result."""
     surplus: list[Any] = []
     for _ in range(1000):
         try:
             surplus.append(training.send(0))
         except StopIteration as end:
             return surplus, end.value
-    raise RuntimeError("train() goes on after the task's last step: does it loop over problem.batches()?")
+    raise RuntimeError("train() continues after the task's last step: does it loop over problem.batches()?")
 
 
 def is_sequence(value: Any) -> bool:
@@ -351,14 +351,14 @@ def is_sequence(value: Any) -> bool:
 
 
 def losses_of(value: Any) -> list[float]:
-    """A yielded value as floats, fetched from wherever it is."""
+    """A yielded value as floats, fetched from the device it is on."""
     if is_sequence(value):
         return [float(loss) for loss in value]
     return [float(value)]
 
 
 def matrix_product_flops(size: int, dtype: str) -> float:
-    """Floating-point operations per second of NumPy's product of two square matrices; the best of three."""
+    """Floating-point operations per second of NumPy's product of two square matrices: the best of three."""
     import numpy as np
 
     a = np.ones((size, size), dtype)
@@ -375,7 +375,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
     """The message that reports an exception: its class, one line, and the traceback for the log."""
-    with contextlib.suppress(OSError, ValueError):  # content may have closed it
+    with contextlib.suppress(OSError, ValueError):  # content may have closed stderr
         traceback.print_exc()
         sys.stderr.flush()
     text = " ".join(str(error).split())
@@ -390,14 +390,14 @@ def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
 
 
 def resident_bytes() -> int | None:
-    """Resident memory now."""
+    """Current resident memory."""
     return _status_bytes("VmRSS")
 
 
 def peak_resident_bytes() -> int | None:
-    """The most resident memory this process had.
+    """Peak resident memory of this process.
 
-    VmHWM belongs to this program alone; getrusage's ru_maxrss would start from the parent's.
+    VmHWM is this program's own; getrusage's ru_maxrss would start at the parent's value.
     """
     return _status_bytes("VmHWM")
 
@@ -411,16 +411,16 @@ def _status_bytes(field: str) -> int | None:
 
 
 def allocator() -> str:
-    """The memory allocator of the process, as its mapped libraries show it."""
+    """The memory allocator of the process, judged by its mapped libraries."""
     try:
-        mapped = Path("/proc/self/maps").read_text()
+        mappings = Path("/proc/self/maps").read_text()
     except OSError:
         return "malloc"
-    return next((name for name in ("jemalloc", "tcmalloc", "mimalloc") if f"lib{name}" in mapped), "malloc")
+    return next((name for name in ("jemalloc", "tcmalloc", "mimalloc") if f"lib{name}" in mappings), "malloc")
 
 
 def thread_names() -> dict[str, int]:
-    """How many operating-system threads of each name this process has, digits and pool numbers left out."""
+    """How many operating-system threads of each name this process has; trailing digits are stripped from names."""
     counts: dict[str, int] = {}
     try:
         for entry in Path("/proc/self/task").iterdir():

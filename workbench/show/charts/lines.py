@@ -16,7 +16,10 @@ from workbench.statistics.fits import Overhead
 from workbench.statistics.rows import SizeFit, SizeTime
 
 SMOOTH = 100  # points of a drawn line
-ABOUT_SWEEP = "The flat part of a line is the overhead per step and its slope the throughput; a mark shows where they weigh the same."
+ABOUT_SWEEP = (
+    "The flat part of a line is the overhead per step and its slope the throughput; "
+    "a mark shows where both take equally long."
+)
 ABOUT_BREAK_EVEN = "Cumulative time, without the import, which both styles share; a mark shows where two lines cross."
 
 
