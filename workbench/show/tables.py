@@ -101,7 +101,7 @@ def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
     pinned = f"pinned to CPU{'' if len(settings.cpus) == 1 else 's'} {cpus}" if cpus else "not pinned"
     threads = "default number of threads" if settings.threads is None else counted(settings.threads, "thread")
     proof = (
-        f"All losses and results agree with float64 NumPy to within {record.tolerance:.1e}."
+        f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."
         if timed
         else f"Tolerance: {record.tolerance:.1e} relative to float64 NumPy."
     )
