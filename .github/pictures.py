@@ -1,9 +1,9 @@
-"""Make README's pictures and its table from a real run, so that nothing there is pasted.
+"""Make README's pictures and its table from a real run, so that nothing there is copied by hand.
 
-    python .github/pictures.py           run linreg in every frontend, and film the live display meanwhile
-    python .github/pictures.py RUN       the same from a finished run; the live display's picture stays as it is
+    python .github/pictures.py           run linreg in every frontend and record the live display meanwhile
+    python .github/pictures.py RUN       the same from a finished run; the picture of the live display stays as it is
 
-Pictures go to .github/images, the table between README's markers <!-- run:begin --> and <!-- run:end -->.
+The pictures go to .github/images, the table between README's markers <!-- run:begin --> and <!-- run:end -->.
 """
 
 from __future__ import annotations
@@ -48,27 +48,27 @@ THEME = TerminalTheme(
 )
 
 
-class Filmed(LiveProgress):
-    """The live display, with each of its pictures kept."""
+class RecordedProgress(LiveProgress):
+    """The live display, which keeps every frame."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self.film: list[Text] = []
+        self.frames: list[Text] = []
 
     def _redraw(self) -> None:
         super()._redraw()
-        self.film.append(self._picture())
+        self.frames.append(self._picture())
 
     @property
-    def amid(self) -> Text:
-        """The last picture of the first launch before half of its rounds are done."""
-        rounds = [(picture, re.search(r"launch 1 .* round (\d+) of (\d+)", picture.plain)) for picture in self.film]
-        early = [picture for picture, found in rounds if found and 2 * int(found[1]) <= int(found[2])]
+    def halfway(self) -> Text:
+        """The last frame of the first launch in which at most half of its rounds are done."""
+        rounds = [(frame, re.search(r"launch 1 .* round (\d+) of (\d+)", frame.plain)) for frame in self.frames]
+        early = [frame for frame, match in rounds if match and 2 * int(match[1]) <= int(match[2])]
         return early[-1]
 
 
 def terminal(name: str, parts: Iterable[RenderableType]) -> None:
-    """An SVG of a terminal in which README's command has printed this."""
+    """Write an SVG of a terminal in which README's command has printed these parts."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(Text.assemble(("$ ", "dim"), (COMMAND, "bold")))
     console.print(*parts, sep="\n")
@@ -89,7 +89,7 @@ def pictures(run: workbench.Run) -> None:
 
 
 def table(run: workbench.Run) -> str:
-    """The table of the terminal as Markdown shows code, and where it was measured."""
+    """The terminal's table as a Markdown code block, and where it was measured."""
     (shown,) = tables.stage_tables(run)
     console = Console(width=COLUMNS, file=io.StringIO(), highlight=False)
     console.print(renderers.terminal(shown.seen(View.TABLE), shown.timed))
@@ -100,22 +100,22 @@ def table(run: workbench.Run) -> str:
 
 
 def main() -> None:
-    """Measure, or load a run; then make everything."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("run", nargs="?", help="a finished run's folder")
-    words.add_argument("--readme", type=Path, default=ROOT / "README.md", help="the page that receives the table")
-    asked = words.parse_args()
-    report.check_markers(asked.readme, MARKERS)
-    if asked.run:
-        run = workbench.load(asked.run)
+    """Measure or load a run, then make everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", help="a finished run's folder")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="the page that receives the table")
+    options = parser.parse_args()
+    report.check_markers(options.readme, MARKERS)
+    if options.run:
+        run = workbench.load(options.run)
     else:
-        with Filmed(patient_console()) as progress:
+        with RecordedProgress(patient_console()) as progress:
             run = workbench.run("linreg", "all", output=ROOT / "results", progress=progress)
-        terminal("linreg-live", [progress.amid])
+        terminal("linreg-live", [progress.halfway])
     IMAGES.mkdir(exist_ok=True)
     pictures(run)
     terminal("linreg-terminal", tables.terminal(run))
-    report.splice(asked.readme, table(run), MARKERS)
+    report.splice(options.readme, table(run), MARKERS)
 
 
 if __name__ == "__main__":

@@ -67,16 +67,16 @@ def test_both_draw_rows_in_the_same_order_and_colours():
     assert colors == {line.get_label(): to_hex(line.get_color()) for line in left.lines}
 
 
-def test_a_mark_stands_where_the_compiled_style_has_overtaken():
+def test_a_mark_is_where_the_compiled_style_catches_up():
     chart = charts.break_even(rows_of(measured()), 101)
     (line,) = [line for line in chart.lines if line.mark]
     assert (line.id, line.mark.x, line.mark.about) == ("pytorch_compiled", 100_001, "100,001 steps")
     assert line.mark.y == pytest.approx(0.75 + 100_000 * 2e-5)
-    assert "pytorch_compiled overtakes pytorch_eager after 100,001 steps" in chart.about
+    assert "pytorch_compiled catches up with pytorch_eager after 100,001 steps" in chart.about
     assert [trace.x for trace in drawing.figure(chart).data if trace.error_x.array] == [(100_001,)]
     never = charts.break_even(rows_of(measured(compiled_step=3e-5)), 101)
     assert not [line for line in never.lines if line.mark]
-    assert "overtakes pytorch_eager never, as measured" in never.about
+    assert "pytorch_compiled never catches up with pytorch_eager." in never.about
 
 
 def test_nothing_to_compare_is_said_and_not_drawn():

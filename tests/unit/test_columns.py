@@ -135,7 +135,7 @@ def test_an_inference_has_a_table_of_its_own_in_calls(measured, tmp_path):
         heading for table in facts.times(with_inference(measured)) for heading in table.headings
     }
     assert {"call_s", "first_call_s", "relative_call", "block_calls"} <= set(shown["CSV"].replace("\n", ",").split(","))
-    assert "call: median; within: " in shown["terminal"]
+    assert "call: median over launches; within: " in shown["terminal"]
     assert json.loads(shown["JSON"])["stages"]["infer"][2]["call_s"] == 0.0001
 
 

@@ -339,7 +339,7 @@ def test_pyperf_holds_a_benchmark_per_proven_frontend_and_a_run_per_launch(run, 
 
 
 def test_a_run_without_times_is_no_pyperf_file(run, tmp_path):
-    with pytest.raises(WorkbenchError, match="no timed frontend"):
+    with pytest.raises(WorkbenchError, match="no frontend with a time"):
         exports.export(run_of(run, *run.contestants[1:]), "pyperf", tmp_path / "out.json")
     assert written(tmp_path) == set()
 

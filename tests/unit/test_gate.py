@@ -304,7 +304,7 @@ def test_every_stage_that_all_sides_measured_is_judged_by_itself():
     found = Gate("base", "head", judge.corrected(rows, 1), [], DELTA)
     assert found.worse == [rows[1]]
     assert "linreg numpy_manual infer slower" in report.sentence(found)
-    assert "Time per step or call of head" in report.notes(found)[0]
+    assert "time per step or call of head" in report.notes(found)[0]
     assert "| task | frontend | stage | finding |" in report.markdown(found)
     assert 'name="numpy_manual infer"' in report.junit(found)
     assert list(found.table["stage"]) == ["train", "infer"]

@@ -84,7 +84,7 @@ def test_parts_come_without_indentation_and_leave_a_mark_where_lines_are_missing
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("linreg", "numpy", "losses"), "no part of a training is called 'losses': choose among about, imports"),
+        (("linreg", "numpy", "losses"), "unknown part 'losses': choose from about, imports"),
         (("linreg", "nympy"), "nympy"),
         (("graph_gradients", "tf2_keras"), "tf2_keras: Keras trains models"),
     ],

@@ -326,28 +326,28 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
         ("steal 1.2 %",),
         ("suspended",),
     ]
-    said = disturbance.sentence(rounds + [()] * 7)
-    assert said is not None
-    assert "5 of 12 rounds were disturbed (mostly steal)" in said
-    assert said.endswith("(mostly steal).")
+    sentence = disturbance.sentence(rounds + [()] * 7)
+    assert sentence is not None
+    assert "not quiet in 5 of 12 rounds (mostly CPU time stolen by the hypervisor)" in sentence
+    assert sentence.endswith("by the hypervisor).")
 
 
-def test_a_noisy_session_says_what_could_not_be_told_where_that_is_known():
-    assert disturbance.sentence([("suspended",)], 0.034).endswith(
-        ", so differences below about 3 % cannot be told here."
-    )
+def test_a_noisy_session_says_which_differences_are_noise_if_that_is_known():
+    sentence = disturbance.sentence([("suspended",)], 0.034)
+    assert sentence.endswith("; treat differences under about 3 % as noise.")
 
 
 @pytest.mark.parametrize(
     ("phrase", "cause"),
     [
-        ("canary 12 % slow", "canary"),
-        ("CPU frequency 10 % down", "CPU frequency down"),
+        ("canary 12 % slow", "changes in our control job's speed"),
+        ("CPU frequency 10 % down", "drops in CPU frequency"),
         ("throttled by GPU power cap", "throttled by GPU power cap"),
+        ("IO pressure 60 %", "IO pressure"),
     ],
 )
 def test_one_cause_is_named_without_its_amount(phrase, cause):
-    assert f"2 of 2 rounds were disturbed ({cause})" in disturbance.sentence([(phrase,), (phrase,)])
+    assert f"not quiet in 2 of 2 rounds ({cause})." in disturbance.sentence([(phrase,), (phrase,)])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs cannot be chosen here")

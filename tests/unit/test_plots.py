@@ -222,7 +222,7 @@ def test_over_long_runs_the_largest_deviation_of_each_stretch_is_shown():
     line = curve(lower, "jax_jit")
     assert (np.max(line.get_ydata()), len(line.get_ydata())) == (pytest.approx(0.5), 100)
     assert line.get_xdata()[np.argmax(line.get_ydata())] == 54_000
-    assert lower.get_title(loc="right") == "largest of each 1,000 steps"
+    assert lower.get_title(loc="right") == "each point: largest of 1,000 steps"
 
 
 @pytest.mark.parametrize("frame", [losses(FALLING)[FEW], losses(FALLING).assign(reference=np.nan)])
@@ -274,7 +274,7 @@ def test_the_total_is_import_set_up_first_step_and_one_steady_step_less(steps, t
     assert {to_hex(bar.get_facecolor()) for bar in axes.patches} == {COLORS["jax_jit"]}
     assert len({bar.get_alpha() for bar in axes.patches}) == 4
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["import", "set-up", "first step", f"{steps - 1:,} steady steps"]
+    assert names == ["import", "set-up", "first step", f"{steps - 1:,} steady step{'' if steps == 2 else 's'}"]
 
 
 def test_what_is_missing_is_said_and_not_called_fast():
@@ -389,7 +389,7 @@ def test_a_further_stage_has_a_figure_of_its_own_in_its_units(tmp_path):
     drawn = run(tmp_path, contestant("jax_jit", launches), contestant("tf1", launches)).plot.figures
     assert list(drawn) == ["loss", "time", "phases", "time_infer"]
     figure = drawn["time_infer"]()
-    assert figure.axes[0].get_title("left") == "Steady call, with its interval"
+    assert figure.axes[0].get_title("left") == "Steady call, with interval"
     assert texts(figure.axes[0]) == ["30.0 µs", "30.0 µs"]
     assert figure.get_suptitle() == "linreg · points · cpu · infer"
 

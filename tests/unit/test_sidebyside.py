@@ -192,13 +192,13 @@ def test_a_hole_is_told_with_its_reason():
     holes = [(task, mode) for task in FOUND.tasks for mode in FOUND.frontends.values() if FOUND.hole(task, mode)]
     for task, mode in holes:
         assert sidebyside.compare(task, [mode.id, "numpy"]).holes == {mode.id: FOUND.hole(task, mode)}
-        with pytest.raises(WorkbenchError, match="nothing to show"):
+        with pytest.raises(WorkbenchError, match="no code to show"):
             sidebyside.compare(task, mode.id)
 
 
 def test_a_file_that_is_no_python_is_one_sentence(content):
     (content.numpy / "linreg.py").write_text("def train(:\n")
-    with pytest.raises(WorkbenchError, match=r"frontends/numpy/linreg.py, line 1: no Python"):
+    with pytest.raises(WorkbenchError, match=r"frontends/numpy/linreg.py, line 1: not valid Python"):
         sidebyside.compare("linreg", "numpy", catalog(content.root))
 
 
@@ -250,7 +250,7 @@ def test_json_gives_the_parts(cli):
     [
         (["linreq"], "did you mean linreg?"),
         (["linreg", "-f", "nunpy"], "did you mean numpy?"),
-        (["linreg", "-f", ","], "give ids, families or all"),
+        (["linreg", "-f", ","], "choose frontends by id, family or all"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_one_line(cli, words, said):

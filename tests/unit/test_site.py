@@ -71,7 +71,7 @@ def test_a_task_shows_its_specification_presets_code_notes_and_results(made):
     text = made["tasks/linreg.html"]
     for words in ("prediction = x @ w + b", "scikit-learn", "nn.Linear", 'id="notes"', "How to reproduce"):
         assert words in text
-    assert "No run yet" in made["tasks/graph_gradients.html"]
+    assert "No runs yet" in made["tasks/graph_gradients.html"]
 
 
 def test_a_frontend_shows_its_results_and_code(made):
@@ -129,7 +129,7 @@ def test_no_runs_still_make_a_site_but_no_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     folder = report.write_site(tmp_path / "empty", tmp_path / "site")
     assert "not run yet" in (folder / "index.html").read_text()
-    with pytest.raises(WorkbenchError, match="no folder of runs"):
+    with pytest.raises(WorkbenchError, match="no such folder of runs"):
         report.write_site(tmp_path / "nowhere", tmp_path / "other")
 
 

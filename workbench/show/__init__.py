@@ -1,1 +1,1 @@
-"""What people see: tables, plots, pages, code side by side, exports."""
+"""Everything people see: tables, charts, pages, code side by side, exports."""

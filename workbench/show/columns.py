@@ -1,7 +1,7 @@
-"""The columns of every table: each is one declaration, and all renderers, frames and files know it from here.
+"""The columns of a run's tables. Each is declared once, here; renderers, frames and files read the declaration.
 
-A new column of a run's table is one entry of :data:`COLUMNS`; a new metric is one entry of
-:data:`workbench.model.metric.METRICS` and becomes a column by itself.
+A new column is one entry of :data:`COLUMNS`. A new metric is one entry of :data:`workbench.model.metric.METRICS` and
+gets its column automatically.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Cell: TypeAlias = str | int | float | bool | Sequence[str] | Mapping[str, str] | None
-"""What files and frames hold in one place of a table."""
+"""The value of one cell in a file or a frame."""
 
 
 class View(Flag):
-    """The tables that people see of a run; a column stands in one or several of them, or in files alone."""
+    """The tables that show a run; a column appears in one or more of them, or only in files."""
 
     FILES_ONLY = 0
     TABLE = auto()
-    """The table of times: terminal, notebook, Markdown and LaTeX."""
+    """The main table of times: terminal, notebook, Markdown and LaTeX."""
     DETAILS = auto()
-    """The second table, for who wants details."""
+    """The second table, shown on request."""
     PAGE = auto()
-    """The table of times on a report's page."""
+    """The table of times in an HTML report."""
     PAGE_DETAILS = auto()
-    """The further figures on a report's page."""
+    """The table of further figures in an HTML report."""
     KNOBS = auto()
-    """What each contestant was observed to run with."""
+    """The settings that each contestant was observed to run with."""
     FAILURES = auto()
-    """Contestants without a time."""
+    """The contestants without a time."""
     VERSIONS = auto()
-    """Packages of each contestant."""
+    """The packages that each contestant ran with."""
 
 
 TIMES = View.TABLE | View.PAGE
@@ -56,21 +56,21 @@ EVERY_VIEW = TIMES | FIGURES | View.KNOBS | View.FAILURES | View.VERSIONS
 
 @dataclass(frozen=True, kw_only=True)
 class Column(Generic[T]):
-    """One column of a table whose rows are of some type.
+    """One column of a table whose rows have the type ``T``.
 
     Attributes:
         key: its name in frames, CSV and JSON.
-        heading: above it in tables.
-        title: the same where there is more room, such as on a page; the heading when empty.
-        meaning: one line for people: the tooltip of the heading, and the README's table of columns.
-        value: what files and frames hold of a row; a column without it is in no file.
-        text: what people read of a row; the value as a word when None.
+        heading: its heading in tables.
+        title: a longer heading for where there is room, such as an HTML page; the heading when empty.
+        meaning: one line of explanation: the heading's tooltip, and an entry in the README's table of columns.
+        value: a row's value in files and frames; a column without it appears in none of them.
+        text: a row's text in tables for people; the formatted value when None.
         views: the tables that show it.
-        number: whether it is set to the right and is NaN in frames where a row has none.
-        drop: which columns a narrow terminal leaves out, lowest first; one without a number always stays.
-        names_rows: whether its text says which row it is.
-        wrap: whether a terminal may break its texts into several lines.
-        color: the colour (``#rrggbb``) that marks a row's text as it marks the row's curve in charts.
+        number: whether it is numeric: aligned to the right, and NaN in frames where a row has no value.
+        drop: the order in which a narrow terminal drops columns, lowest first; None for one that always stays.
+        names_rows: whether its text identifies the row.
+        wrap: whether a terminal may wrap its text over several lines.
+        color: the colour (``#rrggbb``) of a dot before the row's text, the same as in charts.
         strong: whether a row's text is emphasised.
     """
 
@@ -89,32 +89,32 @@ class Column(Generic[T]):
     strong: Callable[[T], bool] | None = None
 
     def text_of(self, row: T) -> str:
-        """What people read of a row."""
+        """A row's text in this column."""
         if self.text is not None:
             return self.text(row)
-        return "" if self.value is None else word(self.value(row))
+        return "" if self.value is None else format_value(self.value(row))
 
     def emphasises(self, row: T) -> bool:
         """Whether a row's text is emphasised."""
         return self.strong is not None and self.strong(row)
 
     def at(self, stage: Stage) -> Column[T]:
-        """The same column at a stage: "{unit}" and "{units}" in its words are the stage's."""
+        """The column for one stage: "{unit}" and "{units}" in its texts are replaced by the stage's words."""
 
-        def named(words: str) -> str:
-            return words.replace("{units}", stage.units).replace("{unit}", stage.unit)
+        def filled(text: str) -> str:
+            return text.replace("{units}", stage.units).replace("{unit}", stage.unit)
 
         return dataclasses.replace(
             self,
-            key=named(self.key),
-            heading=named(self.heading),
-            title=named(self.title),
-            meaning=named(self.meaning),
+            key=filled(self.key),
+            heading=filled(self.heading),
+            title=filled(self.title),
+            meaning=filled(self.meaning),
         )
 
 
-def word(value: object) -> str:
-    """A value as people read it: "–" for what is not known, "on" and "off", a number without needless digits."""
+def format_value(value: object) -> str:
+    """A value as text: "–" for None, "on" and "off" for booleans, floats without superfluous digits."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -124,7 +124,7 @@ def word(value: object) -> str:
 
 def _seconds(
     key: str,
-    of: Callable[[Row], float | None],
+    seconds_of: Callable[[Row], float | None],
     *,
     heading: str = "",
     title: str = "",
@@ -138,21 +138,21 @@ def _seconds(
         heading=heading,
         title=title,
         meaning=meaning,
-        value=of,
-        text=lambda row: format_seconds(of(row)),
+        value=seconds_of,
+        text=lambda row: format_seconds(seconds_of(row)),
         views=views,
         drop=drop,
     )
 
 
-def _file(key: str, of: Callable[[Row], Cell], meaning: str, *, number: bool = True) -> Column[Row]:
-    """A column that stands in files and frames alone."""
-    return Column(key=key, meaning=meaning, value=of, views=View.FILES_ONLY, number=number)
+def _file(key: str, value: Callable[[Row], Cell], meaning: str, *, number: bool = True) -> Column[Row]:
+    """A column that appears only in files and frames."""
+    return Column(key=key, meaning=meaning, value=value, views=View.FILES_ONLY, number=number)
 
 
-def _knob(key: str, heading: str, of: Callable[[Row], Cell], meaning: str) -> Column[Row]:
-    """A column of a setting as a framework was observed to use it."""
-    return Column(key=key, heading=heading, meaning=meaning, value=of, views=View.KNOBS, number=False)
+def _knob(key: str, heading: str, value: Callable[[Row], Cell], meaning: str) -> Column[Row]:
+    """A column of a setting that the framework was observed to use."""
+    return Column(key=key, heading=heading, meaning=meaning, value=value, views=View.KNOBS, number=False)
 
 
 def _warmup(row: Row) -> str:
@@ -172,7 +172,7 @@ def _interval(row: Row) -> str:
 
 
 def outcome_of(row: Row) -> str:
-    """How a contestant without a time ended."""
+    """The outcome of a contestant without a time, in words."""
     return "no time" if row.outcome is Outcome.OK else str(row.outcome)
 
 
@@ -185,32 +185,32 @@ def _three_digits(value: float | None, unit: str = "") -> str:
     return "–" if value is None else f"{value:.3g}{unit}"
 
 
-# In the order in which tables and files have them.
+# In the order of tables and files.
 COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="rank",
         heading="#",
         title="rank",
-        meaning="rank; rows that the data cannot tell apart share one",
+        meaning="rank; rows that the data cannot distinguish share one",
         value=lambda row: row.rank,
     ),
     Column(
         key="contestant",
         heading="frontend",
-        meaning="a framework in a style",
+        meaning="a framework in one style of use, such as eager or compiled",
         value=lambda row: row.id,
         views=EVERY_VIEW,
         number=False,
         names_rows=True,
         color=lambda row: row.color,
     ),
-    _file("frontend", lambda row: row.frontend, "id of the frontend; several contestants may share it", number=False),
+    _file("frontend", lambda row: row.frontend, "the frontend's id; several contestants may share it", number=False),
     _file("title", lambda row: row.title, "the frontend's title", number=False),
     _file("color", lambda row: row.color, "the frontend's colour in charts", number=False),
     Column(
         key="outcome",
         heading="outcome",
-        meaning="how it ended",
+        meaning="how the contestant ended",
         value=lambda row: str(row.outcome),
         text=outcome_of,
         views=View.FAILURES,
@@ -236,7 +236,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="log",
         heading="log",
-        meaning="its output, inside the run's folder",
+        meaning="file with its output, in the run's folder",
         value=lambda row: row.log,
         views=View.FAILURES,
         number=False,
@@ -244,18 +244,19 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="max_relative_error",
         heading="off by",
-        meaning="largest relative difference from float64 NumPy over every step's loss and the final result",
+        meaning="largest relative difference from float64 NumPy over all losses and the final result; for a loss, "
+        "relative to the geometric mean of itself and the largest loss",
         value=lambda row: row.max_relative_error,
         text=lambda row: format_error(row.max_relative_error),
         drop=5,
     ),
-    _file("tolerance", lambda row: row.tolerance, "the largest relative difference that counts as agreeing"),
+    _file("tolerance", lambda row: row.tolerance, "largest relative difference that counts as agreement"),
     _seconds(
         "import_s",
         lambda row: row.import_s,
         heading="import",
-        meaning="of the framework; import, set-up and first {unit} are those of the first fresh process, with cold "
-        "compiler caches and nothing else running",
+        meaning="importing the framework; import, set-up and first {unit} come from the first fresh process, with cold "
+        "compiler caches and no other contestant running",
         views=TIMES,
         drop=2,
     ),
@@ -263,7 +264,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "setup_s",
         lambda row: row.setup_s,
         heading="set-up",
-        meaning="building the model and putting weights and data on the device",
+        meaning="building the model and copying weights and data to the device",
         views=TIMES,
         drop=3,
     ),
@@ -272,7 +273,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: row.first_s,
         heading="first",
         title="first {unit}",
-        meaning="first {unit}, with tracing and compiling in it",
+        meaning="first {unit}, including tracing and compiling",
         views=TIMES,
         drop=6,
     ),
@@ -280,22 +281,22 @@ COLUMNS: tuple[Column[Row], ...] = (
         "{unit}_s",
         lambda row: row.unit_s,
         heading="{unit}",
-        meaning="steady {unit}: median over launches (fresh processes)",
+        meaning="time of a steady {unit}: median over launches (fresh processes)",
         views=TIMES,
     ),
     Column(
         key="within",
         heading="within",
-        meaning="how far the steady {unit}'s interval reaches",
+        meaning="how far the interval of the steady {unit} time extends from the median, on its longer side",
         text=lambda row: format_range(row.unit_s, row.unit_s_low, row.unit_s_high),
         views=View.TABLE,
     ),
-    _seconds("{unit}_s_low", lambda row: row.unit_s_low, meaning="lower end of the steady {unit}'s interval"),
-    _seconds("{unit}_s_high", lambda row: row.unit_s_high, meaning="upper end of the steady {unit}'s interval"),
+    _seconds("{unit}_s_low", lambda row: row.unit_s_low, meaning="lower end of the steady {unit} time's interval"),
+    _seconds("{unit}_s_high", lambda row: row.unit_s_high, meaning="upper end of the steady {unit} time's interval"),
     Column(
         key="interval",
         heading="interval",
-        meaning="of the steady {unit}; its kind stands in the chart of the time per {unit}",
+        meaning="interval of the steady {unit} time; the note under Time per {unit} says how it was obtained",
         value=lambda row: row.interval,
         text=_interval,
         views=View.PAGE,
@@ -304,7 +305,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="relative_{unit}",
         heading="× best",
-        meaning="steady {unit} against the fastest's, compared round by round",
+        meaning="steady {unit} time relative to the fastest contestant's, compared round by round",
         value=lambda row: row.relative,
         text=lambda row: format_ratio(row.relative),
         drop=7,
@@ -321,26 +322,26 @@ COLUMNS: tuple[Column[Row], ...] = (
         "total_s",
         lambda row: row.total_s,
         heading="total",
-        meaning="from the start of the process to the task's last step",
+        meaning="time from process start to the task's last step",
         views=FIGURES,
     ),
-    _file("break_even", lambda row: row.break_even, "{units} after which it has overtaken the style it compiles"),
-    _file("break_even_low", lambda row: row.break_even_low, "the earliest that it may have"),
-    _file("break_even_high", lambda row: row.break_even_high, "the latest that it may have"),
-    _file("break_even_against", lambda row: row.break_even_against, "the style it compiles", number=False),
+    _file("break_even", lambda row: row.break_even, "{units} after which it catches up with the style it compiles"),
+    _file("break_even_low", lambda row: row.break_even_low, "lower end of that number's interval"),
+    _file("break_even_high", lambda row: row.break_even_high, "upper end of that number's interval"),
+    _file("break_even_against", lambda row: row.break_even_against, "id of the style it compiles", number=False),
     Column(
         key="gflops",
         heading="GFLOP/s",
-        meaning="the task's own count of operations over the steady {unit}",
+        meaning="the task's operation count divided by the steady {unit} time",
         value=lambda row: row.gflops,
         text=lambda row: _three_digits(row.gflops),
         views=FIGURES,
     ),
-    _file("gbytes", lambda row: row.gbytes, "the task's own count of bytes over the steady {unit}, in GB/s"),
+    _file("gbytes", lambda row: row.gbytes, "the task's byte count divided by the steady {unit} time, in GB/s"),
     Column(
         key="matrix_share",
         heading="of GEMM",
-        meaning="share of this machine's matrix product, measured in the same session",
+        meaning="GFLOP/s as a share of this machine's matrix product (GEMM), measured in the same session",
         value=lambda row: row.matrix_share,
         text=lambda row: "–" if row.matrix_share is None else f"{row.matrix_share:.1%}",
         views=FIGURES,
@@ -348,18 +349,18 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="warmup",
         heading="warm-up",
-        meaning="how the first {units} went, and from which {unit} on it was steady",
+        meaning="how the time changed over the first {units}, and the {unit} from which it was steady",
         value=lambda row: row.warmup,
         text=_warmup,
         views=FIGURES,
         number=False,
         drop=3,
     ),
-    _file("steady_from", lambda row: row.steady_from, "the {unit} from which on it was steady"),
+    _file("steady_from", lambda row: row.steady_from, "the {unit} from which its time was steady"),
     Column(
         key="threads",
         heading="threads",
-        meaning="threads observed",
+        meaning="number of threads observed",
         value=lambda row: row.threads,
         text=lambda row: "–" if row.threads is None else f"{row.threads:g}",
         views=FIGURES | View.KNOBS,
@@ -368,7 +369,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="cpu_per_wall",
         heading="CPUs",
-        meaning="CPU time over wall time while a block ran",
+        meaning="CPU time divided by wall time while blocks ran",
         value=lambda row: row.cpu_per_wall,
         text=lambda row: "–" if row.cpu_per_wall is None else f"{row.cpu_per_wall:.2f}",
         views=FIGURES,
@@ -377,7 +378,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="added_bytes",
         heading="+memory",
-        meaning="what it added to the memory after the import",
+        meaning="memory added after the import",
         text=lambda row: format_bytes(_added_bytes(row)),
         views=FIGURES,
         drop=2,
@@ -387,44 +388,44 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="launches",
         heading="launches",
-        meaning="fresh processes that were measured",
+        meaning="number of fresh processes measured",
         value=lambda row: row.launches,
         views=View.PAGE_DETAILS,
     ),
     Column(
         key="blocks",
         heading="blocks",
-        meaning="{units} are timed in blocks: how many there are of all launches",
+        meaning="number of timed blocks of {units}, over all launches",
         value=lambda row: row.blocks,
         views=View.PAGE_DETAILS,
     ),
     Column(
         key="dirty_blocks",
         heading="disturbed",
-        meaning="blocks of rounds in which the machine was disturbed",
+        meaning="number of blocks in rounds during which the machine was disturbed",
         value=lambda row: row.disturbed_blocks,
         views=View.PAGE_DETAILS,
     ),
-    _file("block_{units}", lambda row: row.block_units, "{units} of a block"),
+    _file("block_{units}", lambda row: row.block_units, "{units} per block"),
     Column(
         key="energy_j",
         heading="energy per {unit}",
-        meaning="where the machine shows it",
+        meaning="energy of one {unit}, where the machine reports it",
         value=lambda row: row.energy_j,
         text=lambda row: _three_digits(row.energy_j, " J"),
         views=View.PAGE_DETAILS,
     ),
-    _knob("matmul_precision", "matmul precision", lambda row: row.matmul_precision, "of matrix products"),
-    _knob("flush_to_zero", "flush-to-zero", lambda row: row.flush_to_zero, "whether tiny numbers become zero"),
-    _knob("xla", "XLA", lambda row: row.xla, "whether XLA compiles it"),
-    _knob("allocator", "allocator", lambda row: row.allocator, "where memory comes from"),
-    _knob("deterministic", "deterministic algorithms", lambda row: row.deterministic, "whether they are asked for"),
-    _knob("device", "devices", lambda row: row.device, "where it computed"),
-    _file("warnings", lambda row: list(row.warnings), "requests that were observed to be ignored", number=False),
+    _knob("matmul_precision", "matmul precision", lambda row: row.matmul_precision, "precision of matrix products"),
+    _knob("flush_to_zero", "flush-to-zero", lambda row: row.flush_to_zero, "whether denormals are flushed to zero"),
+    _knob("xla", "XLA", lambda row: row.xla, "whether XLA compiles its {units}"),
+    _knob("allocator", "allocator", lambda row: row.allocator, "memory allocator in use"),
+    _knob("deterministic", "deterministic algorithms", lambda row: row.deterministic, "whether they were requested"),
+    _knob("device", "devices", lambda row: row.device, "device it computed on"),
+    _file("warnings", lambda row: list(row.warnings), "requested settings that it was seen to ignore", number=False),
     Column(
         key="versions",
         heading="packages",
-        meaning="packages it ran with",
+        meaning="package versions it ran with",
         value=lambda row: row.versions,
         text=lambda row: ", ".join(f"{name} {version}" for name, version in row.versions.items()) or "–",
         views=View.VERSIONS,
@@ -447,26 +448,26 @@ def metric_column(metric: Metric) -> Column[Row]:
 
 
 def format_metric(metric: Metric, value: float | None) -> str:
-    """A metric's value with its unit; "–" where there is none."""
+    """A metric's value with its unit; "–" for None."""
     if value is None:
         return "–"
-    known = {"bytes": format_bytes, "s": format_seconds, "share": format_share}
-    if metric.unit in known:
-        return known[metric.unit](value)
+    formats = {"bytes": format_bytes, "s": format_seconds, "share": format_share}
+    if metric.unit in formats:
+        return formats[metric.unit](value)
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
     return f"{number} {metric.unit}".strip()
 
 
 def of_run(rows: Iterable[Row], stage: Stage | None = None) -> tuple[Column[Row], ...]:
-    """All columns of a run's table of one stage.
+    """All columns of a run's table for one stage.
 
     Args:
-        rows: of the stage; a metric has a column wherever one of them has a value of it.
-        stage: gives the unit its name; that of the first row when None.
+        rows: of the stage; a metric gets a column if any of them has a value for it.
+        stage: its unit appears in keys and headings; the first row's stage when None.
     """
-    several = tuple(rows)
-    chosen = stage or (stage_of(several[0].stage) if several else TRAIN)
-    present = {name for row in several for name in row.metrics}
+    stage_rows = tuple(rows)
+    chosen = stage or (stage_of(stage_rows[0].stage) if stage_rows else TRAIN)
+    present = {name for row in stage_rows for name in row.metrics}
     declared = (metric_column(metric) for metric in metrics.METRICS if metric.name in present)
     return (*(column.at(chosen) for column in COLUMNS), *declared)
 
@@ -477,29 +478,29 @@ def seen(columns: Iterable[Column[T]], view: View) -> tuple[Column[T], ...]:
 
 
 def explained(view: View, stage: Stage = TRAIN) -> str:
-    """What the columns of a view mean, as a table in Markdown; the README has it."""
+    """The meaning of a view's columns, as a Markdown table for the README."""
     shown = [column for column in seen(of_run((), stage), view) if view is View.TABLE or not column.names_rows]
     lines = [f"| {column.heading} | {column.meaning} |" for column in shown]
-    return "\n".join(["| column | what it is |", "|---|---|", *lines])
+    return "\n".join(["| column | meaning |", "|---|---|", *lines])
 
 
 def texts(columns: Iterable[Column[T]], row: T) -> tuple[str, ...]:
-    """A row as people read it."""
+    """A row's texts, one per column."""
     return tuple(column.text_of(row) for column in columns)
 
 
 def record(columns: Iterable[Column[T]], row: T) -> dict[str, Cell]:
-    """A row as JSON has it, by key."""
+    """A row's values by key, as in JSON."""
     return {column.key: column.value(row) for column in columns if column.value is not None}
 
 
 def frame(columns: Iterable[Column[T]], rows: Sequence[T], *, flat: bool = False) -> pd.DataFrame:
-    """Rows as a pandas frame; numbers are NaN where a row has none.
+    """Rows as a pandas frame; numeric columns are NaN where a row has no value.
 
     Args:
-        columns: of the frame; what has no value is left out.
+        columns: of the frame; those without a value are left out.
         rows: of the frame.
-        flat: write lists and mappings as JSON texts.
+        flat: turn lists and mappings into JSON strings.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What a run's folder holds for people and other tools: tables, frames and pictures, all made from its record."""
+"""The files in a run's folder for people and other tools: tables, frames and pictures, made from its record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.store.results import NotWrittenError, StoredRun
 
 
 class PlotFailedError(Exception):
-    """Everything was measured and written, but a plot could not be drawn; the run is in ``run``."""
+    """Everything was measured and written, but a plot could not be drawn; ``run`` is the run."""
 
     def __init__(self, run: Run, reason: str) -> None:
         super().__init__(reason)
@@ -19,17 +19,17 @@ class PlotFailedError(Exception):
 
 
 def publish(stored: StoredRun) -> Run:
-    """Write everything that is derived from a run into its folder.
+    """Write everything derived from a run into its folder.
 
     Raises:
-        NotWrittenError: when the disk is full or the folder gone.
-        PlotFailedError: when all is written but for a picture.
+        NotWrittenError: when the disk is full or the folder is gone.
+        PlotFailedError: when everything but a picture could be written.
     """
     run = Run.of(stored)
     try:
         write(run)
     except OSError as error:
-        remedy = f"; make room, then rebuild run {run.id}" if run.path.is_dir() else ""
+        remedy = f"; free some space, then rebuild run {run.id}" if run.path.is_dir() else ""
         raise NotWrittenError(run, f"results cannot be written to {run.path}: {error.strerror}{remedy}") from None
     try:
         draw(run)

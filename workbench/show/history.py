@@ -1,4 +1,4 @@
-"""A history's series for the terminal and for notebooks."""
+"""The history of a frontend for the terminal, notebooks and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.model.metric import Metric
 from workbench.show import columns, renderers
 from workbench.show.columns import Column, format_metric
 from workbench.show.renderers import escape_html
-from workbench.show.units import format_range, format_seconds
+from workbench.show.units import counted, format_range, format_seconds
 from workbench.statistics.jumps import DELTA, PENALTY, SHORTEST, WINDOW
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-SHOWN = 20  # runs of a series that a terminal or a page gets, besides its jumps
+SHOWN = 20  # latest runs of a series in a table; earlier ones appear only where the series jumps
 DRIFT = (
-    "Runs made apart in time carry drift that no statistic removes: a jump is a reason to measure both sides in one "
-    "session (workbench versions, workbench regress)."
+    "Runs made at different times include drift of the machine, which no statistics can remove: treat a jump as a "
+    "reason to measure both sides in one session (workbench versions, workbench regress)."
 )
 
 
@@ -36,29 +36,29 @@ FORMATS = (".png", ".svg", ".pdf")
 
 @dataclass(frozen=True)
 class History(Timeline):
-    """All recorded runs of a frontend at a task, as notebooks and the command line show them."""
+    """All recorded runs of one frontend and task, as notebooks and the command line show them."""
 
     @cached_property
     def rows(self) -> list[dict[str, object]]:
-        """A row per run as plain values: its series' number and conditions, then what a point of a series holds."""
+        """A row per run as plain values: number and conditions of its series, then the values of its point."""
         return [row for number, series in enumerate(self.series) for row in _rows(number, series, series.stage.unit)]
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The rows as a frame; dates as timestamps, level_s the level of the runs between two jumps."""
+        """The rows as a frame: dates as timestamps, level_s as the level of the runs between two jumps."""
         return _frame(self.rows)
 
     def plot(self) -> Figure:
-        """Times over runs, a panel per series, with the level between jumps."""
+        """A figure of the times over runs, a panel per series, with the level between jumps."""
         from workbench.show import plots
 
         return plots.history(self.series, title=self.title)
 
     def save(self, path: str | Path) -> Path:
-        """Draw it into a file.
+        """Draw the figure into a file.
 
         Raises:
-            WorkbenchError: when it is no .png, .svg or .pdf, or cannot be written.
+            WorkbenchError: when the file is not a .png, .svg or .pdf, or cannot be written.
         """
         from workbench.show.plots.style import styled
 
@@ -81,19 +81,19 @@ class History(Timeline):
         return drawn.getvalue()
 
     def as_json(self) -> dict[str, object]:
-        """What `workbench history --json` prints."""
-        series = [
+        """The history as `workbench history --json` prints it."""
+        plain = [
             {
-                "conditions": of_one.plain_conditions(),
-                "points": [point.plain(of_one.stage.unit) for point in of_one.points],
-                "jumps": [{"run": of_one.timed[jump.start].run, "ratio": jump.ratio} for jump in of_one.jumps],
+                "conditions": series.plain_conditions(),
+                "points": [point.plain(series.stage.unit) for point in series.points],
+                "jumps": [{"run": series.timed[jump.start].run, "ratio": jump.ratio} for jump in series.jumps],
             }
-            for of_one in self.series
+            for series in self.series
         ]
-        return {"task": self.task, "frontend": self.frontend, "series": series, "skipped": list(self.skipped)}
+        return {"task": self.task, "frontend": self.frontend, "series": plain, "skipped": list(self.skipped)}
 
     def terminal(self) -> list[RenderableType]:
-        """The last runs of each series and its jumps."""
+        """The latest runs of each series and its jumps, for a terminal."""
         return terminal(self)
 
     def _repr_html_(self) -> str:
@@ -102,8 +102,8 @@ class History(Timeline):
 
 def _rows(number: int, series: Series, unit: str) -> Iterator[dict[str, object]]:
     for point in series.points:
-        own = {"level_s": point.level_s, "jump": point.jump}
-        yield {"series": number, **series.plain_conditions(), **point.plain(unit), **own}
+        level = {"level_s": point.level_s, "jump": point.jump}
+        yield {"series": number, **series.plain_conditions(), **point.plain(unit), **level}
 
 
 def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
@@ -119,13 +119,13 @@ def _frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 
 def check_plot(path: Path) -> Path:
-    """A path that a plot can be written to.
+    """The path, if a plot can be written in its format.
 
     Raises:
-        WorkbenchError: when it ends otherwise than in .png, .svg or .pdf.
+        WorkbenchError: when it does not end in .png, .svg or .pdf.
     """
     if path.suffix.lower() not in FORMATS:
-        raise WorkbenchError(f"{path}: a plot's name ends in {', '.join(FORMATS)}")
+        raise WorkbenchError(f"{path}: a plot's name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     return path
 
 
@@ -142,25 +142,35 @@ def _percent(share: float | None) -> str:
 
 
 COLUMNS: tuple[Column[Point], ...] = (
-    Column(key="run", heading="run", meaning="its id", text=lambda point: point.run, number=False),
-    Column(key="{unit}", heading="{unit}", meaning="steady {unit}: median over launches (fresh processes)", text=_time),
-    Column(key="within", heading="within", meaning="how far the steady {unit}'s interval reaches", text=_within),
+    Column(key="run", heading="run", meaning="id of the run", text=lambda point: point.run, number=False),
+    Column(
+        key="{unit}",
+        heading="{unit}",
+        meaning="time of a steady {unit}: median over launches (fresh processes)",
+        text=_time,
+    ),
+    Column(
+        key="within",
+        heading="within",
+        meaning="how far the interval of the steady {unit} time extends from the median, on its longer side",
+        text=_within,
+    ),
     Column(
         key="change",
         heading="change",
-        meaning="against the timed run before",
+        meaning="change from the previous timed run",
         text=lambda point: _percent(point.change),
     ),
     Column(
         key="jump",
         heading="jump",
-        meaning="a change of level that is no noise",
+        meaning="change of level that exceeds the noise",
         text=lambda point: _percent(point.jump),
     ),
     Column(
         key="news",
         heading="what changed",
-        meaning="besides the time, since the timed run before",
+        meaning="what else changed since the previous timed run",
         text=lambda point: point.news,
         number=False,
         wrap=True,
@@ -169,7 +179,7 @@ COLUMNS: tuple[Column[Point], ...] = (
 
 
 def columns_of(series: Series) -> tuple[Column[Point], ...]:
-    """The columns of a series' table; that of what changed is the last."""
+    """The columns of a series' table, with what changed as the last one."""
     *first, last = (column.at(series.stage) for column in COLUMNS)
     present = {name for point in series.points for name in point.metrics}
     return (*first, *(_metric(metric) for metric in metrics.METRICS if metric.name in present), last)
@@ -186,31 +196,32 @@ def _metric(metric: Metric) -> Column[Point]:
 
 
 def shown(series: Series) -> list[Point]:
-    """The last runs of a series, and earlier ones where it jumps."""
+    """The latest runs of a series, and earlier ones at a jump."""
     first = len(series.points) - SHOWN
     return [point for index, point in enumerate(series.points) if index >= first or point.jump is not None]
 
 
 def lines(series: Series) -> list[tuple[str, ...]]:
-    """The same as texts."""
+    """The table of a series as texts."""
     return [columns.texts(columns_of(series), point) for point in shown(series)]
 
 
 def notes(series: Series) -> list[str]:
-    """How many runs there are, and what was looked for in them."""
+    """How many runs there are, how many jumps, and what counts as one."""
     count, timed = len(series.points), len(series.timed)
-    left_out = f", the last {SHOWN} shown and those at a jump" if count > SHOWN else ""
+    listing = f" (listed: the last {SHOWN} and those at a jump)" if count > SHOWN else ""
+    runs = f"{counted(count, 'run')}{listing}"
     if timed < 2 * SHORTEST:
-        return [f"{count} run(s){left_out}: jumps are looked for from {2 * SHORTEST} timed runs on."]
-    jumped = {0: "no jump", 1: "1 jump"}.get(len(series.jumps), f"{len(series.jumps)} jumps")
+        return [f"{runs}; too few to look for jumps, which takes {2 * SHORTEST} timed runs."]
     rule = (
-        f"{DELTA:.0%} or more, {SHORTEST} runs or more on either side, {WINDOW} looked at, penalty {PENALTY:g} s² log n"
+        f"at least {DELTA:.0%}, with at least {SHORTEST} runs on either side, of which up to {WINDOW} count; "
+        f"penalty {PENALTY:g} s² log n"
     )
-    return [f"{count} runs{left_out}; {jumped} ({rule})."]
+    return [f"{runs}; {counted(len(series.jumps), 'jump') if series.jumps else 'no jumps'} ({rule})."]
 
 
 def terminal(history: Timeline) -> list[RenderableType]:
-    """The last runs of each series and its jumps."""
+    """The latest runs of each series and its jumps, for a terminal."""
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(history.title, style="bold")]
@@ -225,7 +236,7 @@ def _style(point: Point) -> str:
 
 
 def html(history: Timeline) -> str:
-    """The same for notebooks."""
+    """The same as HTML for notebooks."""
     parts = [f"<h4>{escape_html(history.title)}</h4>"]
     for series in history.series:
         below = "".join(f"<p><small>{escape_html(note)}</small></p>" for note in notes(series))

@@ -1,4 +1,4 @@
-"""What `list`, `results` and `doctor` show, as plain values and for the terminal."""
+"""The output of `list`, `results` and `doctor`, as plain values and for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import one_line
 from workbench.host import machine
-from workbench.show.units import format_bytes
+from workbench.show.units import counted, format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def as_json(content: Catalog) -> dict[str, object]:
 
 
 def _by_folder(content: Catalog) -> list[list[Frontend]]:
-    """The modes of each frontend's folder; folders of one name in different roots are different ones."""
+    """Frontends grouped by folder; folders of the same name in different roots are separate groups."""
     folders: dict[tuple[Path, str], list[Frontend]] = {}
     for frontend in content.frontends.values():
         folders.setdefault((frontend.root, frontend.folder), []).append(frontend)
@@ -71,7 +71,7 @@ def _folders(content: Catalog) -> list[dict[str, object]]:
 
 
 def terminal(content: Catalog) -> list[RenderableType]:
-    """Tasks with their presets, the matrix of pairs, the reasons of its holes, and what content replaces other."""
+    """Tasks with their presets, the matrix of pairs, the reasons for its holes, and which content is replaced."""
     from rich.text import Text
 
     parts: list[RenderableType] = []
@@ -102,7 +102,7 @@ def _matrix(content: Catalog) -> Table:
 
 
 def run_facts(run: IndexedRun, store: Path) -> dict[str, object]:
-    """A run in a line of `workbench results --json`."""
+    """A run as `workbench results --json` prints it."""
     return {
         "run": run.run,
         "started": run.started,
@@ -117,22 +117,22 @@ def run_facts(run: IndexedRun, store: Path) -> dict[str, object]:
 
 
 def runs_table(runs: Sequence[IndexedRun]) -> Table:
-    """Runs, newest first."""
+    """Runs as a table, newest first."""
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "device", "contestants"):
-        shown.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold")
     for run in runs:
         outcomes = list(run.outcomes.values())
         counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
-        shown.add_row(*(Text(one_line(text)) for text in (run.run, run.device, counts)))
-    return shown
+        table.add_row(*(Text(one_line(text)) for text in (run.run, run.device, counts)))
+    return table
 
 
 def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
-    """Runs without an end, each with what can be done about it."""
+    """A line per unfinished run, with what can be done about it."""
     from rich.text import Text
 
     lines: list[RenderableType] = []
@@ -141,16 +141,17 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
         if run.measuring:
             hint = "is being measured"
         elif run.launches:
-            hint = f"was cut off after {run.launches} finished launches: `workbench run --resume {name}`"
+            launches = counted(run.launches, "finished launch", "finished launches")
+            hint = f"was cut off after {launches}; to resume it: `workbench run --resume {name}`"
         else:
-            hint = f"was cut off before anything was measured: {one_line(run.path)} can be removed"
+            hint = f"was cut off before anything was measured; its folder can be deleted: {one_line(run.path)}"
         lines.append(Text(f"{name} {hint}", style="yellow"))
     return lines
 
 
 @dataclass(frozen=True)
 class Installed:
-    """Whether the packages of one frontend's folder are installed, and the line that installs them if not."""
+    """Whether the packages of one frontend folder are installed, and the command that installs them if not."""
 
     frontend: str
     modes: list[str]
@@ -161,7 +162,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What this machine is, and what is installed on it."""
+    """The machine, and the frameworks installed on it."""
 
     machine: MachineFacts
     machine_key: str
@@ -169,7 +170,7 @@ class Diagnosis:
 
 
 def diagnosis(content: Catalog) -> Diagnosis:
-    """The machine, what is installed of each frontend, and what to install."""
+    """The machine, the installed packages of each frontend, and how to install those that are missing."""
     facts = machine.facts()
     return Diagnosis(facts, machine.stable_key(facts), [_installed(modes) for modes in _by_folder(content)])
 
@@ -187,7 +188,7 @@ def _installed(modes: Sequence[Frontend]) -> Installed:
 
 
 def _versions(frontend: Frontend) -> dict[str, str]:
-    """Versions of a frontend's packages; a distribution may be called otherwise than what it lets one import."""
+    """Versions of a frontend's packages; a distribution's name may differ from that of the package it provides."""
     from importlib.metadata import packages_distributions
 
     distributions = packages_distributions()
@@ -197,7 +198,7 @@ def _versions(frontend: Frontend) -> dict[str, str]:
 
 
 def diagnosis_terminal(diagnosis: Diagnosis) -> list[RenderableType]:
-    """The diagnosis for a reader."""
+    """The diagnosis for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -205,13 +206,13 @@ def diagnosis_terminal(diagnosis: Diagnosis) -> list[RenderableType]:
     cpus = len(facts.usable_cpus or [])
     gpus = [f"{gpu.name} ({format_bytes(gpu.memory_bytes)})" for gpu in facts.gpus]
     lines = [
-        f"{facts.cpu_model}, {facts.physical_cpus} cores, this process may use {cpus} CPUs",
+        f"{facts.cpu_model}, {facts.physical_cpus} cores; this process may use {counted(cpus, 'CPU')}",
         f"{format_bytes(facts.memory_bytes)} memory, {facts.os_name}, Python {facts.python_version}",
-        f"GPU: {', '.join(gpus) or 'none that the NVIDIA driver shows'}",
-        f"threads: 1 by default, on one CPU; up to {cpus} can be asked for",
+        f"GPU: {', '.join(gpus) or 'none reported by the NVIDIA driver'}",
+        f"threads: 1 by default, on one CPU; at most {cpus}",
     ]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("framework", "installed", "frontends, or what to install"):
+    for heading in ("framework", "installed", "frontends, or how to install"):
         table.add_column(heading, overflow="fold")
     for entry in diagnosis.frontends:
         versions = ", ".join(f"{name} {version}" for name, version in entry.versions.items())

@@ -1,4 +1,4 @@
-"""Columns of declared metrics in tables that compare two sides, such as a gate's; see :mod:`workbench.model.metric`."""
+"""Columns for declared metrics in tables that compare two sides, such as a gate's (:mod:`workbench.model.metric`)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Changes = Callable[[T], Sequence[MetricChange]]
 
 
 def change_columns(changes: Changes[T], rows: Iterable[T], *, drop: int | None = None) -> tuple[Column[T], ...]:
-    """The columns of every declared metric that any row has; none of them decides anything.
+    """The columns of every declared metric that any row has; none of them affects a verdict.
 
     Args:
-        changes: a row's metrics.
+        changes: returns a row's metrics on both sides.
         rows: of the table.
-        drop: see :class:`~workbench.show.columns.Column`.
+        drop: the columns' order of dropping, see :class:`~workbench.show.columns.Column`.
     """
     present = {change.name for row in rows for change in changes(row)}
     declared = [metric for metric in metrics.METRICS if metric.name in present]
@@ -29,27 +29,27 @@ def change_columns(changes: Changes[T], rows: Iterable[T], *, drop: int | None =
 
 
 def _columns(metric: Metric, changes: Changes[T], drop: int | None) -> Iterable[Column[T]]:
-    def of(row: T) -> MetricChange:
-        own = (change for change in changes(row) if change.name == metric.name)
-        return next(own, MetricChange(metric.name, None, None))
+    def change_of(row: T) -> MetricChange:
+        matching = (change for change in changes(row) if change.name == metric.name)
+        return next(matching, MetricChange(metric.name, None, None))
 
     yield Column(
         key=metric.name,
         heading=metric.heading,
         meaning=f"{metric.meaning} ({metric.direction})",
-        value=lambda row: of(row).head,
-        text=lambda row: _text(metric, of(row)),
+        value=lambda row: change_of(row).head,
+        text=lambda row: _text(metric, change_of(row)),
         drop=drop,
     )
     for key, meaning, value in (
-        ("base", "the base's", lambda row: of(row).base),
-        ("change", "relative to the base's", lambda row: of(row).change),
+        ("base", "the base's value", lambda row: change_of(row).base),
+        ("change", "change relative to the base", lambda row: change_of(row).change),
     ):
         yield Column(key=f"{metric.name}_{key}", meaning=meaning, value=value, views=View.FILES_ONLY)
 
 
 def _text(metric: Metric, change: MetricChange) -> str:
-    """Such as "0.95 → 0.97 (+2.1 %)"; the head's alone where there is no base."""
+    """Both values and the change, such as "0.95 → 0.97 (+2.1 %)"; only the head's value where there is no base."""
     head = format_metric(metric, change.head)
     if change.base is None:
         return head

@@ -1,4 +1,4 @@
-"""How a session is getting on: a live display on a terminal, plain lines otherwise. On stderr, always."""
+"""The progress of a session: a live display on a terminal, plain lines otherwise; always on stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAILED = ("invalid", "error", "timeout", "out-of-memory", "interrupted")
 
 
 def patient_console() -> Console:
-    """A console on stderr that falls silent, and no more, when its reader has gone."""
+    """A console on stderr that merely falls silent when its reader has gone."""
     from rich.console import Console
 
     class Patient(Console):
@@ -32,7 +32,7 @@ def patient_console() -> Console:
 
 
 @contextlib.contextmanager
-def _unheard() -> Iterator[None]:
+def _ignoring_lost_output() -> Iterator[None]:
     """A terminal that has hung up, or a log that cannot be written, must not end a session."""
     try:
         yield
@@ -41,20 +41,20 @@ def _unheard() -> Iterator[None]:
 
 
 def abandon(stream: TextIO) -> None:
-    """Let a stream that leads nowhere end in /dev/null, so that nothing tries it again, not even leaving."""
+    """Redirect a broken stream to /dev/null, so that later writes, such as the flush at exit, do not fail."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
 
 
 class PlainProgress:
-    """One line per contestant and phase that a reader of a log wants to see."""
+    """One line per contestant and phase, for logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = time.monotonic()
-        self._said = 0.0
+        self._last_left_s = 0.0
 
     def phase(self, contestant: str, phase: str) -> None:
         """Print a line."""
@@ -66,14 +66,14 @@ class PlainProgress:
             self._print(f"launch {launch + 1}: {done} of {total} rounds")
 
     def left(self, seconds: float) -> None:
-        """Print a line now and then."""
-        if seconds >= 1 and (not self._said or seconds < 0.7 * self._said):
-            self._said = seconds
+        """Print the time left, whenever it has shrunk noticeably."""
+        if seconds >= 1 and (not self._last_left_s or seconds < 0.7 * self._last_left_s):
+            self._last_left_s = seconds
             self._print(f"about {seconds:.0f} s left")
 
     def _print(self, text: str) -> None:
         elapsed = time.monotonic() - self._started
-        with _unheard():
+        with _ignoring_lost_output():
             self._console.print(f"{elapsed:6.1f} s  {text}", markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """All contestants with their phase, redrawn in place, and a bar over the rounds."""
+    """Every contestant with its phase, and a progress bar of the rounds, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -112,7 +112,7 @@ class LiveProgress:
         self._redraw()
 
     def _redraw(self) -> None:
-        with _unheard():
+        with _ignoring_lost_output():
             self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> Text:
@@ -124,24 +124,24 @@ class LiveProgress:
             style = styles.get(phase, "red" if phase in FAILED else "cyan")
             picture.append(f"  {contestant:<20}").append(f"{phase}\n", style=style)
         elapsed = time.monotonic() - self._started
-        return picture.append(f"  {self._rounds or 'bringing up'}   {elapsed:.0f} s{self._left}", style="dim")
+        return picture.append(f"  {self._rounds or 'starting workers'}   {elapsed:.0f} s{self._left}", style="dim")
 
     def __enter__(self) -> Self:
         from rich.live import Live
 
-        # redrawn on events alone: a display that ticks would disturb what is being measured
+        # redrawn only on events: a display with a timer would disturb the measurement
         self._live = Live(self._picture(), console=self._console, auto_refresh=False, transient=True)
-        with _unheard():
+        with _ignoring_lost_output():
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _unheard():
+        with _ignoring_lost_output():
             self._live.stop()
 
 
 def progress_for(console: Console) -> LiveProgress | PlainProgress:
-    """What suits the console."""
+    """The live display on a terminal, plain lines elsewhere."""
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)

@@ -1,6 +1,6 @@
-"""Rows in columns as people see them: terminal, Markdown, HTML and LaTeX. None of them knows what a table is about.
+"""Tables for people: terminal, Markdown, HTML and LaTeX. A renderer knows nothing of a table's subject.
 
-Each takes columns (see :mod:`workbench.show.columns`) and rows of the columns' type. Frames, CSV and JSON come from
+Each takes columns (see :mod:`workbench.show.columns`) and rows of the columns' row type. Frames, CSV and JSON come from
 :func:`workbench.show.columns.frame` and :func:`workbench.show.columns.record`.
 """
 
@@ -41,25 +41,25 @@ LATEX = {
     "·": r"$\cdot$",
     "–": r"\textendash{}",
 }
-"""Characters that LaTeX takes for commands or that its fonts lack, and what stands for them."""
+"""Replacements for characters that LaTeX would read as commands or that its fonts lack."""
 
 
 def terminal(
     columns: Sequence[Column[T]], rows: Sequence[T], *, style: Callable[[T], str] = lambda _: ""
 ) -> RenderableType:
-    """A table without rules that leaves out what tells least where a terminal is too narrow for all.
+    """A table without rules; in a terminal too narrow for all columns, the least important ones are dropped.
 
     Args:
-        columns: each with the order in which it may go.
+        columns: of the table; ``drop`` is the order in which they are dropped.
         rows: of the table.
-        style: of a whole row, as Rich names it.
+        style: returns the style of a whole row, in Rich's notation.
     """
     return _Fitting(columns, rows, style)
 
 
 @dataclass(frozen=True)
 class _Fitting(Generic[T]):
-    """A table that Rich measures before it draws it."""
+    """A table that fits itself to the width of the console."""
 
     columns: Sequence[Column[T]]
     rows: Sequence[T]
@@ -118,53 +118,53 @@ def _markdown_cell(column: Column[T], row: T) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """A text without anything that Markdown would take for markup."""
+    """A text with all Markdown markup escaped."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
 
 
-def html(columns: Sequence[Column[T]], rows: Sequence[T], *, caption: str = "", more: Sequence[str] = ()) -> str:
-    """A table in HTML, for notebooks: numbers to the right, a colour's dot before a text, headings with tooltips.
+def html(columns: Sequence[Column[T]], rows: Sequence[T], *, caption: str = "", extra_rows: Sequence[str] = ()) -> str:
+    """A table in HTML for notebooks: numbers aligned to the right, a coloured dot before names, tooltips on headings.
 
     Args:
         columns: of the table.
         rows: of the table.
-        caption: above it.
-        more: rows in HTML that come after them.
+        caption: shown above the table.
+        extra_rows: further rows, as HTML, after the others.
     """
     above = f'<caption style="{_CAPTION}">{escape_html(caption)}</caption>' if caption else ""
     head = "".join(_html_heading(column) for column in columns)
     body = "".join(f"<tr>{''.join(html_cell(column, row) for column in columns)}</tr>" for row in rows)
     return (
         f'<table style="font-variant-numeric:tabular-nums">{above}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}{''.join(more)}</tbody></table>"
+        f"<tbody>{body}{''.join(extra_rows)}</tbody></table>"
     )
 
 
 def _html_heading(column: Column[T]) -> str:
     tooltip = f' title="{escape_html(column.meaning)}"' if column.meaning else ""
-    return f'<th scope="col"{tooltip} style="{_aligned(column)}">{escape_html(column.heading)}</th>'
+    return f'<th scope="col"{tooltip} style="{_cell_style(column)}">{escape_html(column.heading)}</th>'
 
 
 def html_cell(column: Column[T], row: T) -> str:
     """A row's cell in a column, in HTML."""
     text = escape_html(column.text_of(row))
-    shown = f"<b>{text}</b>" if column.emphasises(row) else text
-    return f'<td style="{_aligned(column)}">{_dot(column, row)}{shown}</td>'
+    content = f"<b>{text}</b>" if column.emphasises(row) else text
+    return f'<td style="{_cell_style(column)}">{_dot(column, row)}{content}</td>'
 
 
-def _aligned(column: Column[T]) -> str:
+def _cell_style(column: Column[T]) -> str:
     return f"text-align:{'right' if column.number else 'left'}" + ("" if column.wrap else ";white-space:nowrap")
 
 
 def _dot(column: Column[T], row: T) -> str:
-    """A dot in the row's colour, as in the charts; none for what is no colour."""
+    """A dot in the row's colour, as in the charts; nothing if the colour is missing or malformed."""
     color = None if column.color is None else column.color(row)
-    known = isinstance(color, str) and _COLOR.match(color)
-    return f'<span aria-hidden="true" style="color:{color}">●</span> ' if known else ""
+    valid = isinstance(color, str) and _COLOR.match(color)
+    return f'<span aria-hidden="true" style="color:{color}">●</span> ' if valid else ""
 
 
 def escape_html(text: str) -> str:
-    """A text in one line that HTML shows as it stands."""
+    """A text, on one line, that HTML shows literally."""
     return html_text.escape(one_line(text))
 
 
@@ -192,6 +192,6 @@ def _latex_cell(column: Column[T], row: T) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """A text that LaTeX sets as it stands, whatever it holds."""
+    """A text that LaTeX typesets literally, whatever characters it has."""
     plain = "".join(LATEX.get(character, character) for character in one_line(text))
-    return re.sub("-(?=-)", "-{}", plain)  # two in a row would become a dash
+    return re.sub("-(?=-)", "-{}", plain)  # two hyphens in a row would become a dash

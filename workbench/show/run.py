@@ -1,4 +1,4 @@
-"""A run as a notebook has it: what is recorded, and how it looks as tables, frames and figures."""
+"""A run as notebooks use it: its records, and their tables, frames and figures."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 
 class Run(StoredRun):
-    """One finished run: what was measured, as typed records, as pandas frames and as figures."""
+    """One finished run: its measurements as typed records, as pandas frames and as figures."""
 
     @classmethod
     def of(cls, run: StoredRun) -> Run:
-        """The same run, with its looks."""
+        """A stored run, with its tables and figures."""
         return run if isinstance(run, cls) else cls(run.path, run.record)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The rows of the training as a frame; what was not measured is NaN."""
+        """The rows of the training as a frame, NaN where nothing was measured."""
         return self.table_of()
 
     def table_of(self, stage: str = TRAIN.name) -> pd.DataFrame:
-        """The rows of a stage as a frame; what was not measured is NaN."""
+        """The rows of a stage as a frame, NaN where nothing was measured."""
         return tables.frame(self, stage)
 
     @cached_property
     def sweep(self) -> pd.DataFrame:
-        """The size sweep's points, empty where there was none: frontend, size, work, step_s, its interval."""
+        """The points of the size sweep, if there was one: frontend, size, work, step_s and its interval."""
         with self.reading():
             return sweeps.points(self.record)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
-        """The sweep's fits, step = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
+        """The sweep's fits, step_s = overhead_s + work x seconds_per_unit, a row per frontend, with 95 % intervals."""
         with self.reading():
             return sweeps.fits(self.record)
 
@@ -54,7 +54,7 @@ class Run(StoredRun):
         return RunPlots(self)
 
     def summary(self) -> Json:
-        """What summary.json holds."""
+        """The content of summary.json."""
         facts = {**records.facts_of(self.record), "run": self.id.removeprefix(PARTIAL)}
         with self.reading():
             stages = {stage.name: tables.plain_rows(self, stage.name) for stage in self.stages if stage is not TRAIN}

@@ -1,4 +1,4 @@
-"""A task's code in chosen frontends, whole or in parts, as a notebook shows it: cards beside each other."""
+"""A task's code in chosen frontends, whole or in parts, as a notebook shows it: cards side by side."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 from workbench.show import sidebyside
 from workbench.show.sidebyside.anatomy import PARTS
-from workbench.show.sidebyside.sources import dedented, trimmed
+from workbench.show.sidebyside.sources import common_indent, trimmed
 
 if TYPE_CHECKING:
     from workbench.catalog import Catalog
     from workbench.show.sidebyside import Source
 
-GAP = "# ⋮"  # where lines between those shown are left out
-# Light on every page: the colours of the code are made for that.
+GAP = "# ⋮"  # stands for lines left out
+# Light on every page, because the syntax colours need a light background.
 CARD = "flex:1 1 24em;min-width:0;margin:0;border:1px solid #d0d7de;border-radius:6px;background:#fff;color:#1f2328"
 HEAD = "padding:.3em .8em;border-bottom:1px solid #d0d7de;font-size:smaller"
 CODE = "margin:0;padding:.5em .8em;overflow-x:auto;background:none;color:inherit;font-size:.85em;text-align:left"
@@ -28,9 +28,9 @@ class Snippet:
     """Lines of one content file.
 
     Attributes:
-        frontends: ids of the modes that share the file, with commas.
-        file: its path below its root of content.
-        text: the lines, without the indentation that all share; a line "# ⋮" stands for lines left out.
+        frontends: ids of the modes that share the file, separated by commas.
+        file: its path relative to its content root.
+        text: the lines, without their common indentation; a line "# ⋮" stands for lines left out.
     """
 
     frontends: str
@@ -43,7 +43,7 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Snippets:
-    """Code of one task in several frontends: a card each in a notebook, one text after the other when printed."""
+    """Code of one task in several frontends: one card each in a notebook, one text after the other when printed."""
 
     task: str
     snippets: tuple[Snippet, ...]
@@ -60,27 +60,27 @@ class Snippets:
 
 
 def source(task: str, frontends: str | Iterable[str], parts: Sequence[str], content: Catalog) -> Snippets:
-    """Code of a task, whole or only some parts of it, in the order asked for; see :func:`workbench.source`."""
+    """Code of a task, whole or only certain parts, in the requested order; see :func:`workbench.source`."""
     if unknown := [part for part in parts if part not in PARTS]:
-        raise WorkbenchError(f"no part of a training is called {unknown[0]!r}: choose among {', '.join(PARTS)}")
+        raise WorkbenchError(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}")
     patterns = [frontends] if isinstance(frontends, str) else list(frontends)
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     comparison = sidebyside.compare(task, wanted, content)
-    asked = [mode.id for pattern in wanted for mode in content.select([pattern], task)]
-    sources = sorted(comparison.sources, key=lambda found: min(asked.index(mode.id) for mode in found.frontends))
-    return Snippets(task, tuple(_snippet(found, parts) for found in sources))
+    requested = [mode.id for pattern in wanted for mode in content.select([pattern], task)]
+    sources = sorted(comparison.sources, key=lambda file: min(requested.index(mode.id) for mode in file.frontends))
+    return Snippets(task, tuple(_snippet(file, parts) for file in sources))
 
 
-def _snippet(found: Source, parts: Sequence[str]) -> Snippet:
-    lines = found.lines
-    chosen = {number for part in parts or PARTS for number in found.parts[part]}
+def _snippet(file: Source, parts: Sequence[str]) -> Snippet:
+    lines = file.lines
+    chosen = {number for part in parts or PARTS for number in file.parts[part]}
     numbers = trimmed(lines, sorted(chosen))
-    cut, shown = dedented(lines, numbers), list[str]()
-    for number, before in zip(numbers, [*numbers[:1], *numbers], strict=False):
-        if number - before > 1 and any(line.strip() for line in lines[before : number - 1]):
+    indent, shown = common_indent(lines, numbers), list[str]()
+    for number, previous in zip(numbers, [*numbers[:1], *numbers], strict=False):
+        if number - previous > 1 and any(line.strip() for line in lines[previous : number - 1]):
             shown.append(GAP)
-        shown.append(lines[number - 1][cut:].rstrip())
-    return Snippet(found.name, found.file, "\n".join(shown) or "(nothing to write)")
+        shown.append(lines[number - 1][indent:].rstrip())
+    return Snippet(file.name, file.file, "\n".join(shown) or "(no code needed)")
 
 
 def _card(snippet: Snippet) -> str:

@@ -1,11 +1,11 @@
-"""A run's tables, one per stage that was measured: for the terminal, notebooks, Markdown, LaTeX and files.
+"""A run's tables, one per measured stage: for the terminal, notebooks, Markdown, LaTeX and files.
 
-What a column is stands in :mod:`workbench.show.columns`, how it looks in :mod:`workbench.show.renderers`.
+The columns are declared in :mod:`workbench.show.columns` and rendered by :mod:`workbench.show.renderers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.stage import TRAIN, Stage
 from workbench.show import columns, renderers
 from workbench.show.columns import Cell, Column, View
+from workbench.show.units import counted, listed
 from workbench.statistics.disturbance import sentence
 from workbench.statistics.rows import least_difference
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.model.rows import Row
     from workbench.store.results import StoredRun
 
-_LEFT_OUT = ("versions", "color")  # of the CSV in a run's folder, which people open in spreadsheets
+_NOT_IN_CSV = ("versions", "color")  # people open the CSV of a run's folder in spreadsheets
 _ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
 
 
@@ -35,9 +36,9 @@ class StageTable:
 
     Attributes:
         stage: what was measured.
-        heading: the stage in words; empty where the training alone was measured, which goes without saying.
-        columns: all of them, for people and for files.
-        timed: the rows that show a speed, fastest first.
+        heading: the stage in words; empty where only the training was measured.
+        columns: all columns, for people and for files.
+        timed: the rows with a time, fastest first.
     """
 
     stage: Stage
@@ -46,82 +47,87 @@ class StageTable:
     timed: Sequence[Row]
 
     def seen(self, view: View) -> Sequence[Column[Row]]:
-        """The columns of a view."""
+        """The columns that a view shows."""
         return columns.seen(self.columns, view)
 
     def titled(self, title: str) -> str:
-        """A title with the stage, where that must be said."""
+        """A title that also names the stage, unless only the training was measured."""
         return f"{title} · {self.heading}" if self.heading else title
 
 
 def stage_tables(run: StoredRun) -> list[StageTable]:
-    """A table per stage at which anything has a time; the training's, without rows, where nothing has one."""
+    """A table per stage with a time; where there is no time at all, an empty table of the training."""
     timed = [(stage, rows) for stage in run.stages if (rows := split(run.rows_of(stage.name))[0])]
     stages = timed or [(TRAIN, [])]
-    alone = [stage for stage, _ in stages] == [TRAIN]
+    only_training = [stage for stage, _ in stages] == [TRAIN]
     return [
-        StageTable(stage, "" if alone else stage.title, columns.of_run(run.rows_of(stage.name), stage), rows)
+        StageTable(stage, "" if only_training else stage.title, columns.of_run(run.rows_of(stage.name), stage), rows)
         for stage, rows in stages
     ]
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows that show a speed, fastest first, and the others."""
+    """The rows with a time, fastest first, and those without."""
     timed = sorted((row for row in rows if row.timed), key=lambda row: row.relative or 0.0)
     return timed, [row for row in rows if not row.timed]
 
 
 def untimed(run: StoredRun) -> list[Row]:
-    """Contestants that have no time at any stage."""
+    """The contestants without a time at any stage."""
     timed = {row.id for table in stage_tables(run) for row in table.timed}
     return [row for row in run.rows if row.id not in timed]
 
 
 def notes(run: StoredRun, *, more: bool = False) -> list[str]:
-    """What a reader must know beside the tables; ``more`` adds what belongs to the second ones."""
+    """What a reader must know besides the tables; ``more`` adds the notes on the second tables."""
     tables = stage_tables(run)
-    lines = [_conditions(run.record)]
+    timed = [row for table in tables for row in table.timed]
+    lines = [_conditions(run.record, timed)]
     for table in tables:
         lines += _how_to_read(table)
         reached = _precision_reached(run.record.settings.precision, table.timed)
         lines += [f"{table.stage.name}: {line}" if table.heading else line for line in reached]
         lines += _break_even(table)
         lines += _energy(table) if more else []
-    timed = [row for table in tables for row in table.timed]
     lines += [f"{row.id}: {warning}" for row in timed for warning in row.warnings]
     lines += [line for table in tables for line in ledger(table.timed)]
     noisy = disturbance(run)
     return [*dict.fromkeys(lines), *([noisy] if noisy else [])]
 
 
-def _conditions(record: RunRecord) -> str:
+def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
     settings = record.settings
-    where = f"on CPU {', '.join(str(cpu) for cpu in settings.cpus)}" if settings.cpus else "unpinned"
-    threads = "each framework's own threads" if settings.threads is None else f"{settings.threads} thread(s)"
-    return (
-        f"{record.problem.steps} steps, {settings.dtype}, {settings.profile} profile: {threads} {where}. "
-        f"Every loss and the result lie within {record.tolerance:.1e} of float64 NumPy."
+    cpus = ", ".join(str(cpu) for cpu in settings.cpus)
+    pinned = f"pinned to CPU{'' if len(settings.cpus) == 1 else 's'} {cpus}" if cpus else "not pinned"
+    threads = "default number of threads" if settings.threads is None else counted(settings.threads, "thread")
+    proof = (
+        f"All losses and results agree with float64 NumPy to within {record.tolerance:.1e}."
+        if timed
+        else f"Tolerance: {record.tolerance:.1e} relative to float64 NumPy."
     )
+    steps = counted(record.problem.steps, "step")
+    return f"{steps}, {settings.dtype}, {settings.profile} profile: {threads}, {pinned}. {proof}"
 
 
 def _how_to_read(table: StageTable) -> list[str]:
     kinds = ", ".join(dict.fromkeys(row.interval for row in table.timed if row.interval))
-    alike = "Rows that share a rank (#) cannot be told apart."
-    return [f"{table.stage.unit}: median; within: {kinds}. {alike}"] if table.timed else []
+    ranks = "Rows that share a rank (#) are not distinguishable."
+    return [f"{table.stage.unit}: median over launches; within: {kinds}. {ranks}"] if table.timed else []
 
 
 def _precision_reached(wanted: float | None, timed: Sequence[Row]) -> list[str]:
-    """What became of a precision that was asked for."""
+    """Whether the requested precision was reached, if one was requested."""
     if wanted is None or not timed:
         return []
     missed = [f"{row.id} ±{spread:.1%}" for row in timed if (spread := _spread(row)) > wanted]
     launches = max(row.launches or 0 for row in timed)
-    outcome = f"not reached by {', '.join(missed)}" if missed else "reached by all"
-    return [f"asked for ±{wanted:.1%}: {outcome}, after {launches} launches."]
+    outcome = f"not reached by {', '.join(missed)}" if missed else "reached by all contestants"
+    after = counted(launches, "launch", "launches")
+    return [f"Requested precision ±{wanted:.1%}: {outcome} after {after}."]
 
 
 def _spread(row: Row) -> float:
-    """How far the interval of the steady time reaches, relative to it."""
+    """How far the interval of the steady time extends from it, relative, on the longer side."""
     if row.unit_s is None or row.unit_s_low is None or row.unit_s_high is None:
         return 0.0
     return max(row.unit_s_high / row.unit_s - 1, 1 - row.unit_s_low / row.unit_s)
@@ -130,42 +136,53 @@ def _spread(row: Row) -> float:
 def _break_even(table: StageTable) -> list[str]:
     lines = []
     for row in table.timed:
-        if row.break_even_against:
-            after = row.break_even
-            when = "never" if after is None else f"after {after:,} {table.stage.units}"
-            sure = "" if after is None or row.break_even_high else ", or never, for all that is known"
-            lines.append(f"{row.id} overtakes {row.break_even_against}: {when}{sure}.")
+        if row.break_even_against and row.break_even is None:
+            lines.append(f"{row.id} never catches up with {row.break_even_against}.")
+        elif row.break_even_against:
+            after = counted(row.break_even or 0, table.stage.unit)
+            unsure = "" if row.break_even_high else ", though these data do not rule out that it never does"
+            lines.append(f"{row.id} catches up with {row.break_even_against} after {after}{unsure}.")
     return lines
 
 
 def _energy(table: StageTable) -> list[str]:
     measured = [f"{row.id} {row.energy_j:.3g} J" for row in table.timed if row.energy_j is not None]
-    return [f"energy per {table.stage.unit}: {', '.join(measured) or 'not readable here'}."]
+    return [f"Energy per {table.stage.unit}: {', '.join(measured) or 'not available on this machine'}."]
 
 
 def ledger(timed: Sequence[Row]) -> list[str]:
-    """Every setting that was observed to differ between the contestants."""
+    """A sentence for every setting that was observed to differ between the contestants."""
     lines = []
     knobs = columns.seen(columns.of_run(timed), View.KNOBS)
     for column in (knob for knob in knobs if not knob.names_rows):
-        names: dict[str, list[str]] = {}
+        ids_by_value: dict[str, list[str]] = {}
         for row in timed:
             if column.value is not None and column.value(row) is not None:
-                names.setdefault(column.text_of(row), []).append(row.id)
-        if len(names) > 1:
-            parts = "; ".join(f"{value}: {', '.join(having)}" for value, having in names.items())
-            lines.append(f"{column.heading} differ{'' if column.heading.endswith('s') else 's'}: {parts}.")
+                ids_by_value.setdefault(column.text_of(row), []).append(row.id)
+        if len(ids_by_value) > 1:
+            lines.append(_difference(column.heading, ids_by_value, len(timed)))
     return lines
 
 
+def _difference(setting: str, ids_by_value: Mapping[str, Sequence[str]], contestants: int) -> str:
+    """Which contestants had which value; where all are known and it is on or off, the fewer ones alone."""
+    subject, plural = setting[0].upper() + setting[1:], setting.endswith("s")
+    known = sum(map(len, ids_by_value.values()))
+    if set(ids_by_value) == {"on", "off"} and known == contestants:
+        value = min(("on", "off"), key=lambda value: len(ids_by_value[value]))
+        return f"{subject} {'are' if plural else 'is'} {value} in {listed(ids_by_value[value])} only."
+    parts = "; ".join(f"{value} in {', '.join(ids)}" for value, ids in ids_by_value.items())
+    return f"{subject} {'differ' if plural else 'differs'}: {parts}."
+
+
 def disturbance(run: StoredRun) -> str | None:
-    """One sentence when the machine was not quiet, and what could not be told apart for that."""
+    """A sentence when the machine was not quiet, with the difference below which times are noise; None otherwise."""
     stage = stage_tables(run)[0].stage
     return sentence([entry.flags for entry in run.record.rounds], least_difference(run.record, stage.name))
 
 
 def terminal(run: StoredRun, *, more: bool = False) -> list[RenderableType]:
-    """The tables and what belongs to them, for a terminal of 80 columns and wider; ``more`` adds a second one each."""
+    """The tables and their notes for a terminal of at least 80 columns; ``more`` adds the second tables."""
     from rich.text import Text
 
     tables = stage_tables(run)
@@ -177,15 +194,15 @@ def terminal(run: StoredRun, *, more: bool = False) -> list[RenderableType]:
             parts += [Text(""), renderers.terminal(table.seen(View.DETAILS), table.timed), Text("")]
     for row in untimed(run):
         style = "yellow" if row.outcome in _ABSENT else "red"
-        ended = (f"{row.id}  {columns.outcome_of(row)}", style)
-        parts.append(Text.assemble(ended, f"  {one_line(columns.reason_of(row))}"))
+        ending = (f"{row.id}  {columns.outcome_of(row)}", style)
+        parts.append(Text.assemble(ending, f"  {one_line(columns.reason_of(row))}"))
         if style == "red":
             parts.append(Text(f"    log: {run.path / row.log}", style="dim"))
     return [*parts, *(Text(note, style="dim") for note in notes(run, more=more))]
 
 
 def markdown(run: StoredRun) -> str:
-    """The tables as Markdown."""
+    """The tables and their notes as Markdown."""
     quote = renderers.escape_markdown
     tables = stage_tables(run)
     lines = [f"### {quote(run.title)}", ""]
@@ -199,7 +216,7 @@ def markdown(run: StoredRun) -> str:
 
 
 def html(run: StoredRun) -> str:
-    """The tables as HTML, for notebooks: what failed beneath in the last one, then the notes."""
+    """The tables as HTML for notebooks, with the contestants without a time in the last one, then the notes."""
     tables = stage_tables(run)
     last = tables[-1]
     shown = (
@@ -207,7 +224,7 @@ def html(run: StoredRun) -> str:
             table.seen(View.TABLE),
             table.timed,
             caption=table.titled(run.title),
-            more=[_html_failure(table, row) for row in untimed(run)] if table is last else (),
+            extra_rows=[_html_failure(table, row) for row in untimed(run)] if table is last else (),
         )
         for table in tables
     )
@@ -216,16 +233,16 @@ def html(run: StoredRun) -> str:
 
 
 def _html_failure(table: StageTable, row: Row) -> str:
-    """A row without a speed: why there is none, over all columns after the contestant's."""
+    """The row of a contestant without a time; the reason spans all columns after its name."""
     shown = table.seen(View.TABLE)
-    name = next(index for index, column in enumerate(shown) if column.names_rows)
+    name_index = next(index for index, column in enumerate(shown) if column.names_rows)
     reason, outcome = (renderers.escape_html(text) for text in (columns.reason_of(row), columns.outcome_of(row)))
-    why = f'<td colspan="{len(shown) - name - 1}" style="text-align:left"><b>{outcome}</b>: {reason}</td>'
-    return f"<tr>{'<td></td>' * name}{renderers.html_cell(shown[name], row)}{why}</tr>"
+    why = f'<td colspan="{len(shown) - name_index - 1}" style="text-align:left"><b>{outcome}</b>: {reason}</td>'
+    return f"<tr>{'<td></td>' * name_index}{renderers.html_cell(shown[name_index], row)}{why}</tr>"
 
 
 def latex(run: StoredRun) -> str:
-    """The tables in LaTeX, for the packages booktabs and threeparttable; the notes stand below the last one."""
+    """The tables in LaTeX, for the packages booktabs and threeparttable, with the notes below the last one."""
     tables = stage_tables(run)
     last = tables[-1]
     failed = [" ".join([row.id, columns.outcome_of(row), columns.reason_of(row)]) for row in untimed(run)]
@@ -247,19 +264,19 @@ def latex(run: StoredRun) -> str:
 
 
 def frame(run: StoredRun, stage: str = TRAIN.name, *, flat: bool = False) -> pd.DataFrame:
-    """The rows of a stage as a frame; what was not measured is NaN. ``flat``: lists and mappings as JSON texts."""
+    """The rows of a stage as a frame, NaN where nothing was measured; ``flat`` turns lists and mappings into JSON."""
     with run.reading():
         return columns.frame(_columns(run, stage), run.rows_of(stage), flat=flat)
 
 
 def csv(run: StoredRun, stage: str = TRAIN.name) -> str:
-    """The rows of a stage as CSV, without what a spreadsheet cannot show."""
-    text: str = frame(run, stage).drop(columns=list(_LEFT_OUT)).to_csv(index=False)
+    """The rows of a stage as CSV, without the columns that a spreadsheet cannot show."""
+    text: str = frame(run, stage).drop(columns=list(_NOT_IN_CSV)).to_csv(index=False)
     return text
 
 
 def plain_rows(run: StoredRun, stage: str = TRAIN.name) -> list[dict[str, Cell]]:
-    """The rows of a stage as JSON has them, by key."""
+    """The rows of a stage as JSON objects, by key."""
     shown = _columns(run, stage)
     return [columns.record(shown, row) for row in run.rows_of(stage)]
 

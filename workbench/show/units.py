@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers formatted for people: times, sizes, shares, counts."""
 
 from __future__ import annotations
 
@@ -51,20 +51,25 @@ def format_change(change: float | None) -> str:
     return "–" if change is None else f"{round(100 * change, 1) + 0.0:+.1f} %"
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """A number with its noun, for example "1 step" or "1,200 steps"; the plural adds an "s" unless given."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence, for example "a, b and c"."""
+    """Names as part of a sentence, for example "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def format_error(error: float | None) -> str:
-    """A relative difference: "exact", "1.0e-07", or "–" where nothing was compared."""
+    """A relative difference: "exact", "1.0e-07", or "–" for None, where nothing was compared."""
     if error is None:
         return "–"
     return "exact" if error == 0 else f"{error:.1e}"
 
 
 def format_range(time: float | None, low: float | None, high: float | None) -> str:
-    """How far an interval reaches from a time, for example "±3 %"; "–" where there is none."""
+    """How far an interval extends from a time, on its longer side, for example "±3 %"; "–" where there is none."""
     if time is None or low is None or high is None:
         return "–"
     share = max(high / time - 1, 1 - low / time)
@@ -72,7 +77,7 @@ def format_range(time: float | None, low: float | None, high: float | None) -> s
 
 
 def three_digits(value: float) -> str:
-    """Three significant digits, never in scientific notation."""
+    """A number with three significant digits, never in scientific notation."""
     if value == 0:
         return "0"
     decimals = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.2e}")))))

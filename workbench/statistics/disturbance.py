@@ -72,21 +72,33 @@ def flag(
 def sentence(
     rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
 ) -> str | None:
-    """One sentence for the report when more than the tolerated share of rounds was dirty; None when quiet.
+    """A sentence for reports when more than the tolerated share of rounds was disturbed; None when it was not.
 
     Args:
         rounds_flags: why each round was disturbed, if it was.
-        least: relative difference below which nothing can be told apart, if known.
-        tolerated: share of rounds that may be dirty on a quiet machine.
+        least: relative difference below which contestants cannot be distinguished, if known.
+        tolerated: share of rounds that may be disturbed on a quiet machine.
     """
     dirty = [flags for flags in rounds_flags if flags]
     if not dirty or len(dirty) <= tolerated * len(rounds_flags):
         return None
     causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
     cause = causes.most_common(1)[0][0]
-    how = "" if len(causes) == 1 else "mostly "
-    so = "" if least is None else f", so differences below about {_percent(least)} cannot be told here"
-    return f"The machine was not quiet: {len(dirty)} of {len(rounds_flags)} rounds were disturbed ({how}{cause}){so}."
+    most = "" if len(causes) == 1 else "mostly "
+    advice = "" if least is None else f"; treat differences under about {_percent(least)} as noise"
+    rounds = f"{len(dirty)} of {len(rounds_flags)} round{'' if len(rounds_flags) == 1 else 's'}"
+    return f"The machine was not quiet in {rounds} ({most}{_CAUSES.get(cause, cause)}){advice}."
+
+
+_CAUSES = {
+    "canary": "changes in our control job's speed",
+    "steal": "CPU time stolen by the hypervisor",
+    "suspended": "suspension of the machine",
+    "CPU frequency down": "drops in CPU frequency",
+    "GPU clock down": "drops in GPU clock",
+    "CPU shared": "another process on the same CPU",
+}
+"""Causes in a reader's words; those that are not listed, such as IO pressure, explain themselves."""
 
 
 def _cause(phrase: str) -> str:

@@ -1,7 +1,7 @@
-"""What is drawn, prepared once as values: numbers, words, order and looks. Matplotlib and Plotly only draw them.
+"""Charts as values: numbers, texts, order and looks, prepared once; Matplotlib and Plotly only draw them.
 
-The charts come from losses, rows and sizes; ``kinds`` has their types. Pure: no I/O, and nothing of either library's
-drawing.
+Charts are made from losses, rows and sweep points; their types are in ``kinds``. Pure: no I/O, and no drawing by either
+library.
 """
 
 from workbench.show.charts.curves import deviation, loss

@@ -1,7 +1,7 @@
-"""The loss over the steps, and how far each contestant's is from the reference's.
+"""The loss over the steps, and each contestant's deviation from the reference.
 
-Both take losses as a frame: its index the step, a column per contestant and, optionally, "reference", NaN where there
-is no value; and colours by contestant, also of those that have no column.
+Both charts take the losses as a frame (index: step; a column per contestant and, optionally, "reference"; NaN where a
+value is missing) and the colour of every contestant, including those without a column.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ import pandas as pd
 
 from workbench.show.charts.kinds import LOG_SPAN, Axis, Curve, Curves, Table
 from workbench.show.charts.looks import looks
-from workbench.show.units import listed
+from workbench.show.units import counted, listed
 from workbench.statistics.arrays import Floats
 
 REFERENCE = "reference"
-EXACT = 1e-17  # below it a relative deviation of float64 numbers means nothing
-FLAT = 1e-4  # a relative range up to which a loss counts as constant
+EXACT = 1e-17  # relative deviations of float64 numbers below this are meaningless
+FLAT = 1e-4  # relative range up to which a loss counts as constant
 HUGE, TINY = 1e30, 1e-100  # larger losses count as infinite, smaller ones as 0
-ASTRAY = 1e3  # losses beyond this many times the reference's largest do not stretch the axis
+ASTRAY = 1e3  # losses beyond this multiple of the reference's largest do not extend the axis
 
 
 def loss(losses: pd.DataFrame, colors: Mapping[str, str | None], most: int | None = None) -> Curves:
-    """The loss over the steps; with ``most``, of long runs about so many steps and the last one alone."""
+    """The loss over the steps; ``most`` thins long runs to about that many steps, always with the last one."""
     finite = _finite(losses)
     count, empty = len(finite), not finite.notna().any(axis=None)
     shown = (
         finite.iloc[sorted({*range(0, count, math.ceil(count / (most or count)) or 1), count - 1})] if count else finite
     )
     between = {round(count ** (part / 8)) - 1 for part in range(1, 8)}  # closer together at the beginning
-    some = finite.iloc[sorted({0, *between, count - 1} & {*range(count)})]
-    cells = [[f"{step:,.0f}", *map(_number, values)] for step, *values in some.itertuples(name=None)]
+    sample = finite.iloc[sorted({0, *between, count - 1} & {*range(count)})]
+    cells = [[f"{step:,.0f}", *map(_number, values)] for step, *values in sample.itertuples(name=None)]
     return Curves(
         key="loss",
         title="Loss",
-        about="Nothing has been proven, so there is no curve." if empty else _about(finite),
-        numbers=Table("Loss at some steps", ["step", *some], cells),
+        about="No contestant got as far as the proof, so there are no losses to show." if empty else _about(finite),
+        numbers=Table("Loss at selected steps", ["step", *sample], cells),
         steps=shown.index.to_numpy(),
         curves=_curves(shown, colors),
         axis=_loss_axis(finite),
@@ -48,22 +48,22 @@ def loss(losses: pd.DataFrame, colors: Mapping[str, str | None], most: int | Non
 
 
 def _finite(losses: pd.DataFrame) -> pd.DataFrame:
-    """Steps in order and losses as finite numbers, the reference first, and only with a value."""
+    """Steps in order and losses as finite numbers; the reference, if it has any value, as the first column."""
     frame = losses.astype(float).sort_index().set_axis([str(name) for name in losses.columns], axis=1)
     frame.index = frame.index.astype(float)
     frame = frame.where(frame.abs() < HUGE).mask(frame.abs() < TINY, 0.0)
-    known = REFERENCE in frame and frame[REFERENCE].notna().any()
-    return frame[[*([REFERENCE] if known else []), *frame.columns.drop(REFERENCE, errors="ignore")]]
+    has_reference = REFERENCE in frame and frame[REFERENCE].notna().any()
+    return frame[[*([REFERENCE] if has_reference else []), *frame.columns.drop(REFERENCE, errors="ignore")]]
 
 
 def _curves(frame: pd.DataFrame, colors: Mapping[str, str | None]) -> list[Curve]:
     names = [name for name in map(str, frame) if name != REFERENCE]
-    known = looks({name: colors.get(name) for name in {*names, *colors}})
-    return [Curve(name, known[name], frame[name].to_numpy()) for name in names]
+    look_of = looks({name: colors.get(name) for name in {*names, *colors}})
+    return [Curve(name, look_of[name], frame[name].to_numpy()) for name in names]
 
 
 def _loss_axis(finite: pd.DataFrame) -> Axis:
-    """Over all losses but those far astray: a contestant that diverges does not take the scale from the others."""
+    """An axis for all losses but the extreme ones: a contestant that diverges must not squeeze the others."""
     values = finite.to_numpy()[finite.notna()]
     if REFERENCE in finite and finite[REFERENCE].any():
         values = values[np.abs(values) <= ASTRAY * finite[REFERENCE].abs().max()]
@@ -71,33 +71,32 @@ def _loss_axis(finite: pd.DataFrame) -> Axis:
     if 0 < low * LOG_SPAN < high:
         return Axis("loss", low, high, log=True)
     size = max(abs(low), abs(high))
-    # a constant has a tenth of itself on both sides, not its rounding
+    # around a constant, a tenth of its value on both sides, not its rounding errors
     room = 0.05 * (high - low) if high - low > FLAT * size else 0.1 * size or 1.0
     return Axis("loss", low - room, high + room)
 
 
 def _about(finite: pd.DataFrame) -> str:
-    sentences = ["Where curves coincide they take turns, and their symbols stand at different steps."]
+    sentences = ["Where curves coincide they are drawn as alternating dashes, with staggered markers."]
     if broken := [str(name) for name in finite if name != REFERENCE and finite[name].isna().any()]:
-        sentences.insert(0, f"Without a finite loss at every step: {listed(broken)}.")
+        sentences.insert(0, f"Not every step has a finite loss in {listed(broken)}.")
     if REFERENCE in finite:
-        known = finite[REFERENCE].dropna().to_numpy()
-        sentences.insert(
-            0, f"The reference's loss goes from {known[0]:.4g} to {known[-1]:.4g} in {len(finite):,} steps."
-        )
+        reference = finite[REFERENCE].dropna().to_numpy()
+        steps = counted(len(finite), "step")
+        sentences.insert(0, f"The reference's loss goes from {reference[0]:.4g} to {reference[-1]:.4g} in {steps}.")
     return " ".join(sentences)
 
 
 def deviation(
     losses: pd.DataFrame, colors: Mapping[str, str | None], tolerance: float | None = None, most: int = 100
 ) -> Curves | None:
-    """How far each loss is from the reference's, relative to it, or to its largest where it is 0.
+    """How far each loss is from the reference's, relative to the latter, or to its largest value where it is 0.
 
     Args:
-        losses: the losses; without a reference there is no deviation.
+        losses: the losses; without a reference the result is None.
         colors: by contestant.
-        tolerance: relative; what the proof allows.
-        most: points of a curve. In longer runs each is the largest deviation of a stretch of steps.
+        tolerance: relative deviation that the proof allows.
+        most: points of a curve; in longer runs each point is the largest deviation in a stretch of steps.
     """
     finite = _finite(losses)
     if REFERENCE not in finite:
@@ -110,10 +109,10 @@ def deviation(
     shown = off.groupby(np.arange(len(off)) // stretch).max().set_axis(off.index[::stretch])
     bound = tolerance if tolerance and 0 < tolerance < math.inf else None
     axis, floor, exact = _deviation_axis(shown.to_numpy(), bound)
-    about = "How far each loss is from float64 NumPy, relative"
-    about += f"; the tolerance of the proof is {bound:.1e}." if bound else "."
-    about += f" Each point is the largest of {stretch} steps." if stretch > 1 else ""
-    about += f" Points at {floor:.1e} agree exactly." if exact else ""
+    about = "Relative difference of each loss from float64 NumPy"
+    about += f"; the proof's tolerance is {bound:.1e}." if bound else "."
+    about += f" Each point is the largest difference in {stretch} steps." if stretch > 1 else ""
+    about += f" Points at {floor:.1e} stand for exact agreement." if exact else ""
     cells = [[str(name), _number(values.max()), _number(values.iloc[-1])] for name, values in off.items()]
     return Curves(
         key="deviation",
@@ -131,7 +130,7 @@ def deviation(
 
 
 def _deviation_axis(values: Floats, bound: float | None) -> tuple[Axis, float, bool]:
-    """The axis, its lowest value, and whether that stands for exact agreement: a decade beneath all deviations."""
+    """The axis, its lowest value, and whether that value, a decade below all deviations, stands for exact agreement."""
     inexact, exact = values[values > 0], bool((values == 0).any())
     smallest = max(EXACT, float(inexact.min(initial=1.0)) if len(inexact) else EXACT)
     floor = max(EXACT, 10.0 ** math.floor(math.log10(smallest) - 1)) if exact else smallest

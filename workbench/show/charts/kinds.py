@@ -1,4 +1,4 @@
-"""The kinds of charts there are, as values: whatever draws them decides nothing but where its ink goes."""
+"""The kinds of charts, as values. The code that draws them decides only how they look, never what they show."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from workbench.show.charts.looks import Look
 from workbench.statistics.arrays import Floats
 
-LOG_SPAN = 30.0  # from where a range is drawn on a log axis
+LOG_SPAN = 30.0  # ratio of largest to smallest value from which an axis is logarithmic
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis and what it must show; its unit is "s", "bytes", "share", "FLOP", "count", or "" for plain numbers."""
+    """An axis with the range it must show; units: "s", "bytes", "share", "FLOP", "count", or "" for plain numbers."""
 
     title: str
     low: float
@@ -23,14 +23,14 @@ class Axis:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Both ends; on a log axis with a little room beyond."""
+        """Both ends of the axis; a log axis extends a little beyond its range."""
         room = max(1.3, (self.high / self.low) ** 0.05) if self.log else 1.0
         return self.low / room, self.high * room
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as texts; the first cell of a line names it, with a dot of its colour, if ``colors`` has one."""
+    """A table of texts; the first cell of a line is its name, marked with a dot if ``colors`` has a colour for it."""
 
     caption: str
     headings: Sequence[str]
@@ -41,17 +41,17 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What every chart has; one of no other kind than this shows nothing, and ``about`` says why."""
+    """What every chart has. A chart of this base class draws nothing, and ``about`` says why."""
 
-    key: str  # in names of files and in pages, such as "time"
+    key: str  # for file names and ids in pages, such as "time"
     title: str
-    about: str  # what it shows, in a few sentences
+    about: str  # caption of a few sentences
     numbers: Table | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One contestant's values at the steps of a chart; NaN where it has none."""
+    """One contestant's values at the steps of a chart; NaN where a value is missing."""
 
     id: str
     look: Look
@@ -60,24 +60,24 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(Chart):
-    """Values over steps, a curve per contestant; empty where none, nor the reference, has a value."""
+    """Values over steps, a curve per contestant; ``empty`` if neither a contestant nor the reference has a value."""
 
     steps: Floats
     curves: Sequence[Curve]
     axis: Axis
     empty: bool = False
-    reference: Floats | None = None  # what all should be
-    limit: float | None = None  # what none should exceed
-    exact: float | None = None  # where values of 0 stand on the log axis, if there are any
-    stretch: int = 1  # how many steps each value is the largest of
-    digits: int = 6  # that mean something
+    reference: Floats | None = None  # values that all curves should have
+    limit: float | None = None  # value that no curve should exceed
+    exact: float | None = None  # where zeros are drawn on the log axis, if there are any
+    stretch: int = 1  # number of steps that each value is the maximum of
+    digits: int = 6  # significant digits
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A contestant's row: the parts of its value, None where not measured; ``failure`` says why there are none.
+    """A contestant's row: the parts of its value, None where not measured, or a ``failure`` with the reason.
 
-    A value of one part may have an interval, ``low`` to ``high``, and what each launch measured.
+    A value of one part may have an interval, ``low`` to ``high``, and the value of each launch.
     """
 
     id: str
@@ -90,12 +90,12 @@ class Entry:
 
     @property
     def value(self) -> float | None:
-        """The whole; None where a part is missing."""
+        """The sum of the parts; None if a part is missing."""
         return None if None in self.parts else self.measured
 
     @property
     def measured(self) -> float:
-        """The sum of the parts that are there."""
+        """The sum of the parts that were measured."""
         return sum(part for part in self.parts if part is not None)
 
 
@@ -103,7 +103,7 @@ class Entry:
 class Rows(Chart):
     """A row per contestant: bars of parts, stacked from the left, or dots with their intervals.
 
-    ``parts`` names the parts, ``words`` says a value, ``heading`` stands above dots in a panel beside others.
+    ``parts`` are the names of the parts, ``words`` formats a value, ``heading`` is the title of a panel among others.
     """
 
     axis: Axis
@@ -116,7 +116,7 @@ class Rows(Chart):
 
 @dataclass(frozen=True)
 class Mark:
-    """A special point of a line, the interval of its x, and what it is."""
+    """A marked point of a line, the interval of its x, and its explanation."""
 
     x: float
     y: float
@@ -127,7 +127,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One contestant's measured points (x, y, interval of y), a line (x, y) and a mark, as far as it has them."""
+    """One contestant's measured points (x, y, low and high of y), line (x, y) and mark, as far as it has them."""
 
     id: str
     look: Look
@@ -138,7 +138,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Lines(Chart):
-    """Values over a growing amount, a line per contestant, both on log axes."""
+    """Values on two log axes, a line per contestant."""
 
     x: Axis
     y: Axis

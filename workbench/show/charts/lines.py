@@ -1,4 +1,4 @@
-"""Times over a growing amount: of work in a step, for the size sweep; of steps, for compiled styles."""
+"""Times over the work in a step, for the size sweep, and over the number of steps, for compiled styles."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from workbench.model.rows import Row
 from workbench.show.charts.kinds import Axis, Chart, Line, Lines, Mark, Table
 from workbench.show.charts.looks import Look, looks
 from workbench.show.charts.rows import usable
-from workbench.show.units import format_seconds
+from workbench.show.units import counted, format_seconds
 from workbench.statistics.fits import Overhead
 from workbench.statistics.rows import SizeFit, SizeTime
 
 SMOOTH = 100  # points of a drawn line
 ABOUT_SWEEP = (
-    "The flat part of a line is overhead per step, its slope is throughput; a mark shows where both take equally long."
+    "The flat part of a line is the overhead per step and its slope the throughput; "
+    "a mark shows where both take equally long."
 )
-ABOUT_BREAK_EVEN = "Cumulative time without the import, which both share; a mark shows where two lines cross."
+ABOUT_BREAK_EVEN = "Cumulative time, without the import, which both styles share; a mark shows where two lines cross."
 
 
 def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[str, str | None]) -> Lines:
-    """A step's time over the work in it, with each fitted line as far as its points reach; empty without points.
+    """A step's time over the work in it, with a fitted line over the range of the points; empty without points.
 
-    A line's mark is where arithmetic takes as long as the overhead.
+    A line is marked where the arithmetic takes as long as the overhead.
     """
     by_id = {fit.contestant: fit.fit for fit in fits if abs(fit.fit.overhead_s) < 1e30 > abs(fit.fit.seconds_per_unit)}
-    known = looks(colors)
+    look = looks(colors)
     names = dict.fromkeys([*(point.contestant for point in points), *by_id])
     usual = sorted((p for p in points if usable(p.work) and usable(p.step_s)), key=lambda point: point.work)
     works, steps = [point.work for point in usual] or [1.0], [point.step_s for point in usual] or [1.0]
-    rates = (f"{name}: overhead {format_seconds(fit.overhead_s)}, then {_rate(fit)}." for name, fit in by_id.items())
+    rates = (f"{name}: {format_seconds(fit.overhead_s)} overhead, then {_rate(fit)}." for name, fit in by_id.items())
     cells = [[p.contestant, f"{p.size:,}", f"{p.work:.3g}", format_seconds(p.step_s)] for p in points]
     return Lines(
         key="sweep",
@@ -41,13 +42,13 @@ def sweep(points: Sequence[SizeTime], fits: Sequence[SizeFit], colors: Mapping[s
         numbers=Table("Size sweep", ["frontend", "size", "FLOP per step", "time per step"], cells),
         x=Axis("work per step", min(works), max(works), "FLOP", log=True),
         y=Axis("time per step", min(steps), max(steps), "s", log=True),
-        lines=[_line(name, known[name], [p for p in usual if p.contestant == name], by_id.get(name)) for name in names],
+        lines=[_line(name, look[name], [p for p in usual if p.contestant == name], by_id.get(name)) for name in names],
     )
 
 
 def _rate(fit: Overhead) -> str:
     slope = fit.seconds_per_unit
-    return f"{1e-9 / slope:.3g} GFLOP/s" if slope > 0 else "no measurable cost of size"
+    return f"{1e-9 / slope:.3g} GFLOP/s" if slope > 0 else "no measurable cost of more work"
 
 
 def _line(name: str, look: Look, points: Sequence[SizeTime], fit: Overhead | None) -> Line:
@@ -65,21 +66,21 @@ def _line(name: str, look: Look, points: Sequence[SizeTime], fit: Overhead | Non
 
 
 def break_even(rows: Sequence[Row], steps: int) -> Chart:
-    """The time that has gone by over the number of steps: compiled styles against the eager ones they compile.
+    """Elapsed time over the number of steps: compiled styles against the eager styles they compile.
 
-    A mark is where a compiled style has overtaken its eager one. There is nothing to draw where no two were timed.
+    A line is marked where a compiled style catches up with its eager one. Nothing is drawn if no such pair was timed.
     """
     key, title = "break-even", "Break-even"
-    known, by_id = looks({row.id: row.color for row in rows}), {row.id: row for row in rows if row.timed}
+    look, by_id = looks({row.id: row.color for row in rows}), {row.id: row for row in rows if row.timed}
     pairs = [(by_id[row.break_even_against], row) for row in by_id.values() if row.break_even_against in by_id]
     if not pairs:
-        about = "No compiled style was timed together with the eager one it compiles."
+        about = "No compiled style was timed together with its eager counterpart."
         return Chart(key=key, title=title, about=about)
     last = max(100, steps, *(10 * (row.break_even or 0) for _, row in pairs))
     counts = sorted({round(last ** (part / SMOOTH)) for part in range(SMOOTH + 1)})
     marks = {row.id: _crossing(eager, row) for eager, row in pairs}
     lines = [
-        Line(name, known[name], line=[(count, _elapsed(by_id[name], count)) for count in counts], mark=marks.get(name))
+        Line(name, look[name], line=[(count, _elapsed(by_id[name], count)) for count in counts], mark=marks.get(name))
         for name in dict.fromkeys(row.id for pair in pairs for row in pair)
     ]
     elapsed = [seconds for line in lines for _, seconds in line.line]
@@ -90,7 +91,7 @@ def break_even(rows: Sequence[Row], steps: int) -> Chart:
     return Lines(
         key=key,
         title=title,
-        about=" ".join([ABOUT_BREAK_EVEN, *(f"{_overtaking(row)}." for _, row in pairs)]),
+        about=" ".join([ABOUT_BREAK_EVEN, *(_catching_up(row) for _, row in pairs)]),
         numbers=Table("Steps to break even", ["compiled against eager", "break-even", "earliest", "latest"], cells),
         x=Axis("steps", 1.0, float(last), "count", log=True),
         y=Axis("time", min(elapsed), max(elapsed), "s", log=True),
@@ -99,12 +100,12 @@ def break_even(rows: Sequence[Row], steps: int) -> Chart:
 
 
 def _elapsed(row: Row, count: int) -> float:
-    """Seconds until so many steps are done, without the import."""
+    """Seconds until this many steps are done, without the import."""
     return (row.setup_s or 0.0) + (row.first_s or 0.0) + (count - 1) * (row.unit_s or 0.0)
 
 
 def _crossing(eager: Row, row: Row) -> Mark | None:
-    """Where a compiled style has overtaken its eager one, with the interval of that number of steps."""
+    """Where a compiled style catches up with its eager one, with the interval of that number of steps."""
     count = row.break_even
     if not count:
         return None
@@ -116,13 +117,16 @@ def _count(steps: int | None) -> str:
     return "never" if steps is None else f"{steps:,}"
 
 
-def _overtaking(row: Row) -> str:
-    """After how many steps a compiled style has overtaken its eager one, in words."""
+def _catching_up(row: Row) -> str:
+    """After how many steps a compiled style catches up with its eager one, in a sentence."""
     low, high = row.break_even_low, row.break_even_high
     if row.break_even is not None:
-        when = f"after {row.break_even:,} steps ({_count(low)} to {_count(high)})"
-    elif low is None:
-        when = "never, as measured"
-    else:
-        when = f"never, as measured, or after {low:,} steps at the earliest"
-    return f"{row.id} overtakes {row.break_even_against} {when}"
+        after = counted(row.break_even, "step")
+        return f"{row.id} catches up with {row.break_even_against} after {after} ({_count(low)} to {_count(high)})."
+    if low is None:
+        return f"{row.id} never catches up with {row.break_even_against}."
+    earliest = counted(low, "step")
+    return (
+        f"{row.id} does not catch up with {row.break_even_against} as measured; within the uncertainty of the "
+        f"times, it might after {earliest} at the earliest."
+    )

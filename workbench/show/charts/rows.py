@@ -1,4 +1,4 @@
-"""A row per contestant: steady times, first units, phases, memory, and every declared metric."""
+"""Charts with a row per contestant: steady times, first units, phases, memory, and every declared metric."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from workbench.model.stage import TRAIN, Stage, stage_of
 from workbench.show.charts.kinds import LOG_SPAN, Axis, Entry, Rows, Table
 from workbench.show.charts.looks import looks
 from workbench.show.columns import format_metric
-from workbench.show.units import format_bytes, format_interval, format_ratio, format_seconds, listed
+from workbench.show.units import counted, format_bytes, format_interval, format_ratio, format_seconds, listed
 from workbench.statistics.launches import unit_time
 
 
 def usable(number: float | None) -> bool:
-    """Whether it is a positive number of a size that something measured may have."""
+    """Whether this is a positive number of a plausible size for a measured value."""
     return number is not None and 1e-15 < number < 1e30
 
 
 def steady(rows: Sequence[Row], record: RunRecord) -> Rows:
-    """The steady time of a unit with its interval, and that of every launch; the fastest first.
+    """The time of a steady unit with its interval, and the time in every launch; the fastest first.
 
     Args:
         rows: a run's rows of one stage.
-        record: the run's.
+        record: of the run.
     """
     stage, ordered, disturbed = _stage(rows), _fastest_first(rows), record.disturbed
     launches = {
@@ -49,13 +49,13 @@ def steady(rows: Sequence[Row], record: RunRecord) -> Rows:
     return Rows(
         key="time" if stage == TRAIN else f"time_{stage.name}",
         title=f"Time per {stage.unit}",
-        about=f"Each point is a launch; the larger symbol is their median, its bar the interval ({kinds}).",
+        about=f"Each small point is a launch; the larger symbol is their median, and its bar the interval ({kinds}).",
         numbers=Table(f"Time per steady {stage.unit}", ["frontend", "median", "interval", "launches"], cells),
         axis=_dots_axis(f"time per steady {stage.unit}", dots),
         rows=dots,
         words=format_seconds,
         dots=True,
-        heading=f"Steady {stage.unit}, with its interval",
+        heading=f"Steady {stage.unit}, with interval",
     )
 
 
@@ -74,18 +74,18 @@ def _stage(rows: Sequence[Row]) -> Stage:
 
 
 def _fastest_first(rows: Sequence[Row]) -> list[Row]:
-    """Those with a time, then those that are ok without one, then the others in their order."""
+    """The rows with a time, then those that are ok without one, then the others in their order."""
     return sorted(rows, key=lambda row: (row.outcome is not Outcome.OK, row.relative or row.unit_s or math.inf))
 
 
 def _entries(rows: Sequence[Row], parts: Callable[[Row], Sequence[float | None]]) -> list[Entry]:
-    """A row each; a contestant that failed shows nothing but why, and what cannot be a measured value is none."""
-    known, entries = looks({row.id: row.color for row in rows}), []
+    """An entry per row; a failed contestant has only its reason, and implausible values count as not measured."""
+    look_of, entries = looks({row.id: row.color for row in rows}), []
     for row in rows:
         ok = row.outcome is Outcome.OK
         failure = "" if ok else ": ".join(filter(None, [row.outcome, row.reason]))
         values = [part if ok and usable(part) else None for part in parts(row)]
-        entries.append(Entry(row.id, known[row.id], values, failure))
+        entries.append(Entry(row.id, look_of[row.id], values, failure))
     return entries
 
 
@@ -100,24 +100,24 @@ def _dots_axis(title: str, dots: Sequence[Entry]) -> Axis:
     timed = [(dot.value, dot.low, dot.high) for dot in dots if dot.value is not None]
     values, lows, highs = zip(*timed, strict=True) if timed else ((1.0,),) * 3
     if max(values) > LOG_SPAN * min(values):
-        # an interval that nearly reaches 0 must not stretch a log axis
+        # an interval that nearly reaches 0 must not extend a log axis
         return Axis(title, max(min(lows), min(values) / 3), max(highs), "s", log=True)
     return Axis(title, 0.0, 1.04 * max(highs), "s")
 
 
 def phases(rows: Sequence[Row], steps: int) -> Rows:
-    """The time to so many steps of training: import, set-up, the first step, and the others at the steady time."""
+    """The time to this many training steps: import, set-up, the first step, and the others at the steady time."""
     others, bars = max(0, steps - 1), []
     for entry in _entries(rows, lambda row: [row.import_s, row.setup_s, row.first_s, row.unit_s]):
         *start, unit = entry.parts
         bars.append(dataclasses.replace(entry, parts=[*start, None if unit is None else others * unit]))
     bars.sort(key=lambda bar: (bool(bar.failure), math.inf if bar.value is None else bar.value))
     whole = [bar for bar in bars if bar.value is not None]
-    names = ["import", "set-up", "first step", f"{others:,} steady steps"]
+    names = ["import", "set-up", "first step", counted(others, "steady step")]
     cells = [[bar.id, *map(format_seconds, [*bar.parts, bar.value])] for bar in whole]
     about = (
-        f"From the start of a fresh process to step {others + 1:,}: import, set-up, the first step (with tracing and "
-        f"compiling) and {others:,} steady ones."
+        f"From the start of a fresh process to step {others + 1:,}: import, set-up, the first step (including tracing "
+        f"and compiling) and {counted(others, 'steady step')}."
     )
     return Rows(
         key="phases",
@@ -132,7 +132,7 @@ def phases(rows: Sequence[Row], steps: int) -> Rows:
 
 
 def memory(rows: Sequence[Row]) -> Rows | None:
-    """Peak resident memory, and how much of it was there after the import; None where it was not measured."""
+    """Peak resident memory, and how much of it was in use after the import; None if it was not measured."""
     timed = sorted((row for row in rows if row.timed and usable(row.peak_bytes)), key=lambda row: row.peak_bytes or 0)
     if not timed:
         return None
@@ -146,17 +146,17 @@ def memory(rows: Sequence[Row]) -> Rows | None:
         key="memory",
         title="Memory",
         about=f"Peak resident memory of each process, from {format_bytes(bars[0].measured)} ({least}) to "
-        f"{format_bytes(peak)} ({most}), {format_ratio(peak / bars[0].measured)}.",
-        numbers=Table("Memory", ["frontend", "after import", "peak", "peak on the device"], cells),
+        f"{format_bytes(peak)} ({most}), a factor of {format_ratio(peak / bars[0].measured).removesuffix('×')}.",
+        numbers=Table("Memory", ["frontend", "after import", "peak", "peak on the GPU"], cells),
         axis=Axis("peak resident memory", 0.0, peak, "bytes"),
         rows=bars,
-        parts=["after import", "training adds"],
+        parts=["after import", "added by training"],
         words=format_bytes,
     )
 
 
 def metrics(rows: Sequence[Row]) -> list[Rows]:
-    """A chart of each declared metric that any contestant has; the best first."""
+    """A chart for each declared metric that any contestant has; the best value first."""
     charts = (_metric(declared, rows) for declared in metric.METRICS)
     return [chart for chart in charts if chart.rows]
 

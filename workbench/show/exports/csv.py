@@ -1,6 +1,6 @@
-"""CSV: a folder with summary.csv, losses.csv, blocks.csv, and sweep.csv where there was a sweep.
+"""CSV: a folder with summary.csv, losses.csv, blocks.csv and, if there was a sweep, sweep.csv.
 
-A stage besides the training has files of its own, such as summary_infer.csv.
+Stages besides the training have their own files, such as summary_infer.csv.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Value = TypeVar("Value")
 
 
 def write(run: StoredRun, target: Path) -> None:
-    """Write a file per table into a folder."""
+    """Write one file per table into a folder."""
     for name, frame in tables_of(run).items():
         (target / f"{name}.csv").write_text(frame.map(_harmless).to_csv(index=False), encoding="utf-8")
 
 
 def _harmless(value: Value) -> Value | str:
-    """A text that no spreadsheet takes for a formula."""
+    """The value, changed if a spreadsheet would take it for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

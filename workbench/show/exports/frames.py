@@ -1,4 +1,4 @@
-"""A run as tables: what CSV and Parquet hold, and the times that TensorBoard and pyperf show."""
+"""A run as data frames for CSV and Parquet, and the times for TensorBoard and pyperf."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Block:
 BLOCKS: tuple[Column[Block], ...] = (
     Column(key="contestant", meaning="its id", value=lambda block: block.contestant, number=False),
     Column(key="frontend", meaning="the frontend's id", value=lambda block: block.frontend, number=False),
-    Column(key="launch", meaning="the fresh process", value=lambda block: block.launch),
-    Column(key="round", meaning="of that launch", value=lambda block: block.round),
+    Column(key="launch", meaning="number of the fresh process", value=lambda block: block.launch),
+    Column(key="round", meaning="number of the round in that launch", value=lambda block: block.round),
     Column(key="{unit}_s", meaning="seconds per {unit}", value=lambda block: block.seconds),
     Column(key="{units}", meaning="{units} in the block", value=lambda block: block.units),
     Column(
@@ -47,7 +47,7 @@ BLOCKS: tuple[Column[Block], ...] = (
 
 
 def tables_of(run: StoredRun) -> dict[str, pd.DataFrame]:
-    """A run's tables by name: summary and blocks of each stage, losses, and sweep where there was one."""
+    """A run's tables by name: summary and blocks of each stage, the losses and, if there was one, the sweep."""
     frames = {"losses": run.losses.reset_index()}
     for stage in run.stages:
         suffix = "" if stage is TRAIN else f"_{stage.name}"
@@ -60,9 +60,9 @@ def tables_of(run: StoredRun) -> dict[str, pd.DataFrame]:
 
 
 def blocks(run: StoredRun, stage: str = TRAIN.name) -> pd.DataFrame:
-    """A row per block of every proven contestant at a stage; its columns are :data:`BLOCKS`."""
+    """A row per block of every proven contestant at a stage, with the columns :data:`BLOCKS`."""
     disturbed = run.record.disturbed
-    several = [
+    rows = [
         Block(
             contestant.id,
             contestant.frontend,
@@ -75,7 +75,7 @@ def blocks(run: StoredRun, stage: str = TRAIN.name) -> pd.DataFrame:
         for contestant, launch in timed_launches(run, stage)
         for number, seconds in zip(launch.of(stage).rounds, launch.of(stage).seconds, strict=True)
     ]
-    return columns.frame([column.at(_known(run, stage)) for column in BLOCKS], several)
+    return columns.frame([column.at(_known(run, stage)) for column in BLOCKS], rows)
 
 
 def _known(run: StoredRun, stage: str) -> Stage:
@@ -83,14 +83,14 @@ def _known(run: StoredRun, stage: str) -> Stage:
 
 
 def timed_launches(run: StoredRun, stage: str = TRAIN.name) -> Iterator[tuple[ContestantRecord, Launch]]:
-    """Each proven contestant with each of its launches that was timed at a stage."""
+    """Every proven contestant, paired with each of its launches that was timed at a stage."""
     for contestant in run.contestants:
         for launch in contestant.measured(stage):
             yield contestant, launch
 
 
 def deviations(run: StoredRun) -> pd.DataFrame:
-    """How far each loss is from the reference's, relative to its value, or to its largest where that is 0."""
+    """The difference of each loss from the reference's, relative to the latter, or to its largest where it is 0."""
     losses = run.losses
     reference = losses.get("reference")
     if reference is None:

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def write(run: StoredRun, target: Path) -> None:
-    r"""Write the tables into a file, to be read by ``\input``."""
+    r"""Write the tables into a file for ``\input``."""
     target.write_text(tables.latex(run), encoding="utf-8")

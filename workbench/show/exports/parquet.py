@@ -1,4 +1,4 @@
-"""Parquet: a folder with summary.parquet, losses.parquet, blocks.parquet, and sweep.parquet where there was a sweep."""
+"""Parquet: a folder with summary.parquet, losses.parquet, blocks.parquet and, if there was a sweep, sweep.parquet."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def write(run: StoredRun, target: Path) -> None:
-    """Write a file per table into a folder.
+    """Write one file per table into a folder.
 
     Raises:
         WorkbenchError: when pyarrow is not installed.
     """
     try:
-        import pyarrow  # noqa: F401 - pandas writes with it
+        import pyarrow  # noqa: F401 - pandas needs it for writing
     except ImportError:
         raise WorkbenchError(f"parquet needs pyarrow: pip install '{DISTRIBUTION}[export]'") from None
     for name, frame in tables_of(run).items():

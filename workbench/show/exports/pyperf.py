@@ -1,4 +1,4 @@
-"""pyperf's JSON: a benchmark per proven contestant and stage, a pyperf run per launch, its blocks as values."""
+"""pyperf's JSON: a benchmark per proven contestant and stage, with a pyperf run per launch and a value per block."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from workbench.model.records import ContestantRecord, Launch
     from workbench.store.results import StoredRun
 
-FORMAT = "1.0"  # pyperf's
+FORMAT = "1.0"  # of pyperf's files
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A launch as pyperf calls a run; seconds per unit."""
+    """A launch, which pyperf calls a run; values in seconds per unit."""
 
     metadata: dict[str, str | int]
     values: list[float]
@@ -39,7 +39,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Suite:
-    """The file."""
+    """The whole file."""
 
     version: str
     metadata: dict[str, str]
@@ -47,16 +47,16 @@ class Suite:
 
 
 def write(run: StoredRun, target: Path) -> None:
-    """Write a suite of benchmarks into a file that pyperf reads.
+    """Write a suite of benchmarks into a file for pyperf.
 
     Raises:
-        WorkbenchError: when the run has no timed frontend.
+        WorkbenchError: when the run has no frontend with a time.
     """
     target.write_text(json.dumps(dataclasses.asdict(suite(run)), indent=1, allow_nan=False), encoding="utf-8")
 
 
 def suite(run: StoredRun) -> Suite:
-    """The suite; seconds per unit."""
+    """The suite of a run, with times in seconds per unit."""
     benchmarks: dict[str, Benchmark] = {}
     for stage in run.stages:
         for contestant, launch in timed_launches(run, stage.name):
@@ -64,7 +64,7 @@ def suite(run: StoredRun) -> Suite:
             benchmark = benchmarks.setdefault(name, Benchmark({"name": name}, []))
             benchmark.runs.append(_measured(run, contestant, launch, stage))
     if not benchmarks:
-        raise WorkbenchError(f"run {run.id} has no timed frontend, and pyperf reads no empty file")
+        raise WorkbenchError(f"run {run.id} has no frontend with a time, and pyperf does not read empty files")
     return Suite(FORMAT, _machine(run), list(benchmarks.values()))
 
 
@@ -99,5 +99,5 @@ def _machine(run: StoredRun) -> dict[str, str]:
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    """What is known, as texts; pyperf takes no empty ones."""
+    """The known values as texts; pyperf does not accept empty ones."""
     return {name: str(value).strip() for name, value in values.items() if value is not None and str(value).strip()}

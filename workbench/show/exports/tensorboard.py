@@ -1,7 +1,7 @@
-"""TensorBoard: a folder of event files, a run per frontend with its losses, deviations and times.
+"""TensorBoard: a folder of event files, one run per frontend, with its losses, deviations and times.
 
-Written without tensorboard, whose writer loads TensorFlow wherever that is installed. An event file is a row of
-records, each a protocol buffer between two checksums; the few messages that are needed are encoded here.
+Written without the package tensorboard, whose writer loads TensorFlow if it is installed. An event file is a sequence
+of records, each a protocol buffer with two checksums; the few messages needed are encoded here.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SUMMARY = "summary"
 
 
 def warm_up_tag(stage: Stage) -> str:
-    """The curve of a stage's first units."""
+    """The tag of the curve of a stage's first units."""
     return f"seconds per {stage.unit}/first {stage.units}"
 
 
 def blocks_tag(stage: Stage) -> str:
-    """The curve of a stage's blocks."""
+    """The tag of the curve of a stage's blocks."""
     return f"seconds per {stage.unit}/blocks"
 
 
@@ -56,7 +56,7 @@ Points = list[tuple[int, float]]
 
 
 def scalars(run: StoredRun) -> dict[str, dict[str, Points]]:
-    """By frontend, each curve's points: losses and deviations by step, seconds per unit by unit and by block."""
+    """The points of each curve, by frontend: losses and deviations by step, seconds per unit by unit and by block."""
     curves: dict[str, dict[str, Points]] = {}
     for tag, frame in ((LOSS, run.losses), (DEVIATION, deviations(run))):
         for name, values in frame.items():
@@ -64,10 +64,10 @@ def scalars(run: StoredRun) -> dict[str, dict[str, Points]]:
     for stage in run.stages:
         for contestant, launch in timed_launches(run, stage.name):
             times = launch.of(stage.name)
-            of_one = curves.setdefault(contestant.id, {})
+            own_curves = curves.setdefault(contestant.id, {})
             if times.trace_s:
-                of_one.setdefault(warm_up_tag(stage), _points(enumerate(times.trace_s)))
-            blocks = of_one.setdefault(blocks_tag(stage), [])
+                own_curves.setdefault(warm_up_tag(stage), _points(enumerate(times.trace_s)))
+            blocks = own_curves.setdefault(blocks_tag(stage), [])
             blocks += _points(enumerate(times.seconds, start=len(blocks)))
     return curves
 
@@ -76,7 +76,7 @@ def _points(values: Iterable[tuple[object, float]]) -> Points:
     return [(int(str(step)), float(value)) for step, value in values if not math.isnan(value)]
 
 
-# Messages of tensorflow/core/util/event.proto and tensorflow/core/framework/{summary,tensor}.proto, by field number.
+# Messages from tensorflow/core/util/event.proto and tensorflow/core/framework/{summary,tensor}.proto, by field number.
 
 
 def _event(time: float, what: bytes, step: int = 0) -> bytes:
@@ -130,7 +130,7 @@ def _record(data: bytes) -> bytes:
 
 
 def _checksum(data: bytes) -> bytes:
-    """CRC-32C, rotated and shifted as TFRecord files have it."""
+    """The CRC-32C, masked as in TFRecord files."""
     register, table = 0xFFFFFFFF, _crc_table()
     for byte in data:
         register = table[(register ^ byte) & 0xFF] ^ register >> 8

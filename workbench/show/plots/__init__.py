@@ -1,7 +1,7 @@
 """Charts drawn by Matplotlib: loss curves, times, phases, times against work, runs over time.
 
-No pyplot, no I/O but `save`. What is drawn comes from :mod:`workbench.show.charts`. Nothing here raises for what a run
-may hold: what has no number is written out in grey.
+No pyplot, and no I/O except in `save`. The charts come from :mod:`workbench.show.charts`. No content of a run makes a
+drawing fail: a contestant without a number gets a note in grey instead.
 """
 
 from workbench.show.plots.ofrun import RunPlots

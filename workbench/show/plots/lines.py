@@ -1,4 +1,4 @@
-"""Lines over a growing amount, on log axes: a step against the work in it."""
+"""Lines on two log axes: the time of a step over the work in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from workbench.show.charts.kinds import Line, Lines
 from workbench.show.plots import style
 
 PANEL_IN = 3.8
-NOTE = "flat part = dispatch overhead, slope = throughput, bar = where both take equally long"
+NOTE = "flat part: dispatch overhead; slope: throughput; bar: where both take equally long"
 
 
 def figure(chart: Lines, *, title: str) -> Figure:
-    """Measured points with their intervals, the line through them, and a bar across it at its mark."""
+    """Measured points with their intervals, the fitted line, and a bar across the line at its mark."""
     height_in = max(PANEL_IN, style.NAME_IN * len(chart.lines) + 0.7)
     with style.styled():
         sheet = style.sheet(title, height_in)
@@ -35,7 +35,7 @@ def figure(chart: Lines, *, title: str) -> Figure:
 
 
 def _draw(axes: Axes, name: str, line: Line, right: float) -> style.End:
-    """One contestant's part of it; returns where it ends."""
+    """Draw one contestant; returns where its line ends."""
     look, color = style.marker(line.look), line.look.color
     if not line.points:
         return style.End(f"{name} (no value)", look, math.nan, reached=False)

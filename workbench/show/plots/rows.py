@@ -1,4 +1,4 @@
-"""A row per contestant: dots with their intervals, or stacked bars; those without a number in grey."""
+"""A row per contestant: dots with their intervals, or stacked bars; a grey note for those without a number."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workbench.show.charts.kinds import Entry, Rows
 from workbench.show.plots import style
 
 ROW_IN = 0.27
-NOTE = 80  # characters of the reason beside a row
-SHARES = (0.28, 0.48, 0.70, 1.0)  # of a bar's colour, for its parts from the left
+MOST_CHARACTERS = 80  # of the reason beside a row
+SHADES = (0.28, 0.48, 0.70, 1.0)  # opacity of a bar's parts, from the left
 
 
 def dots(panels: Sequence[Rows], *, title: str) -> Figure:
-    """Panels side by side that have the same rows; why a contestant failed stands in the first."""
+    """Panels side by side with the same rows; the reason for a failure appears in the first panel."""
     rows = panels[0].rows
     with style.styled():
         figure = style.sheet(title, ROW_IN * len(rows) + 0.5)
@@ -32,16 +32,16 @@ def dots(panels: Sequence[Rows], *, title: str) -> Figure:
 
 
 def bars(chart: Rows, *, title: str) -> Figure:
-    """Stacked bars; a part without a number is left out of its bar, and the bar's label says so."""
+    """Stacked bars; a part without a number is left out, and the bar's label says so."""
     with style.styled():
         figure = style.sheet(title, ROW_IN * len(chart.rows) + 0.6)
         axes = figure.subplots()
         style.panel(axes)
         axes.grid(visible=False, axis="y")
         axes.spines.left.set_visible(False)
-        shares = SHARES[-len(chart.parts) :]
+        shades = SHADES[-len(chart.parts) :]
         keys = [
-            Patch(color="#444444", alpha=share, label=part) for share, part in zip(shares, chart.parts, strict=True)
+            Patch(color="#444444", alpha=shade, label=part) for shade, part in zip(shades, chart.parts, strict=True)
         ]
         axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderpad=0, handlelength=1.1)
         _name_rows(axes, chart.rows)
@@ -50,7 +50,7 @@ def bars(chart: Rows, *, title: str) -> Figure:
 
 
 def _name_rows(axes: Axes, rows: Sequence[Entry]) -> None:
-    """Names left of the axes; of a row that failed the reason, in grey, over all panels."""
+    """Put names left of the axes and, in the row of a failed contestant, the reason in grey."""
     if not rows:
         style.empty(axes, "nothing was measured")
         return
@@ -61,17 +61,17 @@ def _name_rows(axes: Axes, rows: Sequence[Entry]) -> None:
     for index, (label, row) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
         label.set_color(style.GREY if row.failure else style.INK)
         if row.failure:
-            _grey(axes, index, style.clean(row.failure))
+            _grey_note(axes, index, style.clean(row.failure))
 
 
-def _grey(axes: Axes, index: int, text: str) -> None:
-    text = text if len(text) <= NOTE else f"{text[:NOTE].rstrip()}…"
+def _grey_note(axes: Axes, index: int, text: str) -> None:
+    text = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS].rstrip()}…"
     at, box = axes.get_yaxis_transform(), {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     axes.text(0.01, index, text, transform=at, color=style.GREY, bbox=box, in_layout=False, **style.SMALL)
 
 
 def _value(axes: Axes, right: float, index: int, text: str) -> None:
-    """What a dot or bar stands for, right of it; the layout makes room where it leaves the panel."""
+    """Write the value right of a dot or bar; the layout makes room where it extends beyond the panel."""
     axes.annotate(text, (right, index), (6, 0), textcoords="offset points", **style.SMALL)
 
 
@@ -86,20 +86,20 @@ def _dots(axes: Axes, chart: Rows) -> None:
             axes.plot([dot.value], [index], **style.marker(dot.look), linestyle="none", zorder=3, label=dot.id)
             _value(axes, dot.high, index, chart.words(dot.value))
         elif not dot.failure:
-            _grey(axes, index, "not measured")
+            _grey_note(axes, index, "not measured")
 
 
 def _bars(axes: Axes, chart: Rows) -> None:
     rows, starts = range(len(chart.rows)), [0.0] * len(chart.rows)
     colors = [bar.look.color for bar in chart.rows]
-    for part, share in enumerate(SHARES[-len(chart.parts) :]):
+    for part, shade in enumerate(SHADES[-len(chart.parts) :]):
         widths = [bar.parts[part] or 0.0 for bar in chart.rows]
-        axes.barh(rows, widths, 0.66, starts, color=colors, alpha=share, linewidth=0)
+        axes.barh(rows, widths, 0.66, starts, color=colors, alpha=shade, linewidth=0)
         starts = [start + width for start, width in zip(starts, widths, strict=True)]
     for index, bar in enumerate(chart.rows):
         missing = [name for name, part in zip(chart.parts, bar.parts, strict=True) if part is None]
         if not bar.failure and len(missing) == len(chart.parts):
-            _grey(axes, index, "not measured")
+            _grey_note(axes, index, "not measured")
         elif not bar.failure:
             without = f" without {', '.join(missing)}" if missing else ""
             _value(axes, bar.measured, index, chart.words(bar.measured) + without)

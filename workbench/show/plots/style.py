@@ -1,4 +1,4 @@
-"""What all figures share: the sheet, colours and markers, log axes, and names at the ends of curves."""
+"""What all figures share: size and title, colours and markers, log axes, and names at the ends of curves."""
 
 import base64
 import io
@@ -22,15 +22,15 @@ from workbench.show.charts.looks import SHAPES, Look
 from workbench.statistics.arrays import Floats
 
 WIDTH_IN = 7.5  # at 150 dpi 1125 px: in a README of 900 px the smallest text is still 13 px high
-SCREEN_DPI = 200  # shown at half of it: a notebook's column is some 900 px wide
-NAME_IN = 0.19  # from one name at the ends of the curves to the next
+SCREEN_DPI = 200  # displayed at half the size: a notebook's column is some 900 px wide
+NAME_IN = 0.19  # distance between the names at the ends of curves
 INK, GREY, GRID = "#222222", "#6B6B6B", "#E4E4E4"
-NUMBERS = "{x:,.8g}"  # a tick's label
+NUMBERS = "{x:,.8g}"  # format of a tick's label
 MARKERS: Final = dict(zip(SHAPES, "os^DvPX*", strict=True))
 
 
 class Style(TypedDict, total=False):
-    """How something is drawn, in Matplotlib's words."""
+    """Properties of an artist, as Matplotlib names them."""
 
     alpha: float
     color: str
@@ -64,20 +64,20 @@ _SETTINGS: Final[dict[str, object]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "workbench",
     "text.color": INK,
-    "text.parse_math": False,  # a reason may well hold two dollar signs
+    "text.parse_math": False,  # the reason for a failure may well contain two dollar signs
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Our settings, and none of the user's, for as long as it lasts."""
+    """Use these settings, and none of the user's, within the context."""
     with matplotlib.style.context(["default", _SETTINGS]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an empty box is no reason to fail
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a missing glyph is no reason to fail
         yield
 
 
 def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
-    """Write and return `path.png` (150 dpi) and `path.svg` (text as text): the same bytes for the same figure."""
+    """Write `path.png` (150 dpi) and `path.svg` (text as text) and return both paths; output is reproducible."""
     base = Path(path_without_suffix)
     base.parent.mkdir(parents=True, exist_ok=True)
     png, svg = (base.with_name(f"{base.name}.{kind}") for kind in ("png", "svg"))
@@ -88,10 +88,10 @@ def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
 
 
 class Sheet(Figure):
-    """A figure that shows itself in a notebook: sharp on fine screens, and without pyplot."""
+    """A figure that notebooks display without pyplot, and sharply on high-resolution screens."""
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
-        """The PNG and the size to show it at; with our settings, whichever the notebook has."""
+        """The PNG and its display size, drawn with our settings instead of the notebook's."""
         image = io.BytesIO()
         with styled():
             self.savefig(image, dpi=SCREEN_DPI, format="png")
@@ -101,7 +101,7 @@ class Sheet(Figure):
 
 
 def sheet(title: str, height_in: float) -> Figure:
-    """An empty figure with its title; what is drawn beneath finds its room by itself."""
+    """An empty figure with its title; constrained layout places what is drawn beneath."""
     lines = textwrap.wrap(clean(title), 68) or [""]
     figure = Sheet(figsize=(WIDTH_IN, height_in + 0.3 + 0.17 * len(lines)), layout="constrained")
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -109,7 +109,7 @@ def sheet(title: str, height_in: float) -> Figure:
 
 
 def panel(axes: Axes, heading: str = "", aside: str = "") -> None:
-    """A heading, a pale grid and ticks without lines; set here, for ticks are also created outside of `styled`."""
+    """Add a heading, a pale grid and ticks without lines; set here, because ticks are also created outside `styled`."""
     axes.set_title(heading)
     axes.set_title(aside, loc="right", fontsize=8, color=GREY)
     axes.grid(visible=True, color=GRID, linewidth=0.7)
@@ -117,14 +117,14 @@ def panel(axes: Axes, heading: str = "", aside: str = "") -> None:
 
 
 def empty(axes: Axes, text: str) -> None:
-    """A panel that says why it is empty."""
+    """Make this a panel without axes that says why it is empty."""
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
 def scale(axes: Axes, which: str, axis: Axis, most: int | None = None) -> None:
-    """Scale, limits and ticks of x or y; on a log axis powers of ten, and between if they are few."""
+    """Set scale, limits and ticks of x or y; a log axis has powers of ten, and ticks between if they are few."""
     shown = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log" if axis.log else "linear", f"{which}lim": axis.limits})
     if axis.log:
@@ -139,12 +139,12 @@ def scale(axes: Axes, which: str, axis: Axis, most: int | None = None) -> None:
 
 
 def clean(text: str) -> str:
-    """One printable line."""
+    """A text as one printable line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[:400]).split())
 
 
 def short(names: Sequence[str], most: int = 26) -> list[str]:
-    """The names, the long ones without their middle, or, where those look alike, without what they share."""
+    """The names, long ones without their middle or, where that makes them look alike, without their common start."""
     shown = [name if len(name) <= most else f"{name[: most - 10]}…{name[-9:]}" for name in names]
     alike = [name for name, cut in zip(names, shown, strict=True) if shown.count(cut) > 1 and len(name) > most]
     start = next((index for index, chars in enumerate(zip(*alike, strict=False)) if len({*chars}) > 1), 0)
@@ -152,7 +152,7 @@ def short(names: Sequence[str], most: int = 26) -> list[str]:
 
 
 def marker(look: Look) -> Style:
-    """Colour and marker of a contestant."""
+    """A contestant's colour and marker as Matplotlib properties."""
     return {
         "color": look.color,
         "marker": MARKERS[look.shape],
@@ -165,7 +165,7 @@ def marker(look: Look) -> Style:
 
 @dataclass(frozen=True)
 class End:
-    """Where a curve ends: its name, and the value there (NaN: it has none); `reached` if on the right edge."""
+    """The end of a curve: its name and its last value (NaN if none); `reached` if it is at the right edge."""
 
     name: str
     style: Style
@@ -174,10 +174,10 @@ class End:
 
 
 def name_ends(axes: Axes, ends: Sequence[End], height_in: float) -> None:
-    """A column of names right of axes with limits, `height_in` high, as near to the ends as the others allow."""
+    """Put names right of the axes, `height_in` high, as near to the ends of the curves as space allows."""
     scaled, right = axes.transScale + axes.transLimits, axes.get_xlim()[1]
     wanted = [float(np.clip(np.nan_to_num(scaled.transform((right, end.value))[1]), 0, 1)) for end in ends]
-    # ends closer than the eye can tell stand in the order given, not in that of rounding errors
+    # ends that look equal are listed in the given order, not in the order of their rounding errors
     order = sorted(range(len(ends)), key=lambda index: (round(wanted[index] * 100), -index))
     offsets = NAME_IN / height_in * np.arange(len(ends))
     if ends:
@@ -188,7 +188,7 @@ def name_ends(axes: Axes, ends: Sequence[End], height_in: float) -> None:
 
 
 def never_falling(values: Floats) -> Floats:
-    """The nearest values, in least squares, that never fall from one to the next: shape (n,), for few of them.
+    """The non-decreasing values nearest to these in least squares (isotonic regression): shape (n,), for small n.
 
     By the max-min formula (Barlow et al. 1972, Statistical Inference under Order Restrictions), O(n^3); SciPy's
     isotonic_regression costs the harness 40 MiB to import.
@@ -199,17 +199,17 @@ def never_falling(values: Floats) -> Floats:
 
 
 def _name_end(axes: Axes, end: End, start: float, height: float) -> None:
-    """The name at `height`, behind a sample of its curve and a leader from its end."""
-    where, known = axes.transAxes, math.isfinite(end.value)
+    """Write the name at `height`, with a sample of its curve and a leader line from the curve's end."""
+    where, has_value = axes.transAxes, math.isfinite(end.value)
     lines = []
-    if known:
+    if has_value:
         lines += axes.plot(
             [1.04, 1.07, 1.10], [height] * 3, markevery=[1], label="_sample", transform=where, **end.style
         )
-    if known and end.reached:
+    if has_value and end.reached:
         lines += axes.plot(
             [1.005, 1.03], [start, height], color="#BBBBBB", linewidth=0.6, label="_leader", transform=where
         )
     for line in lines:
         line.set_clip_on(False)
-    axes.text(1.115, height, end.name, color=INK if known else GREY, va="center_baseline", transform=where)
+    axes.text(1.115, height, end.name, color=INK if has_value else GREY, va="center_baseline", transform=where)

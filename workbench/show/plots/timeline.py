@@ -1,4 +1,4 @@
-"""Times over runs: a panel per series, the level between jumps, and the jumps with their size."""
+"""Times over runs: a panel per series with the level between jumps, and the size of each jump."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from workbench.comparison.history import Point, Series
 
 PANEL_IN = 1.9
-MOST = 6  # panels in one figure
-LABEL = 88  # characters of a heading's line
-FEW = 150  # runs up to which each has a dot and an interval of its own
+MOST_PANELS = 6  # of one figure
+HEADING_WIDTH = 88  # characters in a line of a heading
+MOST_INTERVALS = 150  # runs up to which each is drawn with its interval
 DOT, LEVEL, JUMP = "#0072B2", style.INK, "#D55E00"
 
 
 def history(series: Sequence[Series], *, title: str) -> Figure:
-    """Times over runs in their order, a panel for each of the first six series."""
-    shown = series[:MOST]
+    """Times over runs, in order, with a panel for each of the first six series."""
+    shown = series[:MOST_PANELS]
     with style.styled():
-        more = f" (and {len(series) - MOST} more series)" if len(series) > MOST else ""
+        more = f" (and {len(series) - MOST_PANELS} more series)" if len(series) > MOST_PANELS else ""
         figure = style.sheet(title + more, PANEL_IN * max(1, len(shown)))
         panels = figure.subplots(max(1, len(shown)), 1, squeeze=False)[:, 0]
         for axes, runs in zip(panels, shown, strict=False):
-            style.panel(axes, textwrap.fill(style.clean(runs.label), LABEL))
+            style.panel(axes, textwrap.fill(style.clean(runs.label), HEADING_WIDTH))
             _series(axes, runs.timed)
         if not shown:
             style.empty(panels[0], "no runs")
@@ -45,7 +45,7 @@ def _series(axes: Axes, points: Sequence[Point]) -> None:
         return
     times, count = [point.steady for point in points if point.steady is not None], len(points)
     seconds = [time.seconds for time in times]
-    if count <= FEW:
+    if count <= MOST_INTERVALS:
         lows, highs = [time.low for time in times], [time.high for time in times]
         axes.vlines(range(count), lows, highs, color=DOT, **style.INTERVAL)
         axes.plot(range(count), seconds, "o", color=DOT, markersize=4, label="_steps")
@@ -61,7 +61,7 @@ def _series(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _levels(axes: Axes, points: Sequence[Point]) -> None:
-    """The level from each jump to the next, and the jumps."""
+    """Draw the level from each jump to the next, and the jumps with their size."""
     jumps = {index: point.jump for index, point in enumerate(points) if point.jump is not None}
     for start, end in itertools.pairwise([0, *jumps, len(points)]):
         level = points[start].level_s or 0.0

@@ -1,7 +1,7 @@
-"""Runs as pages: one self-contained HTML file, or a static site of tasks, frontends and their latest results.
+"""Runs as HTML: one self-contained file, or a static site of tasks, frontends and their latest results.
 
-The charts are Plotly's and need no network; every chart has its numbers beside it, as text and as a table. What
-stands in a run is text here, never markup.
+The charts are Plotly's and need no network; every chart comes with its numbers, as text and as a table. Whatever a run
+contains is treated as text, never as markup.
 """
 
 from workbench.show.report.page import html, write_report

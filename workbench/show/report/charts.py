@@ -1,4 +1,4 @@
-"""A run's charts in the order of its page."""
+"""A run's charts, in the order of the page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from workbench.statistics.rows import sweep_fits, sweep_points
 if TYPE_CHECKING:
     from workbench.store.results import StoredRun
 
-MOST_STEPS = 1500  # points of a curve; longer runs are thinned
-# Named one by one: Plotly's own list has a button that uploads the chart.
+MOST_STEPS = 1500  # points of a curve; longer runs are thinned out
+# An explicit list, because Plotly's default one has a button that uploads the chart.
 BUTTONS = (("toImage",), ("zoom2d", "pan2d"), ("zoomIn2d", "zoomOut2d", "resetScale2d"))
 CONFIG: Final[dict[str, object]] = {"displaylogo": False, "responsive": True, "modeBarButtons": BUTTONS}
 
 
 def of_run(run: StoredRun) -> list[Chart]:
-    """All charts of a run, with a dot of a contestant's colour before its numbers."""
+    """All charts of a run; in their tables, a dot in its colour marks each contestant."""
     record, steps, shown = run.record, run.record.problem.steps, _curves(run)
     for stage in run.stages:
         rows = run.rows_of(stage.name)
@@ -39,19 +39,19 @@ def of_run(run: StoredRun) -> list[Chart]:
 
 
 def _curves(run: StoredRun) -> list[Chart]:
-    """The loss over the steps, and the deviation from the reference; damaged losses cost these two alone."""
+    """The loss over the steps, and the deviation from the reference; damaged losses affect no other chart."""
     try:
         losses = run.losses
     except WorkbenchError as error:
         titles = {"loss": "Loss", "deviation": "Deviation from the reference"}
-        return [Chart(key=key, title=title, about=f"Not drawn: {error}") for key, title in titles.items()]
+        return [Chart(key=key, title=title, about=f"Cannot be drawn: {error}") for key, title in titles.items()]
     deviation = charts.deviation(losses, run.colors, run.record.tolerance, MOST_STEPS)
     return [charts.loss(losses, run.colors, MOST_STEPS), *filter(None, [deviation])]
 
 
 def fragment(chart: Chart, identifier: str) -> str:
-    """The chart's element of this id and the script that draws it, if there is anything; plotly.js must be loaded."""
-    from workbench.show.report import drawing  # Plotly takes its time to import
+    """The chart's HTML element with this id, and its script; empty if nothing is drawn. Needs plotly.js on the page."""
+    from workbench.show.report import drawing  # importing Plotly is slow
 
     figure, options = drawing.figure(chart), {"include_plotlyjs": False, "include_mathjax": False, "config": CONFIG}
     return "" if figure is None else str(figure.to_html(full_html=False, div_id=identifier, **options))

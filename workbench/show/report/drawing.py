@@ -1,4 +1,4 @@
-"""Charts drawn by Plotly. The page's style colours words and grid, in light and dark; names are literal text."""
+"""Charts drawn by Plotly. The page's style sheet colours texts and grid, light or dark; names are literal text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from workbench.show.charts.looks import Look
 from workbench.show.units import format_interval, format_seconds
 
 Parts = dict[str, object]
-"""Parts of Plotly's own description of a figure."""
+"""A part of Plotly's description of a figure."""
 
 ROW_PX, HEAD_PX, TALL_PX = 30, 120, 420
 GREY = "#8a8f98"
-PATTERNS = ("/", ".", "x", "")  # of a bar's parts, the last one plain
-MARKS = 6  # symbols on each curve
-TURN_PX = 9  # how long each of coinciding curves shows
+PATTERNS = ("/", ".", "x", "")  # of a bar's parts; the last part is plain
+MARKERS = 6  # on each curve
+DASH_PX = 9  # how long each of several coinciding curves is visible
 MIB = 1 << 20
 NAMES = ("name", "legendgroup")
 UNITS: Final[Mapping[str, Parts]] = {
@@ -35,7 +35,7 @@ UNITS: Final[Mapping[str, Parts]] = {
 
 
 def figure(chart: Chart) -> Figure | None:
-    """The chart as a figure; None where there is nothing to draw."""
+    """The chart as a Plotly figure; None if there is nothing to draw."""
     if isinstance(chart, Curves) and not chart.empty:
         return _curves(chart)
     if isinstance(chart, Rows):
@@ -44,12 +44,12 @@ def figure(chart: Chart) -> Figure | None:
 
 
 def text(name: str) -> str:
-    """A name as Plotly's own markup shows it literally."""
+    """A name, escaped so that Plotly's markup shows it literally."""
     return escape(one_line(name), quote=False)
 
 
 def _figure(traces: Iterable[object], xaxis: Parts, yaxis: Parts, height: int = TALL_PX, **layout: object) -> Figure:
-    """A figure without a background of its own."""
+    """A figure with a transparent background."""
     axis = {"automargin": True, "gridcolor": "#d9dce1", "zeroline": False, "linecolor": GREY}
     return Figure(
         [*traces],
@@ -77,7 +77,7 @@ def _axis(axis: Axis) -> Parts:
         return {**shown, "rangemode": "tozero"}
     powers: Parts = {"exponentformat": "power"} if axis.low < 1e-4 and not axis.unit else {}
     narrow = axis.high < 1e3 * axis.low
-    if narrow and axis.unit == "s":  # Plotly leaves out the unit between powers of ten
+    if narrow and axis.unit == "s":  # Plotly omits the unit between powers of ten
         decades = range(math.floor(math.log10(axis.low)) - 1, math.ceil(math.log10(axis.high)) + 2)
         ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
         powers = {"tickvals": ticks, "ticktext": [*map(EngFormatter("s", sep=""), ticks)]}
@@ -89,14 +89,14 @@ def _symbol(look: Look, size: int, edge: float) -> Parts:
 
 
 def _curves(chart: Curves) -> Figure:
-    """Every curve as a thin line, over them thick stretches in turn, then symbols at steps of their own.
+    """Every curve as a thin line, over these the same curves as thick dashes, then staggered markers.
 
-    Of n curves that coincide, each so shows on an n-th of the length: its dash leaves, of each period, what the curves
-    before it still show on.
+    Where n curves coincide, each is visible for one n-th of the length: the dashes of a later curve leave gaps through
+    which the earlier ones show.
     """
     hover: Parts = {"hovertemplate": f"%{{y:.{chart.digits}g}}"}
     x, count = chart.steps.astype(int), len(chart.curves)
-    band, lines, turns, symbols, limit = [], [], [], [], []
+    band, lines, dashes, markers, limit = [], [], [], [], []
     if chart.reference is not None:
         line: Parts = {"color": GREY, "width": 9}
         y, name = chart.reference.astype(np.float32), "reference, float64"
@@ -106,24 +106,24 @@ def _curves(chart: Curves) -> Figure:
         line = {"color": color, "dash": curve.look.dash, "width": 1.7}
         lines.append(Scatter(x=x, y=y, mode="lines", line=line, **hover, **named))
         aside: Parts = {**named, "showlegend": False, "hoverinfo": "skip"}
-        turn = f"{TURN_PX * (count - index)}px,{TURN_PX * index}px" if index else "solid"
-        turns.append(Scatter(x=x, y=y, mode="lines", line={"color": color, "width": 3.5, "dash": turn}, **aside))
-        stride = max(1, len(x) // (MARKS * count))
-        own = slice(index * stride, None, stride * count)
-        symbols.append(Scatter(x=x[own], y=y[own], mode="markers", marker=_symbol(curve.look, 9, 1.5), **aside))
+        dash = f"{DASH_PX * (count - index)}px,{DASH_PX * index}px" if index else "solid"
+        dashes.append(Scatter(x=x, y=y, mode="lines", line={"color": color, "width": 3.5, "dash": dash}, **aside))
+        stride = max(1, len(x) // (MARKERS * count))
+        marked = slice(index * stride, None, stride * count)
+        markers.append(Scatter(x=x[marked], y=y[marked], mode="markers", marker=_symbol(curve.look, 9, 1.5), **aside))
     if chart.limit is not None:
         line = {"color": GREY, "dash": "dash", "width": 2}
         ends = [x[0], max(x[-1], x[0] + 1)]
         limit.append(Scatter(x=ends, y=[chart.limit] * 2, name="tolerance", mode="lines", line=line, **hover))
     limits = [math.log10(end) if chart.axis.log else end for end in chart.axis.limits]
-    traces = [*band, *lines, *(turns if count > 1 else []), *symbols, *limit]
+    traces = [*band, *lines, *(dashes if count > 1 else []), *markers, *limit]
     return _figure(
         traces, {"title": "step"}, {**_axis(chart.axis), "rangemode": "normal", "range": limits}, hovermode="x unified"
     )
 
 
 def _rows(chart: Rows) -> Figure:
-    """The rows that have a value, the first one on top."""
+    """The rows with a value, the first one on top."""
     rows = [entry for entry in chart.rows if entry.value is not None]
     ticks = {"tickvals": [*range(len(rows))], "ticktext": [text(entry.id) for entry in rows]}
     yaxis: Parts = {**ticks, "range": [len(rows) - 0.4, -0.6], "showgrid": False}
@@ -135,7 +135,7 @@ def _rows(chart: Rows) -> Figure:
 
 
 def _dots(entry: Entry, index: int) -> Iterator[object]:
-    """The value with its interval, and beneath it the launches, in three lines, so that equal ones stay apart."""
+    """The value with its interval and, beneath it, the launches, in three lines to keep equal ones visible."""
     value, hover = entry.value or 0.0, "<extra>%{fullData.name}</extra>"
     yield Scatter(
         x=[value],
@@ -159,7 +159,7 @@ def _dots(entry: Entry, index: int) -> Iterator[object]:
 
 
 def _bars(chart: Rows, rows: Sequence[Entry]) -> Iterator[object]:
-    """Bars of parts that differ by their pattern; the colour is the framework's, the legend's keys are grey."""
+    """Stacked bars whose parts differ in pattern; the colour is the framework's, and the legend is grey."""
     scale = MIB if chart.axis.unit == "bytes" else 1
     for part, (name, shape) in enumerate(zip(chart.parts, PATTERNS[-len(chart.parts) :], strict=True)):
         pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7}
@@ -175,7 +175,9 @@ def _bars(chart: Rows, rows: Sequence[Entry]) -> Iterator[object]:
 
 def _lines(chart: Lines) -> Figure:
     traces = [trace for line in chart.lines for trace in _line(line)]
-    for mark in filter(None, (line.mark for line in chart.lines)):  # a ring, with the interval of its x
+    for mark in filter(
+        None, (line.mark for line in chart.lines)
+    ):  # a ring, with an error bar for the interval of its x
         ring = {"symbol": "circle-open", "size": 13, "color": GREY, "line": {"width": 3}}
         error = {"array": [mark.high - mark.x], "arrayminus": [mark.x - mark.low], "thickness": 2, "color": GREY}
         shown: Parts = {"error_x": error, "hovertemplate": text(mark.about), "name": "", "showlegend": False}
@@ -185,7 +187,7 @@ def _lines(chart: Lines) -> Figure:
 
 
 def _line(line: Line) -> Iterator[object]:
-    """Measured points with their intervals, and the line; where there are points, the line stays behind them."""
+    """Measured points with their intervals, and the line; next to points, the line is thinner and has no hover text."""
     named = dict.fromkeys(NAMES, text(line.id))
     if line.points:
         x, y, low, high = np.array(line.points).T

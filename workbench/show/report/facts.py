@@ -1,4 +1,4 @@
-"""A run's tables: times with their proof, what failed, knobs, machine, versions, and how to do it again. Pure."""
+"""A run's tables for a page: times, failures, settings, machine, versions, and the command to repeat it. Pure."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Pairs = list[tuple[str, object]]
 
 
 def times(run: StoredRun) -> list[Table]:
-    """Per stage rank, time with interval, proof and phases of every row that shows a speed; none when none does."""
-    return _of_stages(run, View.PAGE, "Times, each with its proof")
+    """A table per stage: rank, time with interval, proof and phases of every row with a time; none without times."""
+    return _of_stages(run, View.PAGE, "Times with proof")
 
 
 def details(run: StoredRun) -> list[Table]:
-    """Per stage rates, warm-up, threads and counts; none when nothing was timed."""
+    """A table per stage: rates, warm-up, threads and counts of every row with a time; none without times."""
     return _of_stages(run, View.PAGE_DETAILS, "Further figures")
 
 
@@ -41,18 +41,18 @@ def _of_stages(run: StoredRun, view: View, caption: str) -> list[Table]:
 
 
 def failures(run: StoredRun) -> Table | None:
-    """Contestants without a time, and why; None when there is none."""
+    """The contestants without a time and the reasons; None if all have one."""
     return _table_of(run, View.FAILURES, "Without a time", tables.untimed(run))
 
 
 def knobs(run: StoredRun) -> Table | None:
-    """What every contestant was observed to run with; None when nothing was timed."""
+    """The settings that every contestant was observed to run with; None if nothing was timed."""
     timed = {row.id: row for table in tables.stage_tables(run) for row in table.timed}
     return _table_of(run, View.KNOBS, "Observed settings", list(timed.values()))
 
 
 def versions(run: StoredRun) -> Table:
-    """What each contestant said it ran with."""
+    """The package versions that each contestant reported."""
     return _table(run, "Versions", columns.seen(columns.of_run(run.rows), View.VERSIONS), run.rows)
 
 
@@ -61,7 +61,7 @@ def _table_of(run: StoredRun, view: View, caption: str, rows: Sequence[Row]) -> 
 
 
 def _table(run: StoredRun, caption: str, shown: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:
-    """A table as the page has it: what names a row comes first."""
+    """A table for the page, with the column that identifies a row as the first one."""
     ordered = sorted(shown, key=lambda column: not column.names_rows)
     headings = [column.title or column.heading for column in ordered]
     meanings = {heading: column.meaning for heading, column in zip(headings, ordered, strict=True) if column.meaning}
@@ -69,25 +69,25 @@ def _table(run: StoredRun, caption: str, shown: Sequence[Column[Row]], rows: Seq
 
 
 def conditions(run: StoredRun) -> Table:
-    """What was asked for, and the problem."""
+    """The requested settings, and the problem."""
     settings, problem = run.record.settings, run.record.problem
-    asked: Pairs = [
+    requested: Pairs = [
         ("profile", settings.profile),
-        ("threads", "each framework's own" if settings.threads is None else settings.threads),
+        ("threads", "each framework's default" if settings.threads is None else settings.threads),
         ("CPUs", ", ".join(map(str, settings.cpus)) or "not pinned"),
         ("data type", settings.dtype),
-        ("matmul precision", settings.matmul_precision or "each framework's own"),
+        ("matmul precision", settings.matmul_precision or "each framework's default"),
         ("device", settings.device),
         ("steps", f"{problem.steps:,}"),
         ("learning rate", problem.learning_rate),
         ("work per step", f"{_count(problem.flops)} FLOP, {_count(problem.bytes)} bytes"),
-        ("feeding", "resident on the device" if problem.resident else "fed from host memory, part of the step"),
+        ("feeding", "resident on the device" if problem.resident else "fed from host memory, as part of the step"),
         ("seed", settings.seed),
         ("rounds per launch", settings.rounds),
         ("tolerance", f"{run.record.tolerance:.1e} relative to float64 NumPy"),
-        ("problem's hash", problem.hash),
+        ("problem hash", problem.hash),
     ]
-    return _pairs("Settings and problem", asked)
+    return _pairs("Settings and problem", requested)
 
 
 def _count(number: float) -> str:
@@ -95,7 +95,7 @@ def _count(number: float) -> str:
 
 
 def machine(run: StoredRun) -> Table:
-    """The machine as it described itself."""
+    """The machine, as it reports itself."""
     facts = run.record.machine
     gpus = [f"{gpu.name} ({format_bytes(gpu.memory_bytes)})" for gpu in facts.gpus]
     shown: Pairs = [
@@ -107,13 +107,13 @@ def machine(run: StoredRun) -> Table:
         ("frequency governor", facts.governor),
         ("system", f"{facts.os_name}, Linux {facts.kernel}, {facts.libc}"),
         ("Python", f"{facts.python_implementation} {facts.python_version}"),
-        ("machine's key", run.record.machine_key),
+        ("machine key", run.record.machine_key),
     ]
     return _pairs("Machine", shown)
 
 
 def _pairs(caption: str, shown: Pairs) -> Table:
-    return Table(caption, ("what", "value"), [(name, _plain(value)) for name, value in shown])
+    return Table(caption, ("name", "value"), [(name, _plain(value)) for name, value in shown])
 
 
 def _plain(value: object) -> str:
@@ -123,7 +123,7 @@ def _plain(value: object) -> str:
 
 
 def command(run: StoredRun) -> str:
-    """The command that made the run, quoted for a shell; where it was none of ours, one that asks for the same."""
+    """The command that made the run, quoted for a shell; for a run started from Python, an equivalent command."""
     program, *words = run.record.command or [""]
     name = PurePath(program).name
     if was_called(run):
@@ -132,7 +132,7 @@ def command(run: StoredRun) -> str:
 
 
 def was_called(run: StoredRun) -> bool:
-    """Whether the command is the one that was typed."""
+    """Whether the run was started from the command line, so that its command is known."""
     program = next(iter(run.record.command), "")
     return PurePath(program).name in ("workbench", "cli.py")
 
@@ -148,7 +148,7 @@ def _options(run: StoredRun) -> Sequence[str]:
 
 
 def took(run: StoredRun) -> str:
-    """How long the session took, and when it was."""
+    """When the session started, and how long it took."""
     try:
         start, end = (datetime.datetime.fromisoformat(text or "") for text in (run.record.started, run.record.finished))
     except ValueError:

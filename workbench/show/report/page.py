@@ -1,4 +1,4 @@
-"""A page of runs: one HTML file that needs nothing but itself."""
+"""A page of one or more runs: a self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Section:
-    """What a page shows of one run."""
+    """One run on a page."""
 
     id: str
     run: StoredRun
@@ -45,16 +45,16 @@ class Section:
 
 
 def section(run: StoredRun, identifier: str, content: Catalog | None, *, code: bool = True) -> Section:
-    """A run's part of a page.
+    """A run as a section of a page.
 
     Args:
         run: the run.
-        identifier: what ids in the page begin with.
-        content: where the code lies that is shown; workbench's own when None.
+        identifier: prefix of the ids in this section.
+        content: the catalog to show code from; the built-in content when None.
         code: whether to show the code.
 
     Raises:
-        WorkbenchError: when the run's values make no table.
+        WorkbenchError: when the run's values do not fit a table.
     """
     with run.reading():
         return Section(
@@ -78,21 +78,21 @@ def section(run: StoredRun, identifier: str, content: Catalog | None, *, code: b
 
 
 def html(runs: StoredRun | Iterable[StoredRun], content: Catalog | None = None) -> str:
-    """One or several runs as one page that needs no network.
+    """One or more runs as a page that needs no network.
 
     Args:
-        runs: a run, or several; each becomes a section, with an index above them.
-        content: where the code lies that is shown; workbench's own content when None.
+        runs: one run or several; several become sections below an index.
+        content: the catalog to show code from; the built-in content when None.
 
     Raises:
-        WorkbenchError: when there is no run, or when a run's values make no table.
+        WorkbenchError: when there is no run, or when a run's values do not fit a table.
     """
     from workbench.store.results import StoredRun
 
-    several = [runs] if isinstance(runs, StoredRun) else list(runs)
-    if not several:
-        raise WorkbenchError("no run to report: name one or more, or latest")
-    sections = [section(run, f"run-{number}", content) for number, run in enumerate(several, start=1)]
+    reported = [runs] if isinstance(runs, StoredRun) else list(runs)
+    if not reported:
+        raise WorkbenchError("no run to report: give one or more runs, such as latest")
+    sections = [section(run, f"run-{number}", content) for number, run in enumerate(reported, start=1)]
     title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
     return render("report.html.j2", title=title, sections=sections, plotly=plotly_js(), style=style())
 
@@ -100,13 +100,13 @@ def html(runs: StoredRun | Iterable[StoredRun], content: Catalog | None = None) 
 def write_report(
     runs: StoredRun | Iterable[StoredRun], path: str | Path, *, content: Catalog | None = None, force: bool = False
 ) -> Path:
-    """Write :func:`html` to a file; readers meet all of it or nothing.
+    """Write :func:`html` to a file, atomically: readers see the whole page or none.
 
     Args:
-        runs: a run, or several.
+        runs: one run or several.
         path: the file, such as "report.html".
-        content: where the code lies that is shown; workbench's own content when None.
-        force: replace a file that is there.
+        content: the catalog to show code from; the built-in content when None.
+        force: replace an existing file.
 
     Returns:
         the file.
@@ -123,7 +123,7 @@ def write_report(
 
 
 def render(template: str, **values: object) -> str:
-    """A page from a template; everything that is put into it is text unless the template says otherwise."""
+    """A page from a template; all values are escaped as text unless the template says otherwise."""
     return _environment().get_template(template).render(version=__version__, **values)
 
 
@@ -147,7 +147,7 @@ def _environment() -> Environment:
 
 
 def plotly_js() -> str:
-    """The library that draws the charts, once per page or site."""
+    """The JavaScript library that draws the charts, needed once per page or site."""
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
@@ -155,14 +155,14 @@ def plotly_js() -> str:
 
 
 def style() -> str:
-    """The pages' style and that of the code side by side."""
+    """The style sheet of pages, including that of the code side by side."""
     from workbench.show import sidebyside
 
     return (TEMPLATES / "style.css").read_text(encoding="utf-8") + sidebyside.css()
 
 
 def _code(run: StoredRun, content: Catalog | None) -> str:
-    """The code of the run's frontends side by side, as far as this installation has it."""
+    """The code of the run's frontends side by side, as far as the content has it; empty without any."""
     from workbench.catalog import catalog
     from workbench.show import sidebyside
 
@@ -176,7 +176,7 @@ def _code(run: StoredRun, content: Catalog | None) -> str:
 
 
 def _changed(run: StoredRun, content: Catalog | None) -> bool:
-    """Whether tasks or frontends are no longer those that were measured."""
+    """Whether tasks or frontends have changed since they were measured."""
     from workbench.catalog import catalog
     from workbench.session.runner import content_hash
 
@@ -184,5 +184,5 @@ def _changed(run: StoredRun, content: Catalog | None) -> bool:
         roots = (content or catalog()).roots
     except WorkbenchError:
         return True
-    # Once --content replaced the built-in content; runs of that time hold the hash of the one folder.
+    # --content used to replace the built-in content; runs from that time recorded the hash of that folder alone.
     return run.record.content_hash not in {content_hash(roots), content_hash(roots[-1:])}

@@ -1,4 +1,4 @@
-"""What the pages share: tables, the colours of contestants, and intervals in words."""
+"""Parts that the pages share: tables, the colours of contestants, and intervals as text."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def colors(run: StoredRun) -> dict[str, str]:
 
 
 def interval(row: Row) -> str:
-    """The interval of the steady time, such as "11.9 µs to 12.4 µs"."""
+    """The interval of the steady time as text, such as "11.9 µs to 12.4 µs"."""
     return format_interval(row.unit_s_low, row.unit_s_high)

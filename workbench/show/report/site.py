@@ -1,4 +1,4 @@
-"""A static site: the matrix of tasks and frontends, a page each, and the latest results. Only relative links."""
+"""A static site: the matrix of tasks and frontends, a page for each, and the latest results; all links are relative."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from workbench.model.rows import Row
     from workbench.store.results import StoredRun
 
-NOTES = "What trips"  # how a specification begins the paragraph of its notes
+NOTES = "What trips"  # the words that begin the notes at the end of a task's specification
 HEADINGS = ("task", "preset", "device", "outcome", "step", "interval", "rank", "off by", "run")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A pair in the matrix: ``kind`` is "hole", "none", "ok" or "failed"; ``why`` is a hole's or a failure's reason."""
+    """A pair in the matrix: ``kind`` is "hole", "none", "ok" or "failed"; ``why`` the reason for a hole or failure."""
 
     text: str
     kind: str
@@ -37,32 +37,32 @@ class Cell:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a specification: "text", "list" or "code"."""
+    """A block of a specification; ``kind`` is "text", "list" or "code"."""
 
     kind: str
     lines: Sequence[str]
 
 
 def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalog = None, force: bool = False) -> Path:
-    """Write the site of a folder of runs; readers meet all of it or nothing.
+    """Write the site for a folder of runs, atomically: readers see the whole site or none.
 
     Args:
-        store: the folder of runs; those that cannot be read are left out.
-        folder: the site's folder, which any static host can serve.
-        content: folders of content beside workbench's own, or a catalog; workbench's own alone when None.
-        force: replace a site that is there.
+        store: the folder of runs; unreadable ones are left out.
+        folder: the site's folder, which any static web server can serve.
+        content: content folders besides the built-in content, or a catalog; only the built-in content when None.
+        force: replace an existing site.
 
     Returns:
         the site's folder.
 
     Raises:
-        WorkbenchError: when there is no such folder of runs, or the site's exists or cannot be written.
+        WorkbenchError: when the folder of runs does not exist, or the site's folder exists or cannot be written.
     """
     from workbench.catalog import Catalog, catalog
     from workbench.host import files
 
     if not Path(store).is_dir():
-        raise WorkbenchError(f"no folder of runs {store}: `workbench run` makes one")
+        raise WorkbenchError(f"no such folder of runs: {store}; `workbench run` creates one")
     shown = content if isinstance(content, Catalog) else catalog(content)
     runs = latest(readable(Path(store)))
     with files.new_folder(Path(folder), force=force) as temporary:
@@ -74,7 +74,7 @@ def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalo
 
 
 def readable(store: Path) -> list[StoredRun]:
-    """The runs of a store that make a table, newest first."""
+    """The runs of a folder that can be read and shown, newest first."""
     runs = []
     for folder in results.folders(store):
         try:
@@ -86,7 +86,7 @@ def readable(store: Path) -> list[StoredRun]:
 
 
 def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
-    """Of runs, newest first, those that no newer one of the same task, preset and device has replaced."""
+    """The newest run of each task, preset and device; ``runs`` are newest first."""
     newest: dict[tuple[str, ...], StoredRun] = {}
     for run in runs:
         newest.setdefault(_conditions(run), run)
@@ -94,9 +94,9 @@ def latest(runs: Sequence[StoredRun]) -> list[StoredRun]:
 
 
 def pages(content: Catalog, runs: Sequence[StoredRun]) -> dict[str, str]:
-    """Every file of the site by its path below the site's folder."""
+    """The content of every file of the site, by its path in the site's folder."""
     tasks = {
-        f"tasks/{task.name}.html": _task(content, task, [run for run in runs if _of(run) == task.name])
+        f"tasks/{task.name}.html": _task(content, task, [run for run in runs if _task_name(run) == task.name])
         for task in content.tasks.values()
     }
     frontends = {
@@ -112,7 +112,7 @@ def _conditions(run: StoredRun) -> tuple[str, str, str]:
     return settings.task, settings.preset, str(settings.device)
 
 
-def _of(run: StoredRun) -> str:
+def _task_name(run: StoredRun) -> str:
     return run.record.settings.task
 
 
@@ -128,7 +128,7 @@ def _cell(content: Catalog, task: str, frontend: Frontend, runs: Sequence[Stored
     if reason := content.hole(task, frontend):
         return Cell("–", "hole", reason)
     for run in runs:
-        for row in run.rows if _of(run) == task else ():
+        for row in run.rows if _task_name(run) == task else ():
             if row.id == frontend.id:
                 if row.timed:
                     return Cell(f"{format_seconds(row.unit_s)} ({run.record.settings.preset})", "ok")
@@ -140,7 +140,7 @@ def _task(content: Catalog, task: Task, runs: Sequence[StoredRun]) -> str:
     spec, _, notes = task.spec.partition(f"\n{NOTES}")
     presets = Table(
         "Presets",
-        ("preset", "what", "settings"),
+        ("preset", "description", "settings"),
         [(name, preset.about, _settings(preset.values)) for name, preset in task.presets.items()],
     )
     return page.render(
@@ -185,7 +185,7 @@ def _result(run: StoredRun, row: Row) -> tuple[str, ...]:
 
 
 def code(content: Catalog, task: str, frontends: str) -> str:
-    """A task's code side by side; empty where there is none."""
+    """A task's code side by side; empty if there is none."""
     from workbench.show import sidebyside
 
     try:
@@ -195,7 +195,7 @@ def code(content: Catalog, task: str, frontends: str) -> str:
 
 
 def blocks(spec: str) -> list[Block]:
-    """A docstring's paragraphs, its lists, and what it indents."""
+    """A docstring as blocks: paragraphs, lists, and indented lines as code."""
     parts = []
     for block in spec.strip("\n").split("\n\n"):
         lines = block.strip("\n").splitlines()

@@ -1,4 +1,4 @@
-"""What a run comes to, in one sentence, and what must be known beside it. Pure."""
+"""A run's verdict in one sentence, and the caveats that belong to it. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workbench.errors import one_line
 from workbench.model.outcomes import Outcome
 from workbench.show import tables
 from workbench.show.report.parts import interval
-from workbench.show.units import format_ratio, format_seconds, listed
+from workbench.show.units import counted, format_ratio, format_seconds, listed
 from workbench.statistics.rows import FEWEST_FOR_RANKS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
 
 
 def verdict(run: StoredRun) -> str:
-    """Who is fastest as far as the data can tell, who failed, and whether the machine was quiet: one sentence."""
+    """One sentence: who is fastest as far as the data can tell, who failed, and whether the machine was quiet."""
     failed = [row for row in tables.untimed(run) if row.outcome not in ABSENT]
     clauses = []
     for table in tables.stage_tables(run):
@@ -34,7 +34,7 @@ def verdict(run: StoredRun) -> str:
     if tables.disturbance(run):
         clauses.append("the machine was not quiet")
     if run.record.interrupted:
-        clauses.append("the run was interrupted before its end")
+        clauses.append("the run was interrupted")
     return one_line("; ".join(clauses) + ".")
 
 
@@ -43,19 +43,23 @@ def _fastest(timed: Sequence[Row], stage: Stage) -> str:
     if len(timed) == 1:
         return (
             f"{best.id} takes {format_seconds(best.unit_s)} {per} ({interval(best)}), "
-            "with no other valid time to compare it with"
+            "and there is no other valid time to compare with"
         )
     leaders = [row for row in timed if row.rank == best.rank]
     names = listed([row.id for row in leaders])
     seconds = sorted(row.unit_s for row in leaders if row.unit_s is not None)
     times = f"{format_seconds(seconds[0])} to {format_seconds(seconds[-1])} {per}"
     if len(leaders) == len(timed):
-        return f"{names} are not distinguishable here: {times}"
+        return f"{names} are not distinguishable in this run: {times}"
     following = next(row for row in timed if row not in leaders)
-    rest = f"the next, {following.id}, takes {format_ratio(following.relative)} as long"
+    rest = f"the next, {following.id}, takes {_times_as_long(following)}"
     if len(leaders) > 1:
-        return f"{names} share the first place and are not distinguishable here ({times}), while {rest}"
-    return f"{names} is the fastest at {format_seconds(best.unit_s)} {per} ({interval(best)}), {rest}"
+        return f"{names} share first place and are not distinguishable in this run ({times}); {rest}"
+    return f"{names} is the fastest at {format_seconds(best.unit_s)} {per} ({interval(best)}); {rest}"
+
+
+def _times_as_long(row: Row) -> str:
+    return f"{format_ratio(row.relative).removesuffix('×')} times as long"
 
 
 def _outcome(row: Row) -> str:
@@ -63,16 +67,20 @@ def _outcome(row: Row) -> str:
 
 
 def caveats(run: StoredRun) -> list[str]:
-    """What a reader must know beside the verdict, a sentence each."""
+    """What a reader must know besides the verdict, a sentence each."""
     stages = tables.stage_tables(run)
     timed = [row for table in stages for row in table.timed]
     tolerance = f"{run.record.tolerance:.1e}"
-    lines = [f"Every row with a time agrees with float64 NumPy within {tolerance}, step by step."] if timed else []
+    lines = (
+        [f"Every contestant with a time agrees with float64 NumPy to within {tolerance}, at every step."]
+        if timed
+        else []
+    )
     fewest = min((row.launches or 0 for row in timed), default=FEWEST_FOR_RANKS)
     if fewest < FEWEST_FOR_RANKS:
         lines.append(
-            f"Only {fewest} launch{'' if fewest == 1 else 'es'} per frontend: too few for a test, so ranks go by "
-            f"whether intervals overlap ({FEWEST_FOR_RANKS} launches make a test possible)."
+            f"Only {counted(fewest, 'launch', 'launches')} per frontend: too few for a statistical test, so "
+            f"contestants whose intervals overlap share a rank (a test takes {FEWEST_FOR_RANKS} launches)."
         )
     if absent := [f"{row.id} ({row.outcome})" for row in tables.untimed(run) if row.outcome in ABSENT]:
         lines.append(f"Not measured here: {listed(absent)}.")

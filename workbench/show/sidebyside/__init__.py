@@ -1,6 +1,6 @@
-"""The same task in several frontends next to each other, part by part, from the real content files.
+"""The same task in several frontends side by side, part by part, from the real content files.
 
-Nothing is imported or executed: files are read, taken apart by their syntax tree, and coloured.
+Nothing is imported or executed: files are read, divided into parts by their syntax tree, and highlighted.
 """
 
 from workbench.show.sidebyside.page import css, html

@@ -1,8 +1,8 @@
-"""A content file taken apart: which of its lines are data, model, loss, gradient, update, loop or result.
+"""The parts of a content file: which of its lines are data, model, loss, gradient, update, loop or result.
 
-Content files look alike: set-up, ``yield``, a loop that yields losses, ``return Result``. So a statement's part
-follows from where it stands (before, in or after the loop, in a function), what it assigns, and what it calls.
-A statement that does two things, such as ``minimize``, belongs to both parts; every line belongs to at least one.
+Content files have one structure: set-up, ``yield``, a loop that yields losses, ``return Result``. So a statement's part
+follows from its position (before, in or after the loop, in a function), what it assigns, and what it calls. A statement
+that does two jobs, such as ``minimize``, belongs to both parts; every line belongs to at least one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PARTS = {
-    "about": "what it is",
+    "about": "description",
     "imports": "imports",
-    "data": "data, and how it gets to the device",
-    "model": "model: parameters and their start values",
+    "data": "data, and moving it to the device",
+    "model": "model: parameters and their initial values",
     "loss": "forward pass and loss",
     "gradient": "gradient",
-    "update": "update of the parameters",
-    "loop": "the training loop",
-    "result": "what comes out",
+    "update": "parameter update",
+    "loop": "training loop",
+    "result": "result",
 }
 _GRADIENT_CALLS = {"GradientTape", "backward", "fit", "grad", "gradient", "gradients", "minimize", "value_and_grad"}
 _GRADIENT_NAME = re.compile(r"d\w*_d\w+\Z|.*gradient")
@@ -35,36 +35,36 @@ _Block = ast.FunctionDef | ast.ClassDef | ast.With | ast.For | ast.While | ast.I
 
 @dataclass(frozen=True)
 class _Unit:
-    """A simple statement, or the head of a compound one, with the block that it stands in."""
+    """A simple statement, or the head of a compound one, with the block that contains it."""
 
     node: ast.stmt
     end: int
     block: Sequence[ast.stmt]
-    function: str | None  # the innermost function, by name
+    function: str | None  # name of the innermost function
 
 
 def split(source: str) -> dict[str, list[int]]:
-    """The line numbers, counted from 1, of each part of a content file, in the order of PARTS; none is left out.
+    """The line numbers, from 1, of each part of a content file, in the order of PARTS; every line is in some part.
 
     Raises:
-        SyntaxError: when the source is no Python.
+        SyntaxError: when the source is not valid Python.
     """
     module = ast.parse(source)
     units = list(_units(module.body, None))
     train = next((node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "train"), None)
     labels = _labels(units, _Frame.of(train))
-    found: dict[str, list[int]] = {part: [] for part in PARTS}
+    numbers: dict[str, list[int]] = {part: [] for part in PARTS}
     line, count = 1, len(lines_of(source))
-    for place, unit in enumerate(units):
-        end = count if place == len(units) - 1 else unit.end
-        for part in labels[place]:
-            found[part] += range(line, end + 1)
+    for index, unit in enumerate(units):
+        end = count if index == len(units) - 1 else unit.end
+        for part in labels[index]:
+            numbers[part] += range(line, end + 1)
         line = max(line, end + 1)
-    return found
+    return numbers
 
 
 def lines_of(source: str) -> list[str]:
-    """The lines of a source as Python counts them: a form feed or a line separator inside a text ends none."""
+    """The lines of a source as Python counts them: form feeds and Unicode line separators do not end a line."""
     return source.removesuffix("\n").split("\n")
 
 
@@ -87,7 +87,7 @@ def _first_line(node: ast.stmt) -> int:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The skeleton of a training: the loop, what stands around it, and what the loss is called."""
+    """The skeleton of a training: the loop, the statements around it, and the names of the loss."""
 
     loop: ast.stmt | None
     around: tuple[ast.stmt, ...]
@@ -108,19 +108,19 @@ class _Frame:
         return self.loop is not None and node.lineno > (self.loop.end_lineno or 0)
 
     def within(self, node: ast.stmt) -> bool:
-        """Whether a statement stands in the loop."""
+        """Whether a statement is inside the loop."""
         return self.loop is not None and self.loop.lineno < node.lineno <= (self.loop.end_lineno or 0)
 
 
 def _labels(units: Sequence[_Unit], frame: _Frame) -> list[tuple[str, ...]]:
-    """Each unit's parts; a head without one goes with the statement after it, a bare return with the one before it."""
-    found = [_own_labels(unit, frame) for unit in units]
-    for place in reversed(range(len(units) - 1)):
-        if not found[place] and not isinstance(units[place].node, ast.Return):
-            found[place] = found[place + 1][:1]
-    for place in range(1, len(units)):
-        found[place] = found[place] or found[place - 1][-1:]
-    return [labels or ("model",) for labels in found]
+    """Each unit's parts; a head without any follows the next statement, and a bare return the previous one."""
+    labels = [_own_labels(unit, frame) for unit in units]
+    for index in reversed(range(len(units) - 1)):
+        if not labels[index] and not isinstance(units[index].node, ast.Return):
+            labels[index] = labels[index + 1][:1]
+    for index in range(1, len(units)):
+        labels[index] = labels[index] or labels[index - 1][-1:]
+    return [unit_labels or ("model",) for unit_labels in labels]
 
 
 def _own_labels(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
@@ -137,17 +137,18 @@ def _own_labels(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         return ("loop",)
     if any(isinstance(part, ast.Call) and _root(part.func) == "step" for part in _all(head)):
         return ("loop",)
-    parts = _by_what_it_does(unit, frame)
-    return parts if parts or isinstance(node, _Block) else _by_where_it_stands(unit, frame)
+    parts = _labels_by_effect(unit, frame)
+    return parts if parts or isinstance(node, _Block) else _labels_by_position(unit, frame)
 
 
-def _by_what_it_does(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
+def _labels_by_effect(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
     head = _head(unit.node)
-    stored, called, words, of_problem = _stored(head), _called(head), _words(head), _attributes_of(head, "problem")
+    stored, called, names = _stored(head), _called(head), _names(head)
+    problem_attributes = _attributes_of(head, "problem")
     tests = {
-        "data": bool(of_problem & {"batches", "data", "resident"})
+        "data": bool(problem_attributes & {"batches", "data", "resident"})
         or stored == {"device"}
-        or (unit.function == "train" and bool(stored & {"x", "y"}) and "init" not in of_problem),
+        or (unit.function == "train" and bool(stored & {"x", "y"}) and "init" not in problem_attributes),
         "loss": bool(stored & frame.losses and not called & _GRADIENT_CALLS)
         or unit.node in _forward(unit.block, frame)
         or any(isinstance(part, ast.keyword) and part.arg == "loss" for part in _all(head)),
@@ -155,14 +156,14 @@ def _by_what_it_does(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         or any(_GRADIENT_NAME.match(name) for name in stored)
         or "zero_grad" in called
         or "grad" in _stored_attributes(head),
-        "update": bool(words & _UPDATE_NAMES) and "zero_grad" not in called,
+        "update": bool(names & _UPDATE_NAMES) and "zero_grad" not in called,
         "loop": "fit" in called,
     }
-    found = tuple(part for part, holds in tests.items() if holds)
-    return ("data",) if "data" in found else found
+    labels = tuple(part for part, holds in tests.items() if holds)
+    return ("data",) if "data" in labels else labels
 
 
-def _by_where_it_stands(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
+def _labels_by_position(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
     if isinstance(unit.node, ast.Return) and not any(
         isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(unit.node)
     ):
@@ -173,18 +174,18 @@ def _by_where_it_stands(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
 
 
 def _forward(block: Sequence[ast.stmt], frame: _Frame) -> list[ast.stmt]:
-    """The statements of a block that its loss is worked out from, but for what comes from the problem."""
-    wanted: set[str] = set()
-    found: list[ast.stmt] = []
+    """The statements of a block that its loss is computed from, except those that read from the problem."""
+    needed: set[str] = set()
+    statements: list[ast.stmt] = []
     for node in reversed(block):
         head = _head(node)
         stored = _stored(head)
         if isinstance(node, _Block) or _called(head) & _GRADIENT_CALLS or _attributes_of(head, "problem"):
             continue
-        if stored & (frame.losses | wanted):
-            wanted |= _loaded(*head)
-            found.append(node)
-    return found
+        if stored & (frame.losses | needed):
+            needed |= _loaded(*head)
+            statements.append(node)
+    return statements
 
 
 def _is_docstring(unit: _Unit) -> bool:
@@ -193,7 +194,7 @@ def _is_docstring(unit: _Unit) -> bool:
 
 
 def _head(node: ast.stmt) -> list[ast.AST]:
-    """What a statement itself says, without the statements inside it."""
+    """The expressions of a statement itself, without the statements nested in it."""
     if isinstance(node, ast.With):
         return list(node.items)
     if isinstance(node, ast.For):
@@ -211,7 +212,7 @@ def _all(nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _root(node: ast.AST | None) -> str:
-    """The name that attributes and methods hang on: "loss" for ``loss.detach()``; "" for what has none."""
+    """The name at the root of an attribute or method call: "loss" for ``loss.detach()``; "" if there is none."""
     while isinstance(node, ast.Attribute) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         node = node.value if isinstance(node, ast.Attribute) else node.func
     return node.id if isinstance(node, ast.Name) else ""
@@ -239,13 +240,13 @@ def _loaded(*nodes: ast.AST) -> set[str]:
 
 
 def _called(nodes: Sequence[ast.AST]) -> set[str]:
-    """The last names of what is called, such as "matmul" for ``tf.matmul(...)``."""
+    """The unqualified names of called functions, such as "matmul" for ``tf.matmul(...)``."""
     functions = [node.func for node in _all(nodes) if isinstance(node, ast.Call)]
     names = [getattr(function, "attr", getattr(function, "id", "")) for function in functions]
     return set(names)
 
 
-def _words(nodes: Sequence[ast.AST]) -> set[str]:
+def _names(nodes: Sequence[ast.AST]) -> set[str]:
     names = {node.id for node in _all(nodes) if isinstance(node, ast.Name)}
     return names | {node.attr for node in _all(nodes) if isinstance(node, ast.Attribute)}
 

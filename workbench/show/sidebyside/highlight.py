@@ -1,4 +1,4 @@
-"""Lines of code as coloured pieces, for the terminal and for pages."""
+"""Lines of code as highlighted pieces, for the terminal and for pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Piece(NamedTuple):
-    """A part of a line: its text, pygments's kind of token, and whether it is a name of the framework's."""
+    """A part of a line: its text, its token type in Pygments, and whether it is a name from the framework."""
 
     text: str
     kind: _TokenType
@@ -22,17 +22,19 @@ class Piece(NamedTuple):
 
 
 def pieces(source: Source) -> list[list[Piece]]:
-    """Every line of a source in pieces; line n stands at n - 1."""
+    """Every line of a source in pieces; line n is at index n - 1."""
     from pygments.lexers.python import PythonLexer
 
-    places = _api_columns(source)
+    api_columns = _api_columns(source)
     lines: list[list[Piece]] = [[]]
     column = 0
     for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(source.text):
         for part in re.findall(r"[^\n]*\n|[^\n]+", value):
             text = part.removesuffix("\n")
             if text:
-                inside = any(start < column + len(text) and column < end for start, end in places.get(len(lines), ()))
+                inside = any(
+                    start < column + len(text) and column < end for start, end in api_columns.get(len(lines), ())
+                )
                 lines[-1].append(Piece(harmless(text), kind, inside))
                 column += len(text)
             if part.endswith("\n"):
@@ -42,17 +44,17 @@ def pieces(source: Source) -> list[list[Piece]]:
 
 
 def _api_columns(source: Source) -> dict[int, list[tuple[int, int]]]:
-    """By line, from which column to which a name of the framework's reaches."""
-    found: dict[int, list[tuple[int, int]]] = {}
+    """The start and end columns of the framework's names, by line number."""
+    columns: dict[int, list[tuple[int, int]]] = {}
     lines = source.lines
-    for node, _ in metrics.api_places(source.text, source.frontends[0].packages):
+    for node, _ in metrics.api_uses(source.text, source.frontends[0].packages):
         if node.end_lineno == node.lineno:
             encoded = lines[node.lineno - 1].encode()
             start, end = (len(encoded[:offset].decode()) for offset in (node.col_offset, node.end_col_offset or 0))
-            found.setdefault(node.lineno, []).append((start, end))
-    return found
+            columns.setdefault(node.lineno, []).append((start, end))
+    return columns
 
 
 def harmless(text: str) -> str:
-    """A text that cannot drive a terminal, of the same length; its spaces stay."""
+    """A text of the same length without control characters, so that it cannot control a terminal."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", " ", text)

@@ -1,4 +1,4 @@
-"""What a content file comes to in numbers and names: lines of code, and what it uses of its framework."""
+"""Figures of a content file: its lines of code, and the names it uses from its framework."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NO_CODE = {
 
 
 def code_lines(source: str) -> set[int]:
-    """The numbers of the lines that hold code: no blank line, no comment, no docstring."""
-    found: set[int] = set()
+    """The numbers of the lines with code, that is, without blank lines, comments and docstrings."""
+    numbers: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in _NO_CODE:
-            found |= set(range(token.start[0], token.end[0] + 1))
-    return found - _docstring_lines(ast.parse(source))
+            numbers |= set(range(token.start[0], token.end[0] + 1))
+    return numbers - _docstring_lines(ast.parse(source))
 
 
 def _docstring_lines(module: ast.Module) -> set[int]:
@@ -39,62 +39,62 @@ def _docstring_lines(module: ast.Module) -> set[int]:
 
 
 def api_names(source: str, packages: Collection[str]) -> list[str]:
-    """The full names that a source uses of these packages, sorted, such as "tensorflow.matmul" for ``tf.matmul``.
+    """The full names that a source uses from these packages, sorted, such as "tensorflow.matmul" for ``tf.matmul``.
 
-    Methods of objects, such as ``loss.backward()``, carry no package's name and are left out.
+    Methods of objects, such as ``loss.backward()``, do not name a package and are left out.
     """
-    return sorted({name for _, name in api_places(source, packages)})
+    return sorted({name for _, name in api_uses(source, packages)})
 
 
-def api_places(source: str, packages: Collection[str]) -> list[tuple[ast.expr, str]]:
-    """Where a source uses these packages: each expression with its full name."""
+def api_uses(source: str, packages: Collection[str]) -> list[tuple[ast.expr, str]]:
+    """The uses of these packages in a source: each expression with its full name."""
     module = ast.parse(source)
-    known = _imported(module)
-    return [(node, name) for node, name in _used(module, known) if name.partition(".")[0] in packages]
+    imported = _imported(module)
+    return [(node, name) for node, name in _used(module, imported) if name.partition(".")[0] in packages]
 
 
 def _imported(module: ast.Module) -> dict[str, str]:
-    """Full names by the local names that imports give them."""
-    known: dict[str, str] = {}
+    """The full name behind each local name that an import defines."""
+    full_names: dict[str, str] = {}
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
-                known[alias.asname or top] = alias.name if alias.asname else top
+                full_names[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(node, ast.ImportFrom) and node.module:
-            known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return known
+            full_names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return full_names
 
 
-def _used(node: ast.AST, known: dict[str, str]) -> Iterator[tuple[ast.expr, str]]:
-    """The longest chains of attributes that begin with an imported name."""
-    if isinstance(node, ast.Attribute | ast.Name) and (name := _full_name(node, known)):
+def _used(node: ast.AST, imported: dict[str, str]) -> Iterator[tuple[ast.expr, str]]:
+    """The longest attribute chains that begin with an imported name."""
+    if isinstance(node, ast.Attribute | ast.Name) and (name := _full_name(node, imported)):
         yield node, name
         return
     for child in ast.iter_child_nodes(node):
-        yield from _used(child, known)
+        yield from _used(child, imported)
 
 
-def _full_name(node: ast.expr, known: dict[str, str]) -> str | None:
+def _full_name(node: ast.expr, imported: dict[str, str]) -> str | None:
     if isinstance(node, ast.Name):
-        return known.get(node.id)
-    if isinstance(node, ast.Attribute) and (before := _full_name(node.value, known)):
-        return f"{before}.{node.attr}"
+        return imported.get(node.id)
+    if isinstance(node, ast.Attribute) and (prefix := _full_name(node.value, imported)):
+        return f"{prefix}.{node.attr}"
     return None
 
 
 def helpers(source: str, folder: str, runtime: str) -> dict[str, int]:
-    """What a content file takes from the runtime of its folder, each with its lines of code there."""
-    taken = [
+    """The names that a content file imports from its folder's runtime, each with its lines of code there."""
+    imported = [
         alias.name
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom) and node.module == f"frontends.{folder}.runtime"
         for alias in node.names
     ]
     lines = code_lines(runtime)
-    places = {
+    lines_by_name = {
         node.name: set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
         for node in ast.parse(runtime).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
-    return {name: len(places.get(name, set()) & lines) for name in taken}
+    return {name: len(lines_by_name.get(name, set()) & lines) for name in imported}

@@ -1,4 +1,4 @@
-"""Code side by side as HTML: a column per file, a row per part; columns can be hidden, without any script."""
+"""Code side by side as HTML: a column per file, a row per part; columns can be hidden without a script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from workbench.show.sidebyside.anatomy import PARTS
 from workbench.show.sidebyside.highlight import Piece, pieces
-from workbench.show.sidebyside.sources import compare, dedented
+from workbench.show.sidebyside.sources import common_indent, compare
+from workbench.show.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,25 +19,26 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 24
 LEGEND = (
-    "A bar in the margin marks code that does not stand in every file; <b>underlined</b> is the framework's own. "
-    "Line numbers are the file's. A line that does two things stands in both parts."
+    "A bar in the margin marks code that is not in every file; <b>underlined</b> names come from the framework. "
+    "Line numbers are those of the file. A line that does two jobs is listed in both sections."
 )
 
 
 def html(task: str, frontends: str | Iterable[str] = "all", content: Catalog | None = None) -> str:
-    """A task's files next to each other, as a section for a page whose style holds :func:`css`.
+    """A task's files side by side, as a section for a page whose style sheet includes :func:`css`.
 
     Args:
         task: a task's name.
         frontends: ids, families, globs or "all". Modes of one folder share a column.
-        content: where the files lie; workbench's own content when None.
+        content: the catalog with the files; the built-in content when None.
 
     Raises:
-        WorkbenchError: for a task or frontend that is not there.
+        WorkbenchError: for an unknown task or frontend.
     """
     comparison = compare(task, frontends, content)
     holes = "".join(
-        f"<li>{escape(name)} has no {escape(task)}: {escape(why)}</li>" for name, why in comparison.holes.items()
+        f"<li>{escape(task)} is not available in {escape(name)}: {escape(why)}</li>"
+        for name, why in comparison.holes.items()
     )
     legend = f'<p class="sbs-legend">{LEGEND}</p>' if len(comparison.sources) > 1 else ""
     return (
@@ -48,7 +50,7 @@ def html(task: str, frontends: str | Iterable[str] = "all", content: Catalog | N
 
 def _figures(comparison: Comparison) -> str:
     heads = "".join(
-        f'<th scope="col">{name}</th>' for name in ("frontend", "lines of code", "names of the API", "helpers")
+        f'<th scope="col">{name}</th>' for name in ("frontend", "lines of code", "API names used", "helpers")
     )
     rows = "".join(_figure(source) for source in comparison.sources)
     return f'<table class="sbs-figures"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
@@ -58,7 +60,9 @@ def _figure(source: Source) -> str:
     names = ", ".join(f"<code>{escape(name)}</code>" for name in source.api)
     api = f"<details><summary>{len(source.api)}</summary>{names}</details>" if names else "0"
     shared = "share " if len(source.frontends) > 1 else ""
-    helpers = ", ".join(f"<code>{escape(name)}</code> ({lines} lines)" for name, lines in source.helpers.items())
+    helpers = ", ".join(
+        f"<code>{escape(name)}</code> ({counted(lines, 'line')})" for name, lines in source.helpers.items()
+    )
     return (
         f'<tr><th scope="row">{escape(source.name)}<br><small>{shared}{escape(source.file)}</small></th>'
         f"<td>{len(source.code)}</td><td>{api}</td><td>{helpers or '–'}</td></tr>"
@@ -69,43 +73,43 @@ def _switches(comparison: Comparison) -> str:
     if len(comparison.sources) < 2:
         return ""
     boxes = "".join(
-        f'<label><input type="checkbox" checked data-column="{place}"> {escape(source.name)}</label>'
-        for place, source in enumerate(comparison.sources)
+        f'<label><input type="checkbox" checked data-column="{index}"> {escape(source.name)}</label>'
+        for index, source in enumerate(comparison.sources)
     )
-    return f'<fieldset class="sbs-switches"><legend>Columns</legend>{boxes}</fieldset>'
+    return f'<fieldset class="sbs-switches"><legend>Columns shown</legend>{boxes}</fieldset>'
 
 
 def _table(comparison: Comparison) -> str:
     heads = "".join(
-        f'<th scope="col" class="sbs-{place}">{escape(source.name)}</th>'
-        for place, source in enumerate(comparison.sources)
+        f'<th scope="col" class="sbs-{index}">{escape(source.name)}</th>'
+        for index, source in enumerate(comparison.sources)
     )
-    coloured = [pieces(source) for source in comparison.sources]
+    highlighted = [pieces(source) for source in comparison.sources]
     body = ""
     for part, row in comparison.rows.items():
-        cells = "".join(_cell(comparison, coloured[place], place, numbers) for place, numbers in enumerate(row))
+        cells = "".join(_cell(comparison, highlighted[index], index, numbers) for index, numbers in enumerate(row))
         title = f'<th scope="rowgroup" colspan="{len(row)}"><span>{escape(PARTS[part])}</span></th>'
         title = f'<tr class="sbs-part">{title}</tr>'
         body += f'<tbody data-part="{part}">{title}<tr>{cells}</tr></tbody>'
     return f'<table class="sbs-code"><thead><tr>{heads}</tr></thead>{body}</table>'
 
 
-def _cell(comparison: Comparison, coloured: Sequence[Sequence[Piece]], place: int, numbers: Sequence[int]) -> str:
-    source, marked = comparison.sources[place], comparison.marked[place]
+def _cell(comparison: Comparison, highlighted: Sequence[Sequence[Piece]], index: int, numbers: Sequence[int]) -> str:
+    source, marked = comparison.sources[index], comparison.marked[index]
     name = f'<span class="sbs-name">{escape(source.name)}</span>'
     if not numbers:
-        return f'<td class="sbs-{place}">{name}<p class="sbs-none">– nothing to write</p></td>'
-    cut = dedented(source.lines, numbers)
-    lines = "".join(_line(number, coloured[number - 1], cut, differs=number in marked) for number in numbers)
-    return f'<td class="sbs-{place}">{name}<pre>{lines}</pre></td>'
+        return f'<td class="sbs-{index}">{name}<p class="sbs-none">– no code needed</p></td>'
+    indent = common_indent(source.lines, numbers)
+    lines = "".join(_line(number, highlighted[number - 1], indent, differs=number in marked) for number in numbers)
+    return f'<td class="sbs-{index}">{name}<pre>{lines}</pre></td>'
 
 
-def _line(number: int, line: Sequence[Piece], cut: int, *, differs: bool) -> str:
+def _line(number: int, line: Sequence[Piece], indent: int, *, differs: bool) -> str:
     from pygments.token import STANDARD_TYPES
 
     code = ""
     for piece in line:
-        text, cut = piece.text[cut:], max(0, cut - len(piece.text))
+        text, indent = piece.text[indent:], max(0, indent - len(piece.text))
         kind = STANDARD_TYPES.get(piece.kind, "")
         shown = f'<span class="{kind}">{escape(text)}</span>' if kind else escape(text)
         code += f"<b>{shown}</b>" if piece.api and text else shown if text else ""
@@ -114,15 +118,15 @@ def _line(number: int, line: Sequence[Piece], cut: int, *, differs: bool) -> str
 
 
 def css() -> str:
-    """The style that :func:`html` needs, all of it below the class ``sbs``, for light and dark pages."""
+    """The style sheet that :func:`html` needs, scoped to the class ``sbs``, for light and dark pages."""
     from pygments.formatters.html import HtmlFormatter
 
     light, dark = (_colours(HtmlFormatter(style=style)) for style in ("default", "github-dark"))
     hidden = ",\n".join(
-        f'.sbs:has(input[data-column="{place}"]:not(:checked)) .sbs-{place}' for place in range(MOST_COLUMNS)
+        f'.sbs:has(input[data-column="{index}"]:not(:checked)) .sbs-{index}' for index in range(MOST_COLUMNS)
     )
-    in_the_dark = f"@media (prefers-color-scheme: dark) {{\n{_DARK}\n{dark}\n}}"
-    return "\n".join([_LAYOUT, f"{hidden} {{ display: none; }}", light, in_the_dark, ""])
+    dark_scheme = f"@media (prefers-color-scheme: dark) {{\n{_DARK}\n{dark}\n}}"
+    return "\n".join([_LAYOUT, f"{hidden} {{ display: none; }}", light, dark_scheme, ""])
 
 
 def _colours(formatter: object) -> str:

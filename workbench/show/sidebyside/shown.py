@@ -1,4 +1,4 @@
-"""Code side by side in the terminal: in columns where they fit, else one below the other, part by part."""
+"""Code side by side in the terminal, part by part: in columns where they fit, otherwise one below the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.show.sidebyside.anatomy import PARTS
 from workbench.show.sidebyside.highlight import harmless, pieces
-from workbench.show.sidebyside.sources import dedented
+from workbench.show.sidebyside.sources import common_indent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,20 +19,23 @@ if TYPE_CHECKING:
     from workbench.show.sidebyside.sources import Comparison, Source
 
 MARK = "▌"
-NARROWEST = 72  # a column below this breaks most lines
-MARKS = f"{MARK} marks code that does not stand in every file."
+NARROWEST = 72  # width of a column below which most lines would wrap
+MARKS = f"{MARK} marks code that is not in every file."
 LEGEND = (
-    "Bold is the framework's own. Numbers are the file's lines; a line that does two things stands in both parts. "
-    "lines: of code; API: names used of the framework; helpers: lines of what its runtime lends."
+    "Bold names come from the framework. Line numbers are those of the file; a line that does two jobs is listed in "
+    "both sections. lines: of code; API: framework names used; helpers: lines of code used from the frontend's runtime."
 )
 
 
 def terminal(comparison: Comparison, title: str) -> list[RenderableType]:
-    """A comparison for terminals of 80 columns and wider ones."""
+    """A comparison for a terminal of at least 80 columns."""
     from rich.text import Text
 
     legend = f"{MARKS} {LEGEND}" if len(comparison.sources) > 1 else LEGEND
-    below = [Text(f"–  {name} has no {comparison.task}: {harmless(why)}") for name, why in comparison.holes.items()]
+    below = [
+        Text(f"–  {comparison.task} is not available in {name}: {harmless(why)}")
+        for name, why in comparison.holes.items()
+    ]
     return [
         Text.assemble((comparison.task, "bold"), f"  {harmless(title)}"),
         Text(legend, style="dim"),
@@ -50,23 +53,23 @@ def _figures(comparison: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("frontend", overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("frontend", overflow="fold")
     for heading in ("lines", "API", "helpers"):
-        shown.add_column(heading, justify="right")
+        table.add_column(heading, justify="right")
     for source in comparison.sources:
         numbers = (len(source.code), len(source.api), sum(source.helpers.values()))
-        shown.add_row(Text(source.name), *(str(number) for number in numbers))
-    return shown
+        table.add_row(Text(source.name), *(str(number) for number in numbers))
+    return table
 
 
 def _names(source: Source) -> Text:
-    """Where a source lies, who shares it, and what it uses."""
+    """A source's file, the frontends that share it, and the names it uses."""
     from rich.text import Text
 
     where = f" share {source.file}, which" if len(source.frontends) > 1 else f" in {source.file}"
-    names = [*source.api, *(f"{name} of its runtime" for name in source.helpers)]
-    return Text.assemble((source.name, "bold"), f"{where} uses {', '.join(names) or 'no name of its own'}")
+    names = [*source.api, *(f"{name} from its runtime" for name in source.helpers)]
+    return Text.assemble((source.name, "bold"), f"{where} uses {', '.join(names) or 'no framework names'}")
 
 
 @dataclass(frozen=True)
@@ -80,43 +83,43 @@ class _Columns:
         if count == 1 or options.max_width // count < NARROWEST:
             yield from _stacked(self.comparison)
             return
-        lines = [_Lines(self.comparison, place) for place in range(count)]
+        lines = [_Lines(self.comparison, index) for index in range(count)]
         for part, row in self.comparison.rows.items():
             yield from _heading(part)
-            yield _beside([of_one.rows(numbers) for of_one, numbers in zip(lines, row, strict=True)], self.comparison)
+            yield _in_columns([file.rows(numbers) for file, numbers in zip(lines, row, strict=True)], self.comparison)
 
 
-def _beside(columns: Sequence[Sequence[tuple[Text, Text]]], comparison: Comparison) -> Table:
+def _in_columns(columns: Sequence[Sequence[tuple[Text, Text]]], comparison: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     for _ in columns:
-        shown.add_column(width=5, no_wrap=True)
-        shown.add_column(ratio=1, overflow="fold")
-    shown.add_row(*(Text(text, style="dim") for source in comparison.sources for text in ("", source.name)))
-    for place in range(max(len(column) for column in columns)):
-        cells = (column[place] if place < len(column) else (Text(""), Text("")) for column in columns)
-        shown.add_row(*(text for cell in cells for text in cell))
-    return shown
+        grid.add_column(width=5, no_wrap=True)
+        grid.add_column(ratio=1, overflow="fold")
+    grid.add_row(*(Text(text, style="dim") for source in comparison.sources for text in ("", source.name)))
+    for index in range(max(len(column) for column in columns)):
+        cells = (column[index] if index < len(column) else (Text(""), Text("")) for column in columns)
+        grid.add_row(*(text for cell in cells for text in cell))
+    return grid
 
 
 def _stacked(comparison: Comparison) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    lines = [_Lines(comparison, place) for place in range(len(comparison.sources))]
+    lines = [_Lines(comparison, index) for index in range(len(comparison.sources))]
     for part, row in comparison.rows.items():
         yield from _heading(part)
-        for of_one, numbers in zip(lines, row, strict=True):
+        for file, numbers in zip(lines, row, strict=True):
             if len(lines) > 1:
-                yield Text(of_one.source.name, style="italic")
-            shown = Table.grid(padding=(0, 1, 0, 0))
-            shown.add_column(width=5, no_wrap=True)
-            shown.add_column(overflow="fold")
-            for cells in of_one.rows(numbers):
-                shown.add_row(*cells)
-            yield shown
+                yield Text(file.source.name, style="italic")
+            grid = Table.grid(padding=(0, 1, 0, 0))
+            grid.add_column(width=5, no_wrap=True)
+            grid.add_column(overflow="fold")
+            for cells in file.rows(numbers):
+                grid.add_row(*cells)
+            yield grid
 
 
 def _heading(part: str) -> Iterator[RenderableType]:
@@ -127,21 +130,21 @@ def _heading(part: str) -> Iterator[RenderableType]:
 
 
 class _Lines:
-    """The lines of one source as texts: number with mark, and code."""
+    """The lines of one source as texts: line number with mark, and code."""
 
-    def __init__(self, comparison: Comparison, place: int) -> None:
-        self.source = comparison.sources[place]
-        self.marked = comparison.marked[place]
+    def __init__(self, comparison: Comparison, index: int) -> None:
+        self.source = comparison.sources[index]
+        self.marked = comparison.marked[index]
         self.pieces = pieces(self.source)
 
     def rows(self, numbers: Sequence[int]) -> list[tuple[Text, Text]]:
-        """Number and code of these lines, without the indentation that all of them share."""
+        """Number and code of these lines, without their common indentation."""
         from rich.text import Text
 
         if not numbers:
-            return [(Text("    –", style="dim"), Text("nothing to write", style="dim"))]
-        cut = dedented(self.source.lines, numbers)
-        return [(self._margin(number), self._code(number)[cut:]) for number in numbers]
+            return [(Text("    –", style="dim"), Text("no code needed", style="dim"))]
+        indent = common_indent(self.source.lines, numbers)
+        return [(self._margin(number), self._code(number)[indent:]) for number in numbers]
 
     def _margin(self, number: int) -> Text:
         from rich.text import Text

@@ -1,4 +1,4 @@
-"""The content files of one task as they stand next to each other: parts, marks, and what each comes to."""
+"""The content files of one task, ready for comparison: their parts, marked lines and figures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Source:
     """One content file and the modes that share it.
 
     Attributes:
-        file: its path below its root of content.
-        frontends: the modes that it is the source of.
-        text: the file as it stands.
+        file: its path relative to its content root.
+        frontends: the modes that share it.
+        text: the file's content.
         parts: the numbers of its lines by part, in the order of PARTS.
-        code: the numbers of the lines that hold code.
-        api: full names used of the framework.
-        helpers: what it takes from its folder's runtime, with the lines of code there.
+        code: the numbers of the lines with code.
+        api: full names that it uses from the framework.
+        helpers: names that it imports from its folder's runtime, with their lines of code.
     """
 
     file: str
@@ -41,7 +41,7 @@ class Source:
 
     @property
     def lines(self) -> list[str]:
-        """The file's lines without their ends; line n stands at n - 1."""
+        """The file's lines without line ends; line n is at index n - 1."""
         return lines_of(self.text)
 
     @property
@@ -57,8 +57,8 @@ class Comparison:
     Attributes:
         task: the task's name.
         sources: one per file, in the catalog's order.
-        marked: per source, the lines of code that do not stand in every other source; none where there is one alone.
-        holes: why a chosen frontend has no such file, by id.
+        marked: per source, the lines of code that are not in every other source; none if there is only one.
+        holes: the reason why a chosen frontend has no such file, by id.
     """
 
     task: str
@@ -68,36 +68,38 @@ class Comparison:
 
     @property
     def rows(self) -> dict[str, list[list[int]]]:
-        """By part, each source's line numbers without blank lines at the ends; parts that nobody has are left out."""
+        """Each source's line numbers by part, without blank lines at the ends; parts without any lines are left out."""
         rows = {part: [trimmed(source.lines, source.parts[part]) for source in self.sources] for part in PARTS}
         return {part: row for part, row in rows.items() if any(row)}
 
 
 def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog | None = None) -> Comparison:
-    """The content files of a task, chosen by frontends' ids, families, globs or "all".
+    """The content files of a task in the frontends chosen by ids, families, globs or "all".
 
     Raises:
-        WorkbenchError: for a task or frontend that is not there, and when no chosen frontend has the task.
+        WorkbenchError: for an unknown task or frontend, or when no chosen frontend has the task.
     """
-    found = content or catalog()
-    found.task(task)
+    searched = content or catalog()
+    searched.task(task)
     patterns = [frontends] if isinstance(frontends, str) else list(frontends)
-    chosen = found.select([part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()], task)
-    holes = {mode.id: reason for mode in chosen if (reason := found.hole(task, mode))}
+    chosen = searched.select(
+        [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()], task
+    )
+    holes = {mode.id: reason for mode in chosen if (reason := searched.hole(task, mode))}
     sharing: dict[tuple[Path, Path | None], list[Frontend]] = {}
     for mode in chosen:
-        file, runtime = found.file(task, mode), found.module(mode, "runtime")
+        file, runtime = searched.file(task, mode), searched.module(mode, "runtime")
         if file is not None and mode.id not in holes:
             sharing.setdefault((file, runtime), []).append(mode)
     if not sharing:
-        reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "give ids, families or all"
-        raise WorkbenchError(f"nothing to show of {task}: {reason}")
+        reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "choose frontends by id, family or all"
+        raise WorkbenchError(f"no code to show for {task}: {reason}")
     sources = tuple(_source(file, runtime, modes) for (file, runtime), modes in sharing.items())
     return Comparison(task, sources, _marked(sources), holes)
 
 
 def parts(task: str, frontend: str, content: Catalog | None = None) -> dict[str, list[tuple[int, str]]]:
-    """One frontend's file in parts, in the order of PARTS: each line's number and text. No line is left out."""
+    """The number and text of each line of one frontend's file, by part, in the order of PARTS; no line is left out."""
     source = compare(task, [frontend], content).sources[0]
     return {part: [(number, source.lines[number - 1]) for number in numbers] for part, numbers in source.parts.items()}
 
@@ -128,30 +130,30 @@ def as_json(comparison: Comparison) -> dict[str, object]:
 
 
 def trimmed(lines: Sequence[str], numbers: Sequence[int]) -> list[int]:
-    """Line numbers without those of blank lines at the ends of each run of neighbouring lines."""
+    """The line numbers without blank lines at either end of each run of consecutive lines."""
     kept: list[int] = []
-    for place, number in enumerate(numbers):
-        after_a_gap = not kept or kept[-1] != number - 1
-        before_a_gap = place + 1 == len(numbers) or not any(
-            lines[later - 1].strip() for later in _run_from(numbers, place)
+    for index, number in enumerate(numbers):
+        first_of_run = not kept or kept[-1] != number - 1
+        last_of_run = index + 1 == len(numbers) or not any(
+            lines[later - 1].strip() for later in _run_after(numbers, index)
         )
-        if lines[number - 1].strip() or not (after_a_gap or before_a_gap):
+        if lines[number - 1].strip() or not (first_of_run or last_of_run):
             kept.append(number)
     return kept
 
 
-def dedented(lines: Sequence[str], numbers: Sequence[int]) -> int:
-    """How many spaces these lines all begin with; blank lines do not count."""
-    found = [lines[number - 1] for number in numbers if lines[number - 1].strip()]
-    return min((len(line) - len(line.lstrip(" ")) for line in found), default=0)
+def common_indent(lines: Sequence[str], numbers: Sequence[int]) -> int:
+    """The number of spaces that all of these lines begin with; blank lines do not count."""
+    written = [lines[number - 1] for number in numbers if lines[number - 1].strip()]
+    return min((len(line) - len(line.lstrip(" ")) for line in written), default=0)
 
 
-def _run_from(numbers: Sequence[int], place: int) -> Sequence[int]:
-    """The numbers from a place on, as far as they are neighbours."""
-    end = place + 1
+def _run_after(numbers: Sequence[int], index: int) -> Sequence[int]:
+    """The run of consecutive numbers from this index on."""
+    end = index + 1
     while end < len(numbers) and numbers[end] == numbers[end - 1] + 1:
         end += 1
-    return numbers[place:end]
+    return numbers[index:end]
 
 
 def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) -> Source:
@@ -170,7 +172,7 @@ def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) ->
         )
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise WorkbenchError(f"{file}{where}: no Python: {getattr(error, 'msg', error)}") from None
+        raise WorkbenchError(f"{file}{where}: not valid Python: {getattr(error, 'msg', error)}") from None
 
 
 def _read(path: Path) -> str:
