@@ -102,7 +102,7 @@ REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_byte
         ),
         (answers.Prepared, {"trace": [], "block_steps": 1}, "wait_s"),
         (answers.Prepared, {**PREPARED, "trace": [-1.0], "block_steps": 1}, "trace"),
-        (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "number of steps per block"),
+        (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "steps per block"),
         (answers.Block, {"seconds": True, "cpu_s": 0.1}, "seconds"),
         (answers.Canary, {"canary_s": None, "flops": None}, "canary_s"),
         (answers.Observed, {**REPORT, "observed": {"threads": True}}, "observed threads = 'True'"),

@@ -42,7 +42,9 @@ def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mappin
         ]
         for did, kind in sorted(answers.items())
     }
-    failed = sorted(worker.failure(ValueError("planted"), "make", SimpleNamespace(job=SimpleNamespace(mode="a", content={}))))
+    failed = sorted(
+        worker.failure(ValueError("planted"), "make", SimpleNamespace(job=SimpleNamespace(mode="a", content={})))
+    )
     everything = json.dumps([fields, asked, answered, failed])
     return hashlib.sha256(everything.encode()).hexdigest()[:16]
 
