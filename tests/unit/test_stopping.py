@@ -45,7 +45,7 @@ def test_too_few_launches_have_no_width():
 
 
 def test_a_forecast_counts_what_is_left():
-    forecast = Forecast(["a", "b"], launches=2, rounds=10, known={"a": 4.0, "b": 2.0})
+    forecast = Forecast(["a", "b"], launches=2, rounds=10, previous={"a": 4.0, "b": 2.0})
     start = forecast.seconds_left()
     forecast.ready("a", 4.0)
     assert forecast.seconds_left() < start

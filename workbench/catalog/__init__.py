@@ -2,7 +2,7 @@
 
 Everything is derived from the tree, by reading: a task's docstring and literal ``PRESETS`` from its source, a
 frontend from its ``frontend.toml``. Nothing is imported or executed. :mod:`~workbench.catalog.roots` says where
-content lies, :mod:`~workbench.catalog.tasks` and :mod:`~workbench.catalog.frontends` read it, and
+content comes from, :mod:`~workbench.catalog.tasks` and :mod:`~workbench.catalog.frontends` read it, and
 :mod:`~workbench.catalog.checks` finds mistakes in it before anything is started.
 """
 

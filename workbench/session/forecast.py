@@ -16,11 +16,11 @@ class Forecast:
         ids: the contestants.
         launches: how many launches are planned.
         rounds: rounds per launch.
-        known: seconds that bringing up a contestant took in an earlier run.
+        previous: seconds that bringing up a contestant took in an earlier run.
     """
 
-    def __init__(self, ids: Sequence[str], launches: int, rounds: int, known: Mapping[str, float]) -> None:
-        self._bring_up = {name: known.get(name, UNKNOWN_BRING_UP_S) for name in ids}
+    def __init__(self, ids: Sequence[str], launches: int, rounds: int, previous: Mapping[str, float]) -> None:
+        self._bring_up = {name: previous.get(name, UNKNOWN_BRING_UP_S) for name in ids}
         self._launches, self._rounds = launches, rounds
         self._round_s = BLOCK_S * len(ids)
         self._waiting: set[str] = set()

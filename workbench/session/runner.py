@@ -74,8 +74,10 @@ def measure(
                 for contestant in contestants:
                     if not contestant.running:  # for example because its environment could not be built
                         record(ContestantEnded(contestant.id, contestant.outcome, contestant.reason))
-                known = known_bring_ups(store)
-                session = Session(content, contestants, settings, folder, progress, known_bring_up_s=known, plan=plan)
+                bring_ups = previous_bring_ups(store)
+                session = Session(
+                    content, contestants, settings, folder, progress, previous_bring_up_s=bring_ups, plan=plan
+                )
                 _run(session, record)
         except BaseException as error:
             if any(isinstance(event, LaunchMeasured) for event in events):
@@ -124,9 +126,15 @@ def resume(
                     contestant.fail(WorkerFailedError(record.outcome, record.reason))
             folder = _reopened(folder)
             with _recording(folder, events) as write:
-                known = known_bring_ups(store)
+                bring_ups = previous_bring_ups(store)
                 session = Session(
-                    content, contestants, settings, folder, progress, known_bring_up_s=known, rounds=before.rounds
+                    content,
+                    contestants,
+                    settings,
+                    folder,
+                    progress,
+                    previous_bring_up_s=bring_ups,
+                    rounds=before.rounds,
                 )
                 _run(session, write)
         elif not folder.name.startswith(PARTIAL):
@@ -309,7 +317,7 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: its problem.npz has changed")
 
 
-def known_bring_ups(store: Path) -> dict[str, float]:
+def previous_bring_ups(store: Path) -> dict[str, float]:
     """Seconds that bringing up each contestant took in the latest runs of a store, for the forecast."""
     seconds: dict[str, float] = {}
     for folder in results.folders(store)[:10]:

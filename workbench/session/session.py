@@ -53,7 +53,7 @@ class Session:
         folder: Path,
         progress: Progress,
         *,
-        known_bring_up_s: Mapping[str, float] | None = None,
+        previous_bring_up_s: Mapping[str, float] | None = None,
         plan: Plan | None = None,
         start: Start = WorkerProcess,
         rounds: Sequence[Round] = (),
@@ -66,7 +66,7 @@ class Session:
             settings: of the session.
             folder: the run's.
             progress: where progress is reported.
-            known_bring_up_s: seconds that bringing up each contestant took in an earlier run.
+            previous_bring_up_s: seconds that bringing up each contestant took in an earlier run.
             plan: decides which contestants are launched how often; by default according to ``settings``.
             start: starts worker processes.
             rounds: those already measured, when an interrupted session is resumed.
@@ -83,7 +83,7 @@ class Session:
             self.contestants,
             Workers(catalog, settings, folder, start),
             progress,
-            Forecast(ids, settings.launches or DEFAULT_LAUNCHES, settings.rounds, known_bring_up_s or {}),
+            Forecast(ids, settings.launches or DEFAULT_LAUNCHES, settings.rounds, previous_bring_up_s or {}),
             noise.Sampler(settings.cpus, nvml=nvml, gpu=settings.device.index),
             rounds=list(rounds),
             logged_rounds=len(rounds),

@@ -55,9 +55,9 @@ def typed(lines: Sequence[Json]) -> list[Event]:
     first = next((line for line in lines if line.get("event") == "begin"), None)
     if first is None:
         return []
-    known = [(NAMES[line.get("event")], line) for line in lines if line.get("event") in NAMES]
-    upgraded = upgrade.events([line for _, line in known], upgrade.format_of(first))
-    return [decoded(type_, scrubbed(event)) for (type_, _), event in zip(known, upgraded, strict=True)]
+    recognised = [(NAMES[line.get("event")], line) for line in lines if line.get("event") in NAMES]
+    upgraded = upgrade.events([line for _, line in recognised], upgrade.format_of(first))
+    return [decoded(type_, scrubbed(event)) for (type_, _), event in zip(recognised, upgraded, strict=True)]
 
 
 def fold(events: Sequence[Event]) -> RunRecord:

@@ -1,6 +1,6 @@
 """How values cross process borders: JSON lines over pipes, arrays in npz files. Never a pickle.
 
-A worker speaks over two pipes of its own. Each message is one line of JSON with the protocol's version; a
+A worker communicates over two dedicated pipes. Each message is one line of JSON with the protocol's version; a
 command is ``{"v": 2, "do": ...}``, an answer ``{"v": 2, "did": ...}`` or ``{"v": 2, "failed": ...}``.
 """
 
