@@ -147,7 +147,7 @@ def _options(run: StoredRun) -> Sequence[str]:
     return words
 
 
-def took(run: StoredRun) -> str:
+def session_time(run: StoredRun) -> str:
     """When the session started, and how long it took."""
     try:
         started, took_s = datetime.datetime.fromisoformat(run.record.started), run.record.took_s
