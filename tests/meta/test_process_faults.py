@@ -21,7 +21,7 @@ FAULTS = {
     "raises": (
         "raise RuntimeError('planted\\nin two lines')",
         "error",
-        "RuntimeError in 'prove': planted in two lines",
+        "RuntimeError in 'prove': planted in two lines (linreg.py, line ",
     ),
     "raises_with_nowhere_to_print": (
         "os.closerange(1, 3); raise RuntimeError('planted')",
@@ -71,8 +71,10 @@ def content(new_content):
     for name, code in codes.items():
         source = content.changed((MODULE, IMPORTS + MODULE), (START, f"    {code}\n{START}"))
         content.plant(name, source)
+    library = "exec(compile(\"raise ImportError('libplanted.so')\", 'planted/library.py', 'exec'))"
     content.plant("raises_on_import", content.changed((MODULE, f"{MODULE}raise ValueError('planted')\n")))
-    content.plant("breaks_on_import", content.changed((MODULE, f"{MODULE}raise ImportError('libplanted.so')\n")))
+    content.plant("breaks_on_import", content.changed((MODULE, f"{MODULE}{library}\n")))
+    content.plant("misspells_an_import", content.changed((MODULE, f"{MODULE}import numpyy\n")))
     content.plant("syntax_error", content.changed((MODULE, f"{MODULE}this is no Python\n")))
     content.plant("exits_on_import", content.changed((MODULE, f"import os\n\n{MODULE}os._exit(7)\n")))
     missing = "no_such_package_xyz"
@@ -81,7 +83,8 @@ def content(new_content):
 
 
 IMPORT_FAULTS = {
-    "raises_on_import": ("error", "ValueError: planted"),
+    "raises_on_import": ("error", "ValueError: planted (linreg.py, line "),
+    "misspells_an_import": ("error", "No module named 'numpyy' (linreg.py, line "),
     "breaks_on_import": ("error", "libplanted.so; try pip install --force-reinstall 'framework-workbench[planted]'"),
     "exits_on_import": ("error", "exit code 7"),
     "missing": ("unavailable", "no_such_package_xyz is not installed: pip install 'framework-workbench[planted]'"),
@@ -193,3 +196,21 @@ def test_a_task_that_cannot_make_its_problem_is_one_sentence_and_nothing_is_writ
     assert "planted" in last
     assert done.stdout == ""
     assert os.listdir(done.store) == []  # noqa: PTH208
+
+
+def test_a_reference_that_yields_another_number_of_losses_is_named_as_the_cause(new_content, session):
+    content = new_content()
+    (content.numpy / "linreg.py").write_text(content.changed(("yield loss", "pass")))
+    done = session(content, "--steps=5")
+    assert done.exit_code == 2
+    assert "the problem could not be made: the reference yields 0 losses for 5 steps" in done.stderr.splitlines()[-1]
+
+
+def test_a_mistake_in_the_reference_is_told_once_with_its_file_and_line(new_content, session):
+    content = new_content()
+    (content.numpy / "linreg.py").write_text(content.changed((MODULE, f"{MODULE}import numpyy\n")))
+    done = session(content, "--steps=5")
+    last = done.stderr.splitlines()[-1]
+    assert last.count("numpyy") == 1
+    assert "(linreg.py, line " in last
+    assert "pip install" not in last

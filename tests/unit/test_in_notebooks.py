@@ -103,3 +103,8 @@ def test_code_is_shown_and_is_no_markup(content):
     assert not list(cards.iter("script"))
     assert planted in str(shown)
     assert len(cards.findall("div/div")) == 2
+
+
+def test_tab_completion_offers_what_the_package_has():
+    assert set(workbench.__all__) <= set(dir(workbench))
+    assert "import_module" not in dir(workbench)
