@@ -64,7 +64,7 @@ def test_every_format_is_written_whole_and_never_over_what_exists(run, tmp_path,
     assert written(tmp_path) == {"out"}
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert any(before.values())
-    with pytest.raises(WorkbenchError, match=r"out exists: .*force"):
+    with pytest.raises(WorkbenchError, match=r"out already exists: .*force"):
         exports.export(run, to, target)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     exports.export(run, to, target, force=True)
@@ -100,7 +100,7 @@ def test_force_replaces_no_folder_but_an_export(run, tmp_path, to):
     (tmp_path / "link").symlink_to(exports.export(run, to, tmp_path / "out"))
     (tmp_path / "file").write_text("kept")
     for name in ("thesis", "link", "file"):
-        with pytest.raises(WorkbenchError, match="no folder that an export wrote"):
+        with pytest.raises(WorkbenchError, match="was not written by an export"):
             exports.export(run, to, tmp_path / name, force=True)
     assert (tmp_path / "thesis" / "chapter").read_text() == (tmp_path / "file").read_text() == "kept"
     assert written(tmp_path) == {"thesis", "link", "file", "out"}

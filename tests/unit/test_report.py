@@ -394,4 +394,4 @@ def test_the_command_line_writes_a_report(cli, numpy_run, tmp_path):
     assert done.stdout.strip() == str(target)
     again = cli("report", numpy_run.path, "-o", target)
     assert again.returncode == 2
-    assert again.stderr.startswith(f"workbench: {target} exists")
+    assert again.stderr.startswith(f"workbench: {target} already exists")
