@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from workbench.api import (
         Gate,
         History,
+        NotWrittenError,
+        PlotFailedError,
         Run,
         VersionsReport,
         compare,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Gate",
     "History",
+    "NotWrittenError",
+    "PlotFailedError",
     "Run",
     "VersionsReport",
     "WorkbenchError",
@@ -54,6 +58,7 @@ __all__ = [
 ]
 
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
+_HOMES |= dict.fromkeys(("NotWrittenError", "PlotFailedError"), "workbench.api")
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress", "History", "history"), "workbench.api")
 _HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.api")
 _HOMES |= {"WorkbenchError": "workbench.errors"}
@@ -65,3 +70,7 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -128,7 +128,7 @@ def _showable_failures() -> Iterator[None]:
 def regress(
     base: str,
     head: str | None = None,
-    tasks: Sequence[str] = (),
+    tasks: str | Sequence[str] = (),
     frameworks: str | Sequence[str] = "all",
     *,
     progress: Progress | None = None,
@@ -139,7 +139,7 @@ def regress(
     Args:
         base: the baseline commit: a branch, tag or hash.
         head: the commit under test, likewise; None is the working tree with its uncommitted changes.
-        tasks: names of tasks; all tasks of either side if empty.
+        tasks: names of tasks, or one name; all tasks of either side if empty.
         frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
         progress: receives progress events.
         **options: those of :class:`workbench.model.request.GateRequest`.
@@ -147,7 +147,8 @@ def regress(
     Raises:
         WorkbenchError: when an argument is invalid.
     """
-    return regress_request(base, head, tasks, frameworks, GateRequest.of(REGRESS, options), progress)
+    names = [tasks] if isinstance(tasks, str) else tasks
+    return regress_request(base, head, names, frameworks, GateRequest.of(REGRESS, options), progress)
 
 
 def regress_request(

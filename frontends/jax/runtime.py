@@ -11,7 +11,7 @@ PRECISIONS = {"float32": "float32", "tf32": "tensorfloat32"}
 
 
 def configure(settings: Settings) -> None:
-    """Set the type and the precision, once per process; threads come from the environment."""
+    """Set data type and precision, once per process; the number of threads comes from the environment."""
     platforms = {device.platform for device in jax.devices()}
     if settings.device == "gpu" and "gpu" not in platforms:
         raise DeviceUnavailableError(f"jax {jax.__version__} sees no GPU, only {', '.join(sorted(platforms))}")
@@ -21,17 +21,17 @@ def configure(settings: Settings) -> None:
 
 
 def wait() -> None:
-    """Until every array that is still alive has been computed; JAX dispatches asynchronously, on the CPU too."""
+    """Wait until every live array has been computed; JAX dispatches asynchronously, even on the CPU."""
     jax.block_until_ready(jax.live_arrays())
 
 
 def versions() -> dict:
-    """What is installed."""
+    """Versions of the installed packages."""
     return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
 
 
 def observe() -> dict:
-    """Device and precision as JAX itself reports them; its threads are counted."""
+    """Device and precision as JAX itself reports them; its threads are counted, because it does not report them."""
     precision = jax.config.jax_default_matmul_precision or "default"
     return {
         "device": jax.devices()[0].device_kind,
@@ -43,7 +43,7 @@ def observe() -> dict:
 
 
 def pool_threads() -> int | None:
-    """How many threads XLA's pool has, as the operating system shows them: JAX does not tell."""
+    """The number of threads in XLA's pool, according to the operating system; None if unknown."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return None

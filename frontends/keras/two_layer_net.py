@@ -8,7 +8,7 @@ from workbench.contract import Problem, Result, Training
 
 
 def summed_squared_error(y, prediction):
-    """Per sample; Keras takes the mean over the batch."""
+    """The loss per sample; Keras averages it over the batch."""
     return keras.ops.sum(keras.ops.square(prediction - y), axis=-1)
 
 

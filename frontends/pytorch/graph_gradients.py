@@ -1,4 +1,4 @@
-"""c = sum(x * y + z) in PyTorch: the graph is recorded as the line runs, backward() walks it."""
+"""c = sum(x * y + z) in PyTorch: each line records the graph as it runs, and backward() walks it."""
 
 import torch
 

@@ -6,17 +6,17 @@ from workbench.contract import DeviceUnavailableError, Problem, Settings
 
 
 def device_of(problem: Problem) -> torch.device:
-    """The device a problem is to be computed on."""
+    """The device to compute a problem on."""
     return torch.device("cuda" if problem.device == "gpu" else "cpu")
 
 
 def in_mode(problem: Problem, model):
-    """A module or function as it is when eager, or compiled by torch.compile."""
+    """A module or function, compiled by torch.compile if that is the mode."""
     return torch.compile(model) if problem.mode == "pytorch_compiled" else model
 
 
 def configure(settings: Settings) -> None:
-    """Set threads, precision and flush-to-zero, once per process."""
+    """Set threads and precision, once per process."""
     if settings.device == "gpu" and not torch.cuda.is_available():
         build = "a CPU build" if torch.version.cuda is None else f"built for CUDA {torch.version.cuda}"
         raise DeviceUnavailableError(f"torch {torch.__version__} ({build}) sees no GPU")
@@ -29,13 +29,13 @@ def configure(settings: Settings) -> None:
 
 
 def wait() -> None:
-    """Until every kernel launched so far has run; on the CPU PyTorch returns when it has computed."""
+    """Wait until every kernel launched so far has finished; on the CPU PyTorch computes synchronously."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 def versions() -> dict:
-    """What is installed."""
+    """Versions of the installed packages."""
     return {"torch": torch.__version__}
 
 

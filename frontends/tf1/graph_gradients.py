@@ -9,14 +9,14 @@ from workbench.contract import Problem, Result, Training
 def train(problem: Problem) -> Training:
     graph = tf.Graph()
     with graph.as_default(), tf.device(f"/{problem.device}:0"):
-        # variables, since constants would be folded away before the first step
+        # variables, because constants would be folded away before the first step
         x, y, z = (resident(name, problem.init[name]) for name in ("x", "y", "z"))
 
         a = x * y
         b = a + z
         c = tf.reduce_sum(b)
         gradients = tf.gradients(c, [x, y, z])
-        # run as operations: computed at each step, but left on the device; tf.group's inputs would be pruned
+        # as operations they are computed at each step but stay on the device; inputs of tf.group would be pruned
         evaluate_gradients = [gradient.op for gradient in gradients]
         initialize = tf.global_variables_initializer()
 

@@ -8,7 +8,7 @@ v1 = tf.compat.v1
 
 
 def resident(name: str, array):
-    """A variable that holds ``array`` on the device; the graph carries a call for its bytes, not the bytes."""
+    """A variable that holds ``array`` on the device; the graph contains a call for its bytes, not the bytes."""
     with tf.device("/cpu:0"):
         value = tf.numpy_function(lambda: array, [], array.dtype)
     value.set_shape(array.shape)
@@ -16,7 +16,7 @@ def resident(name: str, array):
 
 
 def inputs_of(problem: Problem):
-    """A tensor for each array of a batch: to be fed at each step or, by default, what is resident."""
+    """A tensor for each array of a batch: a placeholder to feed at each step, or one that defaults to resident data."""
     shapes = {name: (None, *array.shape[1:]) for name, array in problem.data.items()}
     if not problem.resident:
         return [v1.placeholder(problem.dtype, shape, name) for name, shape in shapes.items()]
@@ -37,11 +37,11 @@ def configure(settings: Settings) -> None:
 
 
 def wait() -> None:
-    """A session's run returns when its fetches are computed and copied to the host."""
+    """Nothing to do: a session's run returns after its fetches have been computed and copied to the host."""
 
 
 def versions() -> dict:
-    """What is installed."""
+    """Versions of the installed packages."""
     return {"tensorflow": tf.__version__}
 
 

@@ -1,4 +1,4 @@
-"""c = sum(x * y + z) in TensorFlow 2: the tape watches variables and gives the gradients."""
+"""c = sum(x * y + z) in TensorFlow 2: the tape watches the variables and computes the gradients."""
 
 import tensorflow as tf
 

@@ -9,10 +9,10 @@ __all__ = ["configure", "in_mode", "observe", "peak_device_bytes", "versions", "
 
 
 def in_mode(problem: Problem, step):
-    """A step as it is when eager, or traced into a graph by tf.function."""
+    """A step, traced into a graph by tf.function if that is the mode."""
     return tf.function(step) if problem.mode == "tf2_function" else step
 
 
 def wait() -> None:
-    """Until every operation started so far has run, on the GPU too."""
+    """Wait until every operation started so far has finished, on the GPU as well."""
     tf.test.experimental.sync_devices()

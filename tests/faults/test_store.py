@@ -186,9 +186,10 @@ def test_unfinished_runs_are_listed_with_what_to_do(cli, store, run):
         folder.mkdir()
         (folder / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events[:count])))
     log = eventlog.EventLog(store / f"{results.PARTIAL}nothing")
-    shown = " ".join(cli("results", "--results", store).stdout.split())
+    shown = cli("results", "--results", store).stdout
     log.close()
-    assert "cut was cut off after 1 finished launch; to resume it: `workbench run --resume cut`" in shown
+    sentence = "cut was cut off after 1 finished launch; to resume it: `workbench run --resume cut`"
+    assert sentence in " ".join(shown.split())
     assert "nothing is being measured" in shown
     assert "nothing was cut off before anything was measured" in cli("results", "--results", store).stdout
     listed = json.loads(cli("results", "--json", "--results", store).stdout)

@@ -67,7 +67,10 @@ def main() -> None:
         sys.exit(EXIT_UNWRITTEN)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
-            say(f"workbench: {error.format_message()} ({_hint(error)})")
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(error.format_message(), file=sys.stderr)
+            else:
+                say(f"workbench: {error.format_message()} ({_hint(error)})")
             sys.exit(EXIT_USAGE)
         raise
     sys.exit(code if isinstance(code, int) else 0)
@@ -79,4 +82,5 @@ def _hint(error: Exception) -> str:
     flags = {flag for entry in getattr(command, "params", ()) for flag in entry.opts}
     if getattr(error, "option_name", None) in ("-o", "--output") and "--results" in flags:
         return "the folder of runs to read is given with --results or -r"
-    return "see `workbench --help`"
+    name = getattr(command, "name", None)
+    return f"see `workbench {name} --help`" if sys.argv[1:2] == [name] else "see `workbench --help`"

@@ -7,6 +7,7 @@ new field needs a default, so that older runs stay readable; any other change ne
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -299,6 +300,14 @@ class RunRecord(SessionFacts):
     interrupted: bool = True
     rounds: list[Round] = field(default_factory=list)
     contestants: list[ContestantRecord] = field(default_factory=list)
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from start to end; None if the run did not end by itself."""
+        if self.finished is None:
+            return None
+        started, finished = (datetime.datetime.fromisoformat(text) for text in (self.started, self.finished))
+        return (finished - started).total_seconds()
 
     @property
     def disturbed(self) -> set[tuple[int, int]]:

@@ -322,7 +322,8 @@ _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory"
 
 def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
     """The outcome of a failure that the worker reported."""
-    phase, exception, text = failure.failed, failure.kind, failure.text
+    phase, exception = failure.failed, failure.kind
+    text = f"{failure.text} ({failure.where})" if failure.where else failure.text
     missing = (failure.missing or "").split(".")[0]
     if missing and missing in frontend.packages:
         return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
@@ -331,7 +332,7 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if exception == "MemoryError" or any(word in f"{exception} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or exception}")
-    if phase == "import" and (missing in ("tasks", "frontends") or exception == "SyntaxError"):
+    if phase == "import" and (failure.where or missing in ("tasks", "frontends") or exception == "SyntaxError"):
         return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")
     if phase == "import":
         remedy = frontend.install.replace("install", "install --force-reinstall")

@@ -79,11 +79,14 @@ def target_of(folder: Path, dtype: str, problem: str = PROBLEM, proof: str = REF
     """What proofs of a problem are compared with.
 
     Raises:
-        WorkerFailedError: when the reference itself diverges.
+        WorkerFailedError: when the reference itself diverges, or has another number of losses than steps.
     """
     loaded = exchange.load_problem(folder / problem)
     updates = loaded.steps if loaded.learning_rate else 1
     reference = Trained.of(exchange.load_arrays(folder / proof))
+    if reference.losses.shape != (loaded.steps,):
+        reason = f"the reference yields {reference.losses.size} losses for {loaded.steps} steps"
+        raise WorkerFailedError(Outcome.ERROR, reason)
     bad = np.flatnonzero(~np.isfinite(reference.losses))
     if bad.size:
         raise WorkerFailedError(Outcome.ERROR, f"the reference diverges: its loss at step {bad[0]} is not finite")

@@ -250,9 +250,15 @@ def _run(session: Session, record: Record) -> None:
     except WorkerFailedError as failure:
         log = session.folder / "reference" / "log.txt"
         last_line = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-        raise ProblemError(f"the problem could not be made: {failure.reason} {' '.join(last_line)}".strip()) from None
+        detail = " ".join(line for line in last_line if not _says(failure.reason, line))
+        raise ProblemError(f"the problem could not be made: {failure.reason} {detail}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted))
+
+
+def _says(reason: str, line: str) -> bool:
+    """Whether a reason already has what a traceback's last line says, after the exception's class."""
+    return line.partition(": ")[2].strip() in reason
 
 
 def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> Begun:

@@ -101,7 +101,7 @@ def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
     pinned = f"pinned to CPU{'' if len(settings.cpus) == 1 else 's'} {cpus}" if cpus else "not pinned"
     threads = "default number of threads" if settings.threads is None else counted(settings.threads, "thread")
     proof = (
-        f"All losses and results agree with float64 NumPy to within {record.tolerance:.1e}."
+        f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."
         if timed
         else f"Tolerance: {record.tolerance:.1e} relative to float64 NumPy."
     )
@@ -165,10 +165,10 @@ def ledger(timed: Sequence[Row]) -> list[str]:
 
 
 def _difference(setting: str, ids_by_value: Mapping[str, Sequence[str]], contestants: int) -> str:
-    """Which contestants had which value; where all are known and it is on or off, the fewer ones alone."""
+    """Which contestants had which value; for a switch that is known for all of them, only the smaller group."""
     subject, plural = setting[0].upper() + setting[1:], setting.endswith("s")
-    known = sum(map(len, ids_by_value.values()))
-    if set(ids_by_value) == {"on", "off"} and known == contestants:
+    observed = sum(map(len, ids_by_value.values()))
+    if set(ids_by_value) == {"on", "off"} and observed == contestants:
         value = min(("on", "off"), key=lambda value: len(ids_by_value[value]))
         return f"{subject} {'are' if plural else 'is'} {value} in {listed(ids_by_value[value])} only."
     parts = "; ".join(f"{value} in {', '.join(ids)}" for value, ids in ids_by_value.items())
@@ -282,5 +282,5 @@ def plain_rows(run: StoredRun, stage: str = TRAIN.name) -> list[dict[str, Cell]]
 
 
 def _columns(run: StoredRun, stage: str) -> Sequence[Column[Row]]:
-    known = next((entry for entry in run.stages if entry.name == stage), None)
-    return columns.of_run(run.rows_of(stage), known)
+    measured = next((entry for entry in run.stages if entry.name == stage), None)
+    return columns.of_run(run.rows_of(stage), measured)

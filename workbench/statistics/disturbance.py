@@ -79,14 +79,14 @@ def sentence(
         least: relative difference below which contestants cannot be distinguished, if known.
         tolerated: share of rounds that may be disturbed on a quiet machine.
     """
-    dirty = [flags for flags in rounds_flags if flags]
-    if not dirty or len(dirty) <= tolerated * len(rounds_flags):
+    disturbed = [flags for flags in rounds_flags if flags]
+    if not disturbed or len(disturbed) <= tolerated * len(rounds_flags):
         return None
-    causes = Counter(cause for flags in dirty for cause in dict.fromkeys(map(_cause, flags)))
+    causes = Counter(cause for flags in disturbed for cause in dict.fromkeys(map(_cause, flags)))
     cause = causes.most_common(1)[0][0]
     most = "" if len(causes) == 1 else "mostly "
     advice = "" if least is None else f"; treat differences under about {_percent(least)} as noise"
-    rounds = f"{len(dirty)} of {len(rounds_flags)} round{'' if len(rounds_flags) == 1 else 's'}"
+    rounds = f"{len(disturbed)} of {len(rounds_flags)} round{'' if len(rounds_flags) == 1 else 's'}"
     return f"The machine was not quiet in {rounds} ({most}{_CAUSES.get(cause, cause)}){advice}."
 
 

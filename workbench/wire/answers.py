@@ -25,12 +25,16 @@ class Done:
 
 @dataclass(frozen=True)
 class Failure:
-    """The command failed: in which phase, the exception's class and text, and the missing package, if any."""
+    """The command failed: in which phase, the exception's class and text, and the missing package, if any.
+
+    ``where`` is the file and line of the content that raised it; empty if something that the content calls did.
+    """
 
     failed: str
     kind: str = ""
     text: str = ""
     missing: str | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True)

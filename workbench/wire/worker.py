@@ -383,10 +383,21 @@ def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
         "failed": phase,
         "kind": type(error).__name__,
         "text": text[:2000],
+        "where": raised_in(error, worker.job.content),
         "missing": getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None,
         "peak_bytes": peak_resident_bytes(),
         "mode": worker.job.mode,
     }
+
+
+def raised_in(error: BaseException, content: dict[str, tuple[str, ...]]) -> str:
+    """File and line of the content that raised an exception, such as ``mlp.py, line 12``; empty if no content did."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    if not frames:
+        return ""
+    folders = {Path(folder).resolve() for several in content.values() for folder in several}
+    file = Path(frames[-1].filename).resolve()
+    return f"{file.name}, line {frames[-1].lineno}" if file.parent in folders else ""
 
 
 def resident_bytes() -> int | None:

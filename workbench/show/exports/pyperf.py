@@ -83,7 +83,7 @@ def _measured(run: StoredRun, contestant: ContestantRecord, launch: Launch, stag
 def _machine(run: StoredRun) -> dict[str, str]:
     record, settings = run.record, run.record.settings
     facts = record.machine
-    known = {
+    metadata = {
         "cpu_model_name": facts.cpu_model,
         "platform": " ".join(text for text in (facts.os_name, facts.kernel) if text),
         "workbench_version": record.workbench,
@@ -95,7 +95,7 @@ def _machine(run: StoredRun) -> dict[str, str]:
         "profile": settings.profile,
         "cpu_affinity": ",".join(str(cpu) for cpu in settings.cpus),
     }
-    return {"unit": "second", **_texts(known)}
+    return {"unit": "second", **_texts(metadata)}
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:

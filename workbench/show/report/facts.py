@@ -147,10 +147,10 @@ def _options(run: StoredRun) -> Sequence[str]:
     return words
 
 
-def took(run: StoredRun) -> str:
+def session_time(run: StoredRun) -> str:
     """When the session started, and how long it took."""
     try:
-        start, end = (datetime.datetime.fromisoformat(text or "") for text in (run.record.started, run.record.finished))
+        started, took_s = datetime.datetime.fromisoformat(run.record.started), run.record.took_s
     except ValueError:
         return "at an unknown time"
-    return f"{start:%Y-%m-%d %H:%M} UTC, {format_seconds((end - start).total_seconds())}"
+    return f"{started:%Y-%m-%d %H:%M} UTC" + ("" if took_s is None else f", {format_seconds(took_s)}")

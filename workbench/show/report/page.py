@@ -39,7 +39,7 @@ class Section:
     about: Sequence[Table]
     command: str
     was_called: bool
-    took: str
+    session_time: str
     code: str
     code_changed: bool
 
@@ -71,7 +71,7 @@ def section(run: StoredRun, identifier: str, content: Catalog | None, *, code: b
             about=[facts.conditions(run), facts.machine(run), facts.versions(run)],
             command=facts.command(run),
             was_called=facts.was_called(run),
-            took=facts.took(run),
+            session_time=facts.session_time(run),
             code=_code(run, content) if code else "",
             code_changed=_changed(run, content),
         )
@@ -169,8 +169,8 @@ def _code(run: StoredRun, content: Catalog | None) -> str:
     try:
         source = content or catalog()
         names = dict.fromkeys(contestant.frontend for contestant in run.contestants)
-        known = [name for name in names if name in source.frontends]
-        return sidebyside.html(run.record.settings.task, known, source) if known else ""
+        available = [name for name in names if name in source.frontends]
+        return sidebyside.html(run.record.settings.task, available, source) if available else ""
     except WorkbenchError:
         return ""
 

@@ -80,7 +80,8 @@ def caveats(run: StoredRun) -> list[str]:
     if fewest < FEWEST_FOR_RANKS:
         lines.append(
             f"Only {counted(fewest, 'launch', 'launches')} per frontend: too few for a statistical test, so "
-            f"contestants whose intervals overlap share a rank (a test takes {FEWEST_FOR_RANKS} launches)."
+            "contestants share a rank if the intervals of their times relative to the fastest overlap "
+            f"(a test takes {FEWEST_FOR_RANKS} launches)."
         )
     if absent := [f"{row.id} ({row.outcome})" for row in tables.untimed(run) if row.outcome in ABSENT]:
         lines.append(f"Not measured here: {listed(absent)}.")
