@@ -247,3 +247,19 @@ def test_the_pytest_fixture_fails_for_what_is_slower_alone(repository, tmp_path)
     done = subprocess.run([sys.executable, *words], cwd=clone, capture_output=True, text=True, timeout=300, check=False)
     assert "1 failed, 1 passed" in done.stdout
     assert "linreg slower slower" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["wire/exchange.py", "exchange.py"])
+def test_a_commit_whose_workbench_speaks_another_protocol_is_not_measured(new_content, regress, place):
+    """The second place is where the first versions of the workbench declared it."""
+    content = new_content()
+    file = content.root / "workbench" / place
+    file.parent.mkdir(parents=True)
+    file.write_text("VERSION = 99\n")
+    git(content.root, "init", "--quiet")
+    commit(content.root, "base")
+    done, found, _ = regress(content.root, "linreg", "--base", "HEAD", "-f", "numpy_manual")
+    [row] = found["rows"]
+    assert (done.returncode, row["finding"]) == (3, "not comparable")
+    assert "speaks worker protocol 99" in row["reason"]
+    assert found["runs"] == []
