@@ -188,7 +188,7 @@ def test_unfinished_runs_are_listed_with_what_to_do(cli, store, run):
     log = eventlog.EventLog(store / f"{results.PARTIAL}nothing")
     shown = cli("results", "--results", store).stdout
     log.close()
-    sentence = "cut was cut off after 1 finished launch; to resume it: `workbench run --resume cut`"
+    sentence = "cut was cut off after 1 finished launch; to resume it: `workbench run --resume cut -r"
     assert sentence in " ".join(shown.split())
     assert "nothing is being measured" in shown
     assert "nothing was cut off before anything was measured" in cli("results", "--results", store).stdout

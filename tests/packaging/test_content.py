@@ -42,7 +42,7 @@ def test_a_wheels_own_copy_goes_before_what_lies_beside_it(package):
 @pytest.mark.parametrize("missing", roots.FOLDERS)
 def test_a_folder_that_is_missing_is_named(package, missing):
     (fill(package.parent) / missing).rmdir()
-    with pytest.raises(WorkbenchError, match=f"^no {missing}/ in "):
+    with pytest.raises(WorkbenchError, match=f"^{missing}/ is missing in "):
         roots.content_root()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 import workbench
 from workbench import api
 from workbench.errors import WorkbenchError
+from workbench.model.events import LaunchMeasured
 from workbench.show import exports, tables
-from workbench.store import index
+from workbench.store import eventlog, index, records, results
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RUNS = sorted(path for path in FIXTURES.glob("format*/2*"))
@@ -70,3 +73,56 @@ def test_a_killed_run_of_before_shows_what_it_had(store):
     assert set(table["outcome"]) == {"ok"}
     with pytest.raises(WorkbenchError, match="cannot be resumed"):
         api.resume(name, store)
+
+
+def test_a_run_that_another_version_resumed_keeps_both_of_their_launches(store):
+    """The first events are of format 1, those that this workbench appends of its own."""
+    folder = next(path for path in sorted(store.glob("2*")) if (path / eventlog.NAME).is_file())
+    before = results.events_of(folder)
+    launch = next(event for event in before if isinstance(event, LaunchMeasured))
+    later = dataclasses.replace(launch, launch=dataclasses.replace(launch.launch, number=99))
+    log = eventlog.EventLog(folder)
+    log.append(records.named(later))
+    log.close()
+    assert results.events_of(folder) == [*before, later]
+
+
+@pytest.mark.parametrize("missing", ["mode", "title", "framework", "folder"])
+def test_what_early_runs_did_not_record_yet_is_no_damage(store, missing):
+    folder = next(iter(sorted(store.glob("2*"))))
+    for file in folder.glob("contestants/*/samples.json"):
+        value = json.loads(file.read_text())
+        del value[missing]
+        for launch in value["launches"]:
+            launch.pop("stage", None)
+            launch.pop("wait_s", None)
+        file.write_text(json.dumps(value))
+    assert len(workbench.load(folder).rows) == len(workbench.load(folder).contestants)
+
+
+def test_a_rebuild_that_was_cut_short_leaves_a_readable_run(store):
+    """Each file says its own format, so that new ones may stand beside old ones."""
+    folder = next(path for path in sorted(store.glob("2*")) if (path / eventlog.NAME).is_file())
+    old, rows = (folder / "run.json").read_bytes(), workbench.load(folder).rows
+    api.rebuild(folder)
+    (folder / "run.json").write_bytes(old)
+    assert workbench.load(folder).rows == rows
+
+
+def test_one_run_with_impossible_times_does_not_hide_the_others(store):
+    folder = next(iter(sorted(store.glob("2*"))))
+    for file in folder.glob("contestants/*/samples.json"):
+        value = json.loads(file.read_text())
+        for launch in value["launches"]:
+            launch["blocks"] = [1e308 for _ in launch["blocks"]]
+        file.write_text(json.dumps(value))
+    runs, damaged = index.runs(store)
+    assert len(damaged) == 1
+    assert folder.name in damaged[0]
+    assert len(runs) == len([*store.glob("2*")]) - 1
+
+
+def test_two_runs_without_a_common_contestant_are_not_said_to_agree(store):
+    gate = workbench.compare("20261126-144407", "20261126-144428", store=store)
+    assert {row.finding for row in gate.rows} <= {"new", "removed"}
+    assert gate.exit_code == 3

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import pydoc
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -391,3 +393,24 @@ def test_completion_in_a_notebook_offers_the_options():
         shell.Completer.use_jedi = jedi
         with IPython.core.completer.provisionalcompleter():
             assert "max_alive=" in {offer.text for offer in shell.Completer.completions(typed, len(typed))}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("budget_s", math.inf), ("timeout_s", 1e308), ("timeout_s", 10**400), ("steps", 10**23), ("budget_s", math.nan)],
+)
+def test_a_number_that_no_session_could_keep_to_is_refused(name, value):
+    with pytest.raises(OptionError, match=r"at (most|least)"):
+        Request.of(RUN, {name: value})
+
+
+def test_numbers_of_other_libraries_become_pythons_own():
+    request = Request.of(RUN, {"launches": np.int64(2), "precision": np.float32(0.5), "budget_s": Fraction(1, 2)})
+    assert [type(value) for value in (request.launches, request.precision, request.budget_s)] == [int, float, float]
+
+
+def test_a_resumed_run_takes_no_other_options(cli):
+    done = cli("run", "--resume", "x", "--launches", "3", "-f", "jax")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "leave out --launches, --frameworks" in done.stderr
+    assert cli("run", "linreg", "-r", "x").returncode == 2

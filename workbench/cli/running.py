@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -10,10 +11,11 @@ import typer
 from workbench.cli.options import Details, Frameworks, Json, Results, app, with_flags
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say, show_run
 from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, WorkbenchError
+from workbench.model.option import flag_of
 from workbench.model.request import RUN, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from workbench.show.run import Run
 
@@ -48,6 +50,10 @@ def run(
 
     if (task is None) == (resume is None):
         raise WorkbenchError("name either a task (`workbench list` shows them) or, with --resume, a run")
+    if resume is None and store is not None:
+        raise WorkbenchError("--results is the folder of runs for --resume: a new run is written to --output")
+    if resume is not None:
+        _refuse_measuring_options(request, frameworks)
     with progress_for(patient_console()) as progress, ending_signals():
 
         def measure() -> Run:
@@ -61,6 +67,20 @@ def run(
     if warning:
         say(f"workbench: {warning}")
     return code
+
+
+def _refuse_measuring_options(request: Request, frameworks: Sequence[str]) -> None:
+    """A resumed run keeps its own options.
+
+    Raises:
+        WorkbenchError: when one is given.
+    """
+    kept = Request(output=request.output, content=request.content, if_busy=request.if_busy)
+    names = [field.name for field in dataclasses.fields(kept)]
+    flags = [flag_of(name) for name in names if getattr(kept, name) != getattr(request, name)]
+    flags += [] if list(frameworks) == ["all"] else ["--frameworks"]
+    if flags:
+        raise WorkbenchError(f"a resumed run keeps the options that it was started with: leave out {', '.join(flags)}")
 
 
 def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:

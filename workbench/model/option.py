@@ -82,6 +82,7 @@ class Option:
         notation: how its number may be written as a string, if at all.
         choices: the only allowed values, if there are few.
         least: the smallest allowed number.
+        most: the largest allowed number.
         between: an open interval that the number must lie in.
         refused: why a command does not accept it; empty where it does.
         variants: by command, the attributes that differ there.
@@ -96,6 +97,7 @@ class Option:
     notation: Notation | None = None
     choices: Sequence[Any] = ()
     least: float | None = None
+    most: float | None = None
     between: tuple[float, float] | None = None
     refused: str = ""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -127,10 +129,13 @@ class Option:
             raise OptionError(self.name, value, str(error)) from None
         if not any(_is_a(type_, parsed) for type_ in self.types):
             raise OptionError(self.name, value, f"must be {_either(_WORDS.get(type_, type_) for type_ in self.types)}")
+        parsed = _plain(parsed)
         if self.choices and parsed not in self.choices:
             raise OptionError(self.name, value, f"choose {_either(self.choices)}")
         if self.least is not None and not parsed >= self.least:  # "not >=" also rejects NaN
             raise OptionError(self.name, value, f"must be at least {self.text_of(self.least)}")
+        if self.most is not None and not parsed <= self.most:
+            raise OptionError(self.name, value, f"must be at most {self.text_of(self.most)}")
         if self.between and not self.between[0] < parsed < self.between[1]:
             raise OptionError(self.name, value, f"must lie between {' and '.join(map(self.text_of, self.between))}")
         return parsed
@@ -232,6 +237,17 @@ def _is_a(type_: Any, value: object) -> bool:
         return type_ is bool
     origin = typing.get_origin(type_) or type_
     return isinstance(value, _ACCEPTED.get(origin, origin))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number, a fraction or the like as Python's own; its record is JSON."""
+    if isinstance(value, bool | Path):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return str(value) if isinstance(value, str) else value
 
 
 def _either(words: Iterable[object]) -> str:

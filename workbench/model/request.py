@@ -15,6 +15,7 @@ from workbench.model.option import SECONDS, SHARE, Options, option
 
 RUN, REGRESS, VERSIONS, COMPARE = "run", "regress", "versions", "compare"
 
+MONTH_S = 30 * 24 * 3600.0
 _MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they vary a lot."}
 
 
@@ -38,7 +39,9 @@ class Request(Options):
     threads: int | None = option(
         None, "CPU threads of every contestant, on as many CPUs; not in profile stock.", unset="1", least=1
     )
-    steps: int | None = option(None, "Training steps, instead of the preset's number.", unset="the preset's", least=1)
+    steps: int | None = option(
+        None, "Training steps, instead of the preset's number.", unset="the preset's", least=1, most=10**9
+    )
     seed: int = option(0, "Seed of start weights, generated data and batch order.", least=0)
     dtype: str = option("float32", "Number format: float32 or float64.", choices=("float32", "float64"))
     matmul_precision: str = option(
@@ -68,6 +71,7 @@ class Request(Options):
         None,
         "Launch again as long as one more launch fits into this time, such as 60s or 5m.",
         least=0.001,
+        most=MONTH_S,
         notation=SECONDS,
         variants={REGRESS: {"help": "Time for everything, such as 10m; what is undecided then is inconclusive."}},
     )
@@ -98,7 +102,11 @@ class Request(Options):
     )
     warm_cache: bool = option(False, "Keep compiler caches between runs instead of starting cold.")
     timeout_s: float = option(
-        300.0, "How long one phase of one contestant may take, such as 300s.", least=0.001, notation=SECONDS
+        300.0,
+        "How long one phase of one contestant may take, such as 300s.",
+        least=0.001,
+        most=MONTH_S,
+        notation=SECONDS,
     )
     if_busy: str = option(
         "wait", "When another session is measuring on this host: wait or refuse.", choices=("wait", "refuse")
@@ -144,6 +152,8 @@ def patterns_of(frameworks: str | Iterable[str]) -> list[str]:
         OptionError: when there is none.
     """
     texts = [frameworks] if isinstance(frameworks, str) else list(frameworks)
+    if not all(isinstance(text, str) for text in texts):
+        raise OptionError("frameworks", frameworks, "must be a string or several")
     patterns = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     if not patterns:
         raise OptionError("frameworks", ",".join(texts), "no frontend selected: give ids, families, globs or all")

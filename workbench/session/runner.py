@@ -174,6 +174,9 @@ def rebuild(path: str | Path, store: Path) -> StoredRun:
     folder = results.find(Path(path), store, unfinished=True)
     events = results.events_of(folder)
     record = _folded(folder, events)
+    run = StoredRun(folder, record)
+    for stage in run.stages:
+        run.rows_of(stage.name)  # raises: the old files stay as they are
     try:
         results.save(folder, record)
         return results.load(folder)
@@ -298,15 +301,21 @@ def content_hash(roots: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+CONTENT = "tasks or frontends"
+
+
 def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
     changes = {
         "the machine": before.machine_key != now.machine_key,
         "workbench's version": before.workbench != now.workbench,
         "the installed versions": before.packages != now.packages,
-        "tasks or frontends": before.content_hash != now.content_hash,
+        CONTENT: before.content_hash != now.content_hash,
     }
     if changed := [name for name, differs in changes.items() if differs]:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; start a new run")
+        remedy = "start a new run"
+        if changed[0] == CONTENT:
+            remedy = f"resume it with the content that it was started with, or {remedy}"
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {changed[0]} changed; {remedy}")
     for recorded, entrant in zip(before.contestants, now.contestants, strict=True):
         names = [field.name for field in dataclasses.fields(entrant)]
         if changed := [name for name in names if getattr(recorded, name) != getattr(entrant, name)]:

@@ -149,13 +149,15 @@ def headline(gate: GateResult) -> str:
     """The answer in a word or two: fine, worse, or could not tell."""
     if gate.worse:
         return "worse"
-    return "could not tell" if gate.unknown or not gate.rows else "fine"
+    return "could not tell" if gate.unknown or not gate.rows or gate.nothing_compared else "fine"
 
 
 def sentence(gate: GateResult) -> str:
     """The answer in one sentence."""
     if not gate.rows:
         return "Nothing to compare: neither side has any of these tasks in any of these frontends."
+    if gate.nothing_compared:
+        return "Nothing to compare: no contestant has taken part in both runs."
     if gate.worse:
         findings = "; ".join(f"{_label(row)} {row.finding}" for row in gate.worse)
         return f"Regression in {_part(gate.worse, gate)}: {findings}."

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import one_line
 from workbench.host import machine
 from workbench.show.units import counted, format_bytes
+from workbench.store.results import default_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -131,6 +133,12 @@ def runs_table(runs: Sequence[IndexedRun]) -> Table:
     return table
 
 
+def _from(run: UnfinishedRun) -> str:
+    """The option that names the run's folder of runs, unless that is the default."""
+    store = Path(run.path).parent
+    return "" if store == default_store() else f" -r {shlex.quote(one_line(str(store)))}"
+
+
 def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
     """A line per unfinished run, with what can be done about it."""
     from rich.text import Text
@@ -142,7 +150,7 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
             hint = "is being measured"
         elif run.launches:
             launches = counted(run.launches, "finished launch", "finished launches")
-            hint = f"was cut off after {launches}; to resume it: `workbench run --resume {name}`"
+            hint = f"was cut off after {launches}; to resume it: `workbench run --resume {name}{_from(run)}`"
         else:
             hint = f"was cut off before anything was measured; its folder can be deleted: {one_line(run.path)}"
         lines.append(Text(f"{name} {hint}", style="yellow"))

@@ -89,10 +89,14 @@ def decode(line: bytes) -> Json | None:
     try:
         if int(checksum, 16) != zlib.crc32(text):
             return None
-        event = json.loads(text)
-    except ValueError:
+        event = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def read(folder: Path) -> Events:

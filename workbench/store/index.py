@@ -115,6 +115,8 @@ def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
             continue
         except WorkbenchError as error:
             damaged.append(str(error))
+        except ValueError as error:  # of a number that is not finite
+            damaged.append(f"run {folder.name} is damaged: {error}")
     if entries != cached:
         text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
         with contextlib.suppress(OSError):  # a read-only store can still be listed

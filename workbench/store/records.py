@@ -41,9 +41,8 @@ _NAMES_OF = {type_: name for name, type_ in NAMES.items()}
 
 
 def named(event: Event) -> Json:
-    """An event as the log stores it: its name, then its fields; the first event also carries the format."""
-    header = {"format": upgrade.FORMAT} if isinstance(event, Begun) else {}
-    return {"event": _NAMES_OF[type(event)], **header, **plain(event)}
+    """An event as the log stores it: its name and its format, then its fields."""
+    return {"event": _NAMES_OF[type(event)], "format": upgrade.FORMAT, **plain(event)}
 
 
 def typed(lines: Sequence[Json]) -> list[Event]:
@@ -52,11 +51,10 @@ def typed(lines: Sequence[Json]) -> list[Event]:
     Raises:
         DamageError: when an intact line is not a valid event.
     """
-    first = next((line for line in lines if line.get("event") == "begin"), None)
-    if first is None:
+    if not any(line.get("event") == "begin" for line in lines):
         return []
     recognised = [(NAMES[line.get("event")], line) for line in lines if line.get("event") in NAMES]
-    upgraded = upgrade.events([line for _, line in recognised], upgrade.format_of(first))
+    upgraded = upgrade.events([line for _, line in recognised])
     return [decoded(type_, scrubbed(event)) for (type_, _), event in zip(recognised, upgraded, strict=True)]
 
 
@@ -141,14 +139,20 @@ def facts_of(record: RunRecord) -> Json:
     return {"format": upgrade.FORMAT, **plain(record), "contestants": names}
 
 
+def samples_of(contestant: ContestantRecord) -> Json:
+    """The content of samples.json; with a format of its own, so that no half-written run mixes two formats."""
+    return {"format": upgrade.FORMAT, **plain(contestant)}
+
+
 def contestant_from(value: Json, format_: int) -> ContestantRecord:
-    """A contestant from its samples.json.
+    """A contestant from its samples.json, whose format is that of its run unless it says otherwise.
 
     Raises:
         DamageError: when it is not valid.
         WorkbenchError: when its id is not valid, and so could escape the run's folder.
     """
-    record = decoded(ContestantRecord, upgrade.contestant(value, format_))
+    own = upgrade.format_of({"format": format_, **value}) if isinstance(value, dict) else format_
+    record = decoded(ContestantRecord, upgrade.contestant(value, own))
     check_id(record.id)
     return record
 

@@ -82,7 +82,9 @@ class StoredRun:
         """One row per contestant at a stage, in the order measured."""
         if stage not in self._rows:
             with self.reading():
-                self._rows[stage] = rows_of_record(self.record, stage)
+                rows = rows_of_record(self.record, stage)
+                text_of(rows)  # raises: every number must be finite
+                self._rows[stage] = rows
         return self._rows[stage]
 
     @property
@@ -172,7 +174,7 @@ def save(folder: Path, record: RunRecord) -> None:
     for contestant in record.contestants:
         own = folder / "contestants" / contestant.id
         own.mkdir(parents=True, exist_ok=True)
-        files.write_text(own / "samples.json", text_of(contestant))
+        files.write_text(own / "samples.json", text_of(records.samples_of(contestant)))
     files.write_text(folder / "run.json", text_of(records.facts_of(record)))
 
 
@@ -296,7 +298,7 @@ def events_of(folder: Path) -> list[Event]:
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
     for line in lines:
-        if line.get("event") == "begin":
+        if line.get("event") == "begin" or "format" in line:
             _checked_format(folder, line.get("format"))
     try:
         return records.typed(lines)
@@ -309,9 +311,11 @@ def _id(folder: Path) -> str:
 
 
 def _checked_format(folder: Path, format_: object) -> int:
-    if type(format_) is not int or not 1 <= format_ <= upgrade.FORMAT:
+    if type(format_) is not int or format_ < 1:
+        raise _DamagedError(f"run {folder.name} is damaged: {str(format_)[:80]!r} is not a valid format number")
+    if format_ > upgrade.FORMAT:
         raise _DamagedError(
-            f"run {folder.name} has format {one_line(str(format_))}, but this workbench reads only up to "
+            f"run {folder.name} has format {format_}, but this workbench reads only up to "
             f"{upgrade.FORMAT}: use a newer workbench"
         )
     return format_

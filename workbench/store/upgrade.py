@@ -25,9 +25,12 @@ def format_of(value: Json) -> int:
     return number
 
 
-def events(logged: Sequence[Json], format_: int) -> list[Json]:
-    """The events of a log in the current format."""
-    return [_upgraded(event, format_, _EVENT_STEPS) for event in logged]
+def events(logged: Sequence[Json]) -> list[Json]:
+    """The events of a log in the current format.
+
+    Every event carries its own format, because another version may have resumed the run; in format 1, the first did.
+    """
+    return [_upgraded(event, format_of({"format": 1, **event}), _EVENT_STEPS) for event in logged]
 
 
 def facts(value: Json, format_: int) -> Json:
@@ -64,9 +67,10 @@ def _event_1(event: Json) -> Json:
 
 
 def _facts_1(value: Json) -> Json:
-    settings = {**value["settings"], "device": _device_1(value["settings"]["device"])}
+    settings = {**value["settings"], "device": _device_1(value["settings"].get("device", "cpu"))}
     rounds = [_round_1(entry) for entry in value.get("rounds", [])]
-    return {**value, "format": 2, "settings": settings, "rounds": rounds}
+    unknown = {"workbench": "", "command": [], "started": "", "machine": {}, "machine_key": ""}
+    return {**unknown, **value, "format": 2, "settings": settings, "rounds": rounds}
 
 
 def _contestant_1(value: Json) -> Json:
@@ -78,9 +82,12 @@ def _entrant_1(value: Json) -> Json:
     group, _, side = identifier.rpartition("@") if value.get("source") else ("", "", "")
     device = value.get("device")
     return {
+        "title": identifier,
+        "framework": "",
+        "folder": "",
         **value,
         "id": identifier,
-        "frontend": value["mode"],
+        "frontend": value.get("mode", identifier),  # the earliest runs had one contestant per frontend
         "side": side if group else "",
         "device": None if device is None else _device_1(device),
     }
@@ -92,21 +99,28 @@ def _device_1(text: str) -> Json:
 
 
 def _round_1(value: Json) -> Json:
-    return {**value, "number": value["round"]}
+    unknown = {"repeat": False, "canary_s": 0.0, "matrix_flops": None}
+    covariates = {"span_ns": 0, **value.get("covariates", {})}
+    return {**unknown, **value, "number": value["round"], "covariates": covariates}
 
 
 def _launch_1(value: Json) -> Json:
-    blocks = {
-        "units": value["block_steps"],
-        "wait_s": value["wait_s"],
-        "trace_s": value["trace"],
-        "seconds": value["blocks"],
-        "rounds": value["rounds"],
-        "energy_j": value["energy_j"],
-        "cpu_per_wall": value["cpu_per_wall"],
+    of_blocks = {
+        "units": "block_steps",
+        "wait_s": "wait_s",
+        "trace_s": "trace",
+        "seconds": "blocks",
+        "rounds": "rounds",
+        "energy_j": "energy_j",
+        "cpu_per_wall": "cpu_per_wall",
     }
     names = {"number": "launch", "first_s": "first_step_s", "purpose": "stage"}
-    return {**value, **{new: value[old] for new, old in names.items()}, "blocks": {"train": blocks}}
+    return {**value, **_renamed_1(value, names), "blocks": {"train": _renamed_1(value, of_blocks)}}
+
+
+def _renamed_1(value: Json, names: dict[str, str]) -> Json:
+    """The fields under their new names; those that early runs did not record yet take their defaults."""
+    return {new: value[old] for new, old in names.items() if old in value}
 
 
 _EVENT_STEPS: dict[int, Callable[[Json], Json]] = {1: _event_1}

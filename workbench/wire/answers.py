@@ -10,6 +10,7 @@ from workbench.model.metric import metric_of
 from workbench.model.records import Knob
 
 LONGEST_S = 1e9
+LARGEST = 1e18  # of whatever else is counted: bytes, threads
 
 
 def _check_seconds(*, least: float = 0.0, **times: float) -> None:
@@ -116,6 +117,10 @@ class Observed:
         threads = self.observed.get("threads")
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int | float)):
             raise ValueError(f"observed threads = {str(threads)[:80]!r}, expected a number")
+        numbers = {**self.observed, **self.pool_threads, "peak": self.peak_bytes, "device": self.peak_device_bytes}
+        for name, value in numbers.items():
+            if isinstance(value, int | float) and not abs(value) < LARGEST:
+                raise ValueError(f"observed {name[:80]} = {str(value)[:80]}, expected a number below {LARGEST:.0e}")
         for name, value in self.metrics.items():
             if metric_of(name) is None:
                 raise ValueError(f"the metric {name[:80]!r} is not declared in workbench/model/metric.py")

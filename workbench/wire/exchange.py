@@ -26,8 +26,20 @@ _SINGLE = ("rows", "queries")
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """A message as one line."""
-    return json.dumps({"v": VERSION, **message}, allow_nan=False).encode() + b"\n"
+    """A message as one line; a NumPy or framework scalar is written as the number that it holds.
+
+    Raises:
+        ValueError: when it contains a number that is not finite.
+        TypeError: when it contains something else that JSON cannot represent.
+    """
+    return json.dumps({"v": VERSION, **message}, allow_nan=False, default=_scalar).encode() + b"\n"
+
+
+def _scalar(value: Any) -> Any:
+    try:
+        return value.item()
+    except Exception:  # noqa: BLE001 - whatever a framework's object raises
+        raise TypeError(f"{type(value).__name__} is not a number or a text") from None
 
 
 def decode(line: bytes) -> dict[str, Any]:

@@ -82,11 +82,11 @@ def serve(job: dict[str, Any], commands: int, answers: int) -> None:
         for line in lines:
             message = exchange.decode(line)
             try:
-                answer = {"did": message["do"], **worker.do(message)}
+                answer = exchange.encode({"did": message["do"], **worker.do(message)})
             except BaseException as error:  # noqa: BLE001 - whatever content raises costs its own row
                 exchange.write_all(answers, exchange.encode(failure(error, message["do"], worker)))
                 os._exit(1)
-            exchange.write_all(answers, exchange.encode(answer))
+            exchange.write_all(answers, answer)
             if message["do"] == "finish":
                 sys.stdout.flush()
                 return
