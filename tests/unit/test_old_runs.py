@@ -15,7 +15,7 @@ from workbench import api
 from workbench.errors import WorkbenchError
 from workbench.model.events import LaunchMeasured
 from workbench.show import exports, tables
-from workbench.store import eventlog, index, records, results
+from workbench.store import eventlog, index, results
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 RUNS = sorted(path for path in FIXTURES.glob("format*/2*"))
@@ -82,7 +82,7 @@ def test_a_run_that_another_version_resumed_keeps_both_of_their_launches(store):
     launch = next(event for event in before if isinstance(event, LaunchMeasured))
     later = dataclasses.replace(launch, launch=dataclasses.replace(launch.launch, number=99))
     log = eventlog.EventLog(folder)
-    log.append(records.named(later))
+    log.append(later)
     log.close()
     assert results.events_of(folder) == [*before, later]
 

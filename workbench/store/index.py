@@ -18,7 +18,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
 from workbench.statistics.launches import RoundIds, Steady, metric_values, steady, unit_time
 from workbench.store import eventlog, results
-from workbench.store.codec import DamageError, decoded, parsed, plain
+from workbench.store.codec import DamageError, decoded, parsed, plain, text_of
 
 NAME = "index.json"
 FORMAT = 3  # 2 added what was measured, 3 the stages
@@ -115,8 +115,6 @@ def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
             continue
         except WorkbenchError as error:
             damaged.append(str(error))
-        except ValueError as error:  # of a number that is not finite
-            damaged.append(f"run {folder.name} is damaged: {error}")
     if entries != cached:
         text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
         with contextlib.suppress(OSError):  # a read-only store can still be listed
@@ -187,7 +185,9 @@ def _entry(cached: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
         return cached
     run = results.load(folder)
     with run.reading():
-        return Entry(stamp, indexed(folder.name, run.record))
+        entry = Entry(stamp, indexed(folder.name, run.record))
+        text_of(entry)  # raises: every number must be finite
+        return entry
 
 
 def _read(store: Path) -> Mapping[str, Entry]:
