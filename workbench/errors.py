@@ -55,5 +55,5 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> WorkbenchError:
     """The error for an unknown name, with the closest choice as a suggestion."""
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}" if choices else "there is none"
     return WorkbenchError(f"unknown {what} {name!r}: {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -251,3 +252,21 @@ def test_the_line_that_installs_a_frontend():
     frontends = catalog().frontends
     assert frontends["numpy_manual"].install == "pip install framework-workbench"
     assert frontends["jax_jit"].install == "pip install 'framework-workbench[jax]'"
+
+
+@pytest.mark.parametrize("module", ["tasks/linreg", "frontends/numpy/linreg"])
+def test_a_package_in_place_of_a_file_is_refused(content, module):
+    """Python would import the package, and all that is read and shown would be the file."""
+    package = content.root / module
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    catalog = Catalog((content.root,))
+    with pytest.raises(WorkbenchError, match="is a package, expected one file"):
+        [catalog.hole(task, frontend) for task in catalog.tasks for frontend in catalog.frontends.values()]
+
+
+def test_what_is_no_file_is_no_task(content):
+    (content.root / "tasks" / "gone.py").symlink_to("nowhere")
+    (content.root / "tasks" / "folder.py").mkdir()
+    os.mkfifo(content.root / "tasks" / "pipe.py")
+    assert {"gone", "folder", "pipe"}.isdisjoint(Catalog((content.root,)).tasks)

@@ -148,3 +148,10 @@ def test_what_is_no_message_is_refused(line):
 def test_another_version_is_refused(version):
     with pytest.raises(ValueError, match="not a version-2 message"):
         exchange.decode(json.dumps({"v": version, "did": "block"}).encode())
+
+
+def test_a_scalar_of_a_library_crosses_as_the_number_that_it_holds():
+    message = exchange.decode(exchange.encode({"did": "observe", "metrics": {"accuracy": np.float32(0.5)}}))
+    assert message["metrics"] == {"accuracy": 0.5}
+    with pytest.raises(TypeError, match="object is not a number"):
+        exchange.encode({"did": object()})

@@ -88,8 +88,14 @@ class Catalog:
         return self.module(frontend, task)
 
     def module(self, frontend: Frontend, name: str) -> Path | None:
-        """The file of a module in a frontend's folder, such as its ``runtime``, or None when there is none."""
+        """The file of a module in a frontend's folder, such as its ``runtime``, or None when there is none.
+
+        Raises:
+            WorkbenchError: when it is a package, which Python would import instead of the file that is read and shown.
+        """
         folders = folders_of(self.roots, frontend.folder, frontend.root)
+        for folder in folders:
+            _refuse_package(folder / name)
         return next((file for folder in folders if (file := folder / f"{name}.py").is_file()), None)
 
     def hole(self, task: str, frontend: Frontend) -> str | None:
@@ -163,7 +169,15 @@ class Catalog:
 
 
 def _modules(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    files = sorted(file for file in folder.glob("*.py") if file.is_file() and not file.stem.startswith("_"))
+    for file in files:
+        _refuse_package(file.with_suffix(""))
+    return files
+
+
+def _refuse_package(folder: Path) -> None:
+    if (folder / "__init__.py").is_file():
+        raise WorkbenchError(f"{folder} is a package, expected one file: write {folder.name}.py and remove the folder")
 
 
 def _frontends_in(root: Path) -> dict[str, Frontend]:

@@ -115,7 +115,13 @@ def _launch_1(value: Json) -> Json:
         "cpu_per_wall": "cpu_per_wall",
     }
     names = {"number": "launch", "first_s": "first_step_s", "purpose": "stage"}
-    return {**value, **_renamed_1(value, names), "blocks": {"train": _renamed_1(value, of_blocks)}}
+    observed = {name: knob for name, knob in value.get("observed", {}).items() if not isinstance(knob, dict)}
+    return {
+        **value,
+        "observed": observed,
+        **_renamed_1(value, names),
+        "blocks": {"train": _renamed_1(value, of_blocks)},
+    }
 
 
 def _renamed_1(value: Json, names: dict[str, str]) -> Json:
