@@ -121,7 +121,7 @@ def test_a_message_is_one_line_and_comes_back():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_json_has_no_number_for_is_not_sent(value):
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         exchange.encode({"did": "block", "seconds": value})
 
 

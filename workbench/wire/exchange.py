@@ -32,7 +32,11 @@ def encode(message: dict[str, Any]) -> bytes:
         ValueError: when it contains a number that is not finite.
         TypeError: when it contains something else that JSON cannot represent.
     """
-    return json.dumps({"v": VERSION, **message}, allow_nan=False, default=_scalar).encode() + b"\n"
+    try:
+        text = json.dumps({"v": VERSION, **message}, allow_nan=False, default=_scalar)
+    except ValueError:  # its own text does not say what to do
+        raise ValueError("a number is NaN or infinite, expected finite numbers only") from None
+    return text.encode() + b"\n"
 
 
 def _scalar(value: Any) -> Any:
