@@ -1,4 +1,4 @@
-"""What a task and a frontend share with the harness: a problem, a generator of losses, and a result.
+"""What a task and a frontend share with the harness: a problem, a generator of losses, and the state of a training.
 
 This is the only module of workbench that content (``tasks/`` and ``frontends/``) may import.
 
@@ -7,17 +7,21 @@ A task makes a :class:`Problem`. A frontend's ``train(problem)`` is a generator:
     def train(problem: Problem) -> Training:
         ...                                      # build the model, put weights on the device
         batches = problem.batches(to_device)
-        yield                                    # set-up ends here
+
+        def state():                             # read by the harness at any moment, never timed
+            return State(parameters={...}, predictions=...)
+
+        yield state                              # set-up ends here
+
         for x, y in batches:
             ...                                  # one step
             yield loss                           # still on the device; the harness decides when to synchronise
-        return Result(parameters={...}, predictions=...)
 
-A style that runs many steps per call receives the number of steps the harness wants and answers with one
-1-d array of that many losses::
+Batches never run out: the harness stops asking. A style that runs many steps per call says so with :class:`Calls`. It
+receives the number of steps that the harness wants and answers with one 1-d array of that many losses::
 
-    steps = yield
-    while steps:
+    steps = yield Calls(state)                   # or Calls(state, steps=50): always 50 at a time
+    while True:
         losses = ...                             # run that many steps
         steps = yield losses
 """
@@ -25,7 +29,7 @@ A style that runs many steps per call receives the number of steps the harness w
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -33,37 +37,109 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+CONTRACT = 2  # the version of what this module describes
+
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]
+Put: TypeAlias = Callable[[Array], Any]
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a training run returns, as NumPy arrays with the names and shapes that the task's docstring gives.
+class State:
+    """A training at one moment, as NumPy arrays with the names and shapes that the task's docstring gives.
 
-    ``parameters`` are the weights after the last step, ``predictions`` the model's answers to
-    ``problem.queries``, ``gradients`` the derivatives of a task that asks for them.
+    Attributes:
+        parameters: the weights.
+        predictions: the model's answers to ``problem.queries`` with these weights.
+        gradients: the derivatives that the latest step computed, for a task that asks for them.
+        carried: whatever else goes from step to step: the moments of an optimiser as ``m/w`` and ``v/w``, the velocity
+            of momentum as ``velocity/w``, a recurrent network's hidden state. Together with the parameters it
+            determines the next step.
     """
 
     parameters: Arrays = field(default_factory=dict)
     predictions: Array | None = None
     gradients: Arrays = field(default_factory=dict)
+    carried: Arrays = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Array]:
-        """All arrays under flat names: ``parameters/w``, ``predictions``, ``gradients/x``."""
-        named = {f"parameters/{name}": np.asarray(value) for name, value in self.parameters.items()}
-        named |= {f"gradients/{name}": np.asarray(value) for name, value in self.gradients.items()}
+        """All arrays under flat names: ``parameters/w``, ``predictions``, ``gradients/x``, ``carried/m/w``."""
+        named: dict[str, Array] = {}
+        for group in ("parameters", "gradients", "carried"):
+            named |= {f"{group}/{name}": np.asarray(value) for name, value in getattr(self, group).items()}
         if self.predictions is not None:
             named["predictions"] = np.asarray(self.predictions)
         return named
 
 
-Training: TypeAlias = Generator[Any, int, Result]
-"""Yields once after set-up, then a loss per step (or a 1-d array of losses per call); returns a Result."""
+@dataclass(frozen=True)
+class Calls:
+    """Ends the set-up of a style that runs many steps per call.
+
+    Attributes:
+        state: reads the state, as in the simpler form.
+        steps: how many steps every call runs; None if a call runs as many as it is asked for.
+    """
+
+    state: Callable[[], State]
+    steps: int | None = None
+
+
+Training: TypeAlias = Generator[Any, int, None]
+"""Yields a function that reads the state, then a loss per step (after :class:`Calls`, an array of losses per call)."""
 
 
 class DeviceUnavailableError(RuntimeError):
     """Raised by a frontend's runtime when the requested device is not available; says what to install."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, up to and including the step with number ``until`` (counted from 1).
+
+    ``frozen`` names the parameters that it leaves as they are.
+    """
+
+    name: str
+    until: int
+    frozen: tuple[str, ...] = ()
+
+
+class Feed:
+    """What the coming steps are given: data, rows, and their place in the training.
+
+    The harness may change it between two steps, after set-up, so that nobody can know beforehand what a step will see.
+
+    Attributes:
+        data: the data set by name, as ordered at present.
+        rows: (period, batch) indices of the samples that each step sees, or None: each step sees all samples.
+        per_step: (period, ...) by name: data that changes with the step.
+        step: how many steps have been taken.
+        changes: how often the feed was changed.
+    """
+
+    def __init__(self, data: Arrays, rows: Array | None, per_step: Arrays, step: int = 0) -> None:
+        self._original = data
+        self.data, self.rows, self.per_step = data, rows, per_step
+        self.step, self.changes = step, 0
+        self._origin = 0  # the step that sees the first of the rows
+
+    def change(self, order: Arrays, rows: Array | None = None) -> None:
+        """Reorder the original data set's arrays (by name, each with its own order) and replace the rows."""
+        self.data = {name: array[order[name]] if name in order else array for name, array in self._original.items()}
+        if rows is not None:
+            self.rows, self._origin = rows, self.step
+        self.changes += 1
+
+    def next_rows(self) -> Array:
+        """The rows of the coming step."""
+        assert self.rows is not None
+        chosen: Array = self.rows[(self.step - self._origin) % len(self.rows)]
+        return chosen
+
+    def next_extras(self) -> list[Array]:
+        """What of ``per_step`` belongs to the coming step."""
+        return [array[self.step % len(array)] for array in self.per_step.values()]
 
 
 @dataclass(frozen=True)
@@ -73,18 +149,26 @@ class Problem:
     Attributes:
         task, preset, seed: where the problem comes from.
         steps: how many steps the task calls for.
-        learning_rate: of plain SGD; 0 where the task updates nothing.
-        terms: length of the longest sum of one step; rounding errors, and so the tolerance, grow with it.
+        learning_rate: of the optimiser; 0 where the task updates nothing.
+        terms: length of the longest sum of one step; rounding errors, and so the limits of the proof, grow with it.
         flops: floating-point operations of one step, derived from the mathematics.
         bytes: bytes that one step must at least read and write, derived from the mathematics.
         init: start values by name; the task's docstring gives their shapes.
-        data: the whole dataset by name, samples along the first axis; empty for a task without data.
+        data: the whole data set by name, samples along the first axis; empty for a task without data.
         rows: (steps, batch) indices of the samples each step sees, or None: each step sees all samples.
-        queries: (queries, inputs) what to predict after the last step, or None.
-        dtype: of all floating-point arrays: "float32" or "float64".
+        per_step: (steps or period, ...) by name: what changes with the step, such as masks; appended to the batch.
+        queries: (queries, inputs) what to predict.
+        answers: (queries,) the right classes of the queries; the harness computes the accuracy from the predictions.
+        optimizer: its name and numbers, such as {"name": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}; the
+            task's docstring writes its formula. {"name": "sgd"}: p <- p - learning_rate * gradient.
+        phases: parts of the training, in order; empty if it has only one.
+        period: the steps after which the work of a step repeats; only whole periods are timed.
+        carried: what a training that does not start afresh begins with, as in :class:`State`. Only the reference is
+            started from the middle.
+        start: how many steps were taken before.
+        dtype: of all floating-point arrays: "float32" or "float64". Integers keep their own type.
         device: "cpu" or "gpu". A worker sees one GPU only, so it never needs an index.
         mode: which of the frontend's modes to run in, for example "pytorch_eager".
-        endless: batches never run out; ``rows`` repeat from the start for as long as the harness wants steps.
     """
 
     task: str
@@ -98,47 +182,71 @@ class Problem:
     init: Arrays
     data: Arrays = field(default_factory=dict)
     rows: Array | None = None
+    per_step: Arrays = field(default_factory=dict)
     queries: Array | None = None
+    answers: Array | None = None
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "sgd"})
+    phases: tuple[Phase, ...] = ()
+    period: int = 1
+    carried: Arrays = field(default_factory=dict)
+    start: int = 0
     dtype: str = "float32"
     device: str = "cpu"
     mode: str = ""
-    endless: bool = False
+    feed: Feed = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "feed", Feed(self.data, self.rows, self.per_step, self.start))
 
     @property
     def resident(self) -> bool:
-        """Whether every step sees all samples; they are then put on the device once, during set-up."""
+        """Whether every step sees all samples; they are then put on the device during set-up."""
         return self.rows is None
 
-    def batches(self, put: Callable[[Array], Any] = lambda array: array) -> Iterator[tuple[Any, ...]]:
-        """The batch of each step, as a tuple in the order of ``data``, each array passed through ``put``.
+    def batches(self, put: Put = lambda array: array, until: int | None = None) -> Iterator[tuple[Any, ...]]:
+        """The batch of each coming step, as a tuple in the order of ``data`` and ``per_step``, each passed to ``put``.
 
-        ``put`` moves an array from host memory to where the framework computes. A resident problem moves its
-        data once, during this call; otherwise each batch is gathered and moved in its step, and the copy is
-        part of the step.
+        ``put`` moves an array from host memory to where the framework computes. A resident problem moves its data
+        during this call, and again only if the harness reorders it, which it does in a step that is not timed;
+        otherwise each batch is gathered and moved in its step, and the copy is part of the step.
+
+        Args:
+            put: moves an array.
+            until: of a phase: the step with which the batches end. Those of the last phase never end.
         """
-        counter = itertools.count() if self.endless else range(self.steps)
+        end = math.inf if until is None or until >= self.steps else until
         if self.rows is None:
-            batch = tuple(put(array) for array in self.data.values())
-            return (batch for _ in counter)
-        return self._fed_batches(self.rows, counter, put)
+            return self._resident(put, end, self.feed.changes, tuple(put(array) for array in self.feed.data.values()))
+        return self._gathered(put, end)
 
-    def _fed_batches(
-        self, rows: Array, steps: itertools.count[int] | range, put: Callable[[Array], Any]
-    ) -> Iterator[tuple[Any, ...]]:
-        arrays = tuple(self.data.values())
-        for step in steps:
-            chosen = rows[step % len(rows)]
-            yield tuple(put(array[chosen]) for array in arrays)
+    def _resident(self, put: Put, end: float, changes: int, batch: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        feed = self.feed
+        while feed.step < end:
+            if feed.changes != changes:
+                changes, batch = feed.changes, tuple(put(array) for array in feed.data.values())
+            extras = tuple(put(array) for array in feed.next_extras()) if feed.per_step else ()
+            feed.step += 1
+            yield batch + extras if extras else batch
+
+    def _gathered(self, put: Put, end: float) -> Iterator[tuple[Any, ...]]:
+        feed = self.feed
+        while feed.step < end:
+            rows, extras = feed.next_rows(), feed.next_extras()
+            feed.step += 1
+            yield tuple(put(array[rows]) for array in feed.data.values()) + tuple(put(array) for array in extras)
 
     def astype(self, dtype: str) -> Problem:
-        """The same numbers in another floating-point type."""
-        return dataclasses.replace(
-            self,
-            dtype=dtype,
-            init={name: array.astype(dtype) for name, array in self.init.items()},
-            data={name: array.astype(dtype) for name, array in self.data.items()},
-            queries=None if self.queries is None else self.queries.astype(dtype),
-        )
+        """The same numbers in another floating-point type; integers stay as they are."""
+
+        def cast(array: Array) -> Array:
+            return array.astype(dtype) if array.dtype.kind == "f" else array
+
+        changes: dict[str, Any] = {
+            group: {name: cast(array) for name, array in getattr(self, group).items()}
+            for group in ("init", "data", "per_step", "carried")
+        }
+        changes["queries"] = None if self.queries is None else cast(self.queries)
+        return dataclasses.replace(self, dtype=dtype, **changes)
 
     def with_steps(self, steps: int) -> Problem:
         """The same problem for another number of steps; rows repeat from the start as needed."""
@@ -146,6 +254,10 @@ class Problem:
         if rows is not None:
             rows = rows[np.arange(steps) % len(rows)]
         return dataclasses.replace(self, steps=steps, rows=rows)
+
+    def with_plain_sgd(self) -> Problem:
+        """The same problem with p <- p - gradient for an optimiser, so that one step tells every gradient."""
+        return dataclasses.replace(self, optimizer={"name": "sgd"}, learning_rate=1.0)
 
 
 def shuffled_rows(rng: np.random.Generator, samples: int, batch: int, steps: int) -> Array:

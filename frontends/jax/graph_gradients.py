@@ -3,12 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, Result, Training
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
-    x, y, z = (jnp.asarray(problem.init[name]) for name in ("x", "y", "z"))
-    batches = problem.batches()
+    batches = problem.batches(jnp.asarray)
 
     def graph(x, y, z):
         a = x * y
@@ -16,10 +15,12 @@ def train(problem: Problem) -> Training:
         return b.sum()
 
     step = jax.jit(jax.value_and_grad(graph, argnums=(0, 1, 2)))
-    yield
 
-    for () in batches:
+    def state():
+        return State(gradients=jax.device_get({"x": dc_dx, "y": dc_dy, "z": dc_dz}))
+
+    yield state
+
+    for x, y, z in batches:
         c, (dc_dx, dc_dy, dc_dz) = step(x, y, z)
         yield c
-
-    return Result(gradients=jax.device_get({"x": dc_dx, "y": dc_dy, "z": dc_dz}))

@@ -8,6 +8,9 @@ import jaxlib
 from workbench.contract import DeviceUnavailableError, Settings
 
 PRECISIONS = {"float32": "float32", "tf32": "tensorfloat32"}
+COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+
+compiled: list[str] = []  # what XLA has compiled in this process, by name
 
 
 def configure(settings: Settings) -> None:
@@ -18,11 +21,23 @@ def configure(settings: Settings) -> None:
     jax.config.update("jax_enable_x64", settings.dtype == "float64")
     if settings.matmul_precision is not None:
         jax.config.update("jax_default_matmul_precision", PRECISIONS[settings.matmul_precision])
+    jax.monitoring.register_event_duration_secs_listener(note_compilation)
+
+
+def note_compilation(event: str, _seconds: float, **about: str) -> None:
+    """Called by JAX after whatever it measures."""
+    if event == COMPILE_EVENT:
+        compiled.append(about.get("fun_name", ""))
 
 
 def wait() -> None:
     """Wait until every live array has been computed; JAX dispatches asynchronously, even on the CPU."""
     jax.block_until_ready(jax.live_arrays())
+
+
+def scalar():
+    """A number that has been computed, as a loss is kept."""
+    return jax.numpy.float32(1) + 1
 
 
 def versions() -> dict:
@@ -54,3 +69,8 @@ def peak_device_bytes() -> int | None:
     """The most memory JAX's allocator has held on the GPU."""
     statistics = jax.devices()[0].memory_stats() or {}
     return statistics.get("peak_bytes_in_use")
+
+
+def compilations() -> dict[str, int]:
+    """How many programs XLA has compiled, according to JAX; operations outside of jit count, too, each as a program."""
+    return {"compiled": len(compiled)}

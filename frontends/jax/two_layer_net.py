@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, Result, Training
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -22,11 +22,12 @@ def train(problem: Problem) -> Training:
         parameters = jax.tree.map(lambda p, g: p - problem.learning_rate * g, parameters, gradients)
         return parameters, loss
 
-    yield
+    def state():
+        predictions = predict(parameters, jnp.asarray(problem.queries))
+        return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
+
+    yield state
 
     for x, y in batches:
         parameters, loss = step(parameters, x, y)
         yield loss
-
-    predictions = predict(parameters, jnp.asarray(problem.queries))
-    return Result(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))

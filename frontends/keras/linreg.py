@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from frontends.keras.runtime import StepLosses, dataset
-from workbench.contract import Problem, Result, Training
+from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from workbench.contract import Calls, Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -13,12 +13,14 @@ def train(problem: Problem) -> Training:
     model.set_weights([problem.init["w"], problem.init["b"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss="mean_squared_error")
     step_losses = StepLosses()
-    batches = problem.batches()
-    steps = yield
+    batches = problem.batches(host_tensor)
 
-    while steps:
+    def state():
+        w, b = model.get_weights()
+        return State(parameters={"w": w, "b": b}, predictions=model(problem.queries, training=False).numpy())
+
+    steps = yield Calls(state)
+
+    while True:
         model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)
-
-    w, b = model.get_weights()
-    return Result(parameters={"w": w, "b": b}, predictions=model.predict(problem.queries, verbose=0))

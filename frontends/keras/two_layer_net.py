@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from frontends.keras.runtime import StepLosses, dataset
-from workbench.contract import Problem, Result, Training
+from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from workbench.contract import Calls, Problem, State, Training
 
 
 def summed_squared_error(y, prediction):
@@ -25,12 +25,14 @@ def train(problem: Problem) -> Training:
     model.set_weights([problem.init["w1"], problem.init["w2"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=summed_squared_error)
     step_losses = StepLosses()
-    batches = problem.batches()
-    steps = yield
+    batches = problem.batches(host_tensor)
 
-    while steps:
+    def state():
+        w1, w2 = model.get_weights()
+        return State(parameters={"w1": w1, "w2": w2}, predictions=model(problem.queries, training=False).numpy())
+
+    steps = yield Calls(state)
+
+    while True:
         model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)
-
-    w1, w2 = model.get_weights()
-    return Result(parameters={"w1": w1, "w2": w2}, predictions=model.predict(problem.queries, verbose=0))

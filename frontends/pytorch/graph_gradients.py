@@ -2,27 +2,28 @@
 
 import torch
 
-from frontends.pytorch.runtime import device_of, in_mode
-from workbench.contract import Problem, Result, Training
+from frontends.pytorch.runtime import device_of
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     device = device_of(problem)
-    x, y, z = (torch.from_numpy(problem.init[name]).to(device).requires_grad_() for name in ("x", "y", "z"))
-    batches = problem.batches()
+    batches = problem.batches(lambda array: torch.from_numpy(array).to(device).requires_grad_())
 
-    def graph(x, y, z):
+    def net(x, y, z):
         a = x * y
         b = a + z
         return b.sum()
 
-    graph = in_mode(problem, graph)
-    yield
+    graph = torch.compile(net) if problem.mode == "pytorch_compiled" else net
 
-    for () in batches:
+    def state():
+        return State(gradients={"x": x.grad.cpu().numpy(), "y": y.grad.cpu().numpy(), "z": z.grad.cpu().numpy()})
+
+    yield state
+
+    for x, y, z in batches:
         x.grad = y.grad = z.grad = None  # backward() adds to .grad
         c = graph(x, y, z)
         c.backward()
         yield c.detach()
-
-    return Result(gradients={"x": x.grad.cpu().numpy(), "y": y.grad.cpu().numpy(), "z": z.grad.cpu().numpy()})

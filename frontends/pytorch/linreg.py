@@ -3,20 +3,28 @@
 import torch
 from torch import nn
 
-from frontends.pytorch.runtime import device_of, in_mode
-from workbench.contract import Problem, Result, Training
+from frontends.pytorch.layouts import set_linear, to_numpy
+from frontends.pytorch.runtime import device_of
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     device = device_of(problem)
     inputs, outputs = problem.init["w"].shape
-    linear = nn.Linear(inputs, outputs)
-    linear.weight = nn.Parameter(torch.from_numpy(problem.init["w"].T.copy()))  # torch keeps (outputs, inputs)
-    linear.bias = nn.Parameter(torch.from_numpy(problem.init["b"].copy()))
-    model = in_mode(problem, linear.to(device))
-    optimizer = torch.optim.SGD(model.parameters(), lr=problem.learning_rate)
+    net = nn.Linear(inputs, outputs)
+    set_linear(net, problem.init["w"], problem.init["b"])  # transposed: torch keeps (outputs, inputs)
+    net.to(device)
+    model = torch.compile(net) if problem.mode == "pytorch_compiled" else net
+    optimizer = torch.optim.SGD(net.parameters(), lr=problem.learning_rate)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
-    yield
+
+    def state():
+        with torch.no_grad():
+            predictions = net(torch.from_numpy(problem.queries).to(device))
+        parameters = {"w": to_numpy(net.weight), "b": to_numpy(net.bias)}
+        return State(parameters=parameters, predictions=predictions.cpu().numpy())
+
+    yield state
 
     for x, y in batches:
         loss = nn.functional.mse_loss(model(x), y)
@@ -25,10 +33,3 @@ def train(problem: Problem) -> Training:
         loss.backward()
         optimizer.step()
         yield loss.detach()
-
-    with torch.no_grad():
-        predictions = model(torch.from_numpy(problem.queries).to(device))
-    return Result(
-        parameters={"w": linear.weight.detach().cpu().numpy().T, "b": linear.bias.detach().cpu().numpy()},
-        predictions=predictions.cpu().numpy(),
-    )

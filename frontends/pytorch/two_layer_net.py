@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
-from frontends.pytorch.runtime import device_of, in_mode
-from workbench.contract import Problem, Result, Training
+from frontends.pytorch.layouts import set_linear, to_numpy
+from frontends.pytorch.runtime import device_of
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -13,12 +14,20 @@ def train(problem: Problem) -> Training:
     outputs = problem.init["w2"].shape[1]
     first = nn.Linear(inputs, hidden, bias=False)
     second = nn.Linear(hidden, outputs, bias=False)
-    first.weight = nn.Parameter(torch.from_numpy(problem.init["w1"].T.copy()))  # torch keeps (outputs, inputs)
-    second.weight = nn.Parameter(torch.from_numpy(problem.init["w2"].T.copy()))
-    model = in_mode(problem, nn.Sequential(first, nn.ReLU(), second).to(device))
-    optimizer = torch.optim.SGD(model.parameters(), lr=problem.learning_rate)
+    set_linear(first, problem.init["w1"])  # transposed: torch keeps (outputs, inputs)
+    set_linear(second, problem.init["w2"])
+    net = nn.Sequential(first, nn.ReLU(), second).to(device)
+    model = torch.compile(net) if problem.mode == "pytorch_compiled" else net
+    optimizer = torch.optim.SGD(net.parameters(), lr=problem.learning_rate)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
-    yield
+
+    def state():
+        with torch.no_grad():
+            predictions = net(torch.from_numpy(problem.queries).to(device))
+        parameters = {"w1": to_numpy(first.weight), "w2": to_numpy(second.weight)}
+        return State(parameters=parameters, predictions=predictions.cpu().numpy())
+
+    yield state
 
     for x, y in batches:
         loss = nn.functional.mse_loss(model(x), y, reduction="sum") / len(x)
@@ -27,13 +36,3 @@ def train(problem: Problem) -> Training:
         loss.backward()
         optimizer.step()
         yield loss.detach()
-
-    with torch.no_grad():
-        predictions = model(torch.from_numpy(problem.queries).to(device))
-    return Result(
-        parameters={
-            "w1": first.weight.detach().cpu().numpy().T,
-            "w2": second.weight.detach().cpu().numpy().T,
-        },
-        predictions=predictions.cpu().numpy(),
-    )

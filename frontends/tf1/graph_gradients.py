@@ -2,15 +2,15 @@
 
 import tensorflow.compat.v1 as tf
 
-from frontends.tf1.runtime import resident
-from workbench.contract import Problem, Result, Training
+from frontends.tf1.runtime import Inputs
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     graph = tf.Graph()
     with graph.as_default(), tf.device(f"/{problem.device}:0"):
-        # variables, because constants would be folded away before the first step
-        x, y, z = (resident(name, problem.init[name]) for name in ("x", "y", "z"))
+        inputs = Inputs(problem)  # variables, because constants would be folded away before the first step
+        x, y, z = inputs.tensors
 
         a = x * y
         b = a + z
@@ -22,12 +22,14 @@ def train(problem: Problem) -> Training:
 
     batches = problem.batches()
     with tf.Session(graph=graph) as session:
-        session.run(initialize)
-        yield
+        session.run(initialize, inputs.initial)
 
-        for () in batches:
-            c_value, _ = session.run([c, evaluate_gradients])
+        def state():
+            dc_dx, dc_dy, dc_dz = session.run(gradients)
+            return State(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})
+
+        yield state
+
+        for batch in batches:
+            c_value, _ = session.run([c, evaluate_gradients], inputs.feed(session, batch))
             yield c_value
-
-        dc_dx, dc_dy, dc_dz = session.run(gradients)
-    return Result(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})

@@ -2,14 +2,15 @@
 
 import tensorflow.compat.v1 as tf
 
-from frontends.tf1.runtime import inputs_of
-from workbench.contract import Problem, Result, Training
+from frontends.tf1.runtime import Inputs
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     graph = tf.Graph()
     with graph.as_default(), tf.device(f"/{problem.device}:0"):
-        x, y = inputs_of(problem)
+        inputs = Inputs(problem)
+        x, y = inputs.tensors
         w = tf.get_variable("w", initializer=problem.init["w"])
         b = tf.get_variable("b", initializer=problem.init["b"])
 
@@ -21,14 +22,14 @@ def train(problem: Problem) -> Training:
 
     batches = problem.batches()
     with tf.Session(graph=graph) as session:
-        session.run(initialize)
-        yield
+        session.run(initialize, inputs.initial)
 
-        for batch_x, batch_y in batches:
-            feed = {} if problem.resident else {x: batch_x, y: batch_y}
-            loss_value, _ = session.run([loss, update], feed_dict=feed)
+        def state():
+            parameters, predictions = session.run([{"w": w, "b": b}, prediction], {x: problem.queries})
+            return State(parameters=parameters, predictions=predictions)
+
+        yield state
+
+        for batch in batches:
+            loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
             yield loss_value
-
-        w_value, b_value = session.run([w, b])
-        predictions = session.run(prediction, feed_dict={x: problem.queries})
-    return Result(parameters={"w": w_value, "b": b_value}, predictions=predictions)

@@ -1,27 +1,52 @@
-"""What the harness needs of TensorFlow's graph mode."""
+"""What the harness needs of TensorFlow's graph mode, and the inputs of a graph, which its tasks share."""
+
+import operator
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from workbench.contract import DeviceUnavailableError, Problem, Settings
 
 v1 = tf.compat.v1
 
 
-def resident(name: str, array):
-    """A variable that holds ``array`` on the device; the graph contains a call for its bytes, not the bytes."""
-    with tf.device("/cpu:0"):
-        value = tf.numpy_function(lambda: array, [], array.dtype)
-    value.set_shape(array.shape)
-    return v1.get_variable(name, initializer=value)
+class Inputs:
+    """The tensors of a batch, made inside a graph: variables that hold resident data, placeholders for what is fed.
+
+    ``initial`` is what to feed when the graph's variables are initialised; the graph contains no data.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        data = problem.feed.data
+        self.loaded = tuple(data.values()) if problem.resident else ()
+        self.sources = [v1.placeholder(array.dtype, array.shape) for array in self.loaded]
+        self.initial = dict(zip(self.sources, self.loaded, strict=True))
+        with v1.variable_scope("resident"):
+            variables = [
+                v1.get_variable(name, initializer=source, trainable=False)
+                for name, source in zip(data, self.sources, strict=False)
+            ]
+        self.load = [variable.initializer for variable in variables]
+        resident = [
+            v1.placeholder_with_default(variable, variable.shape if problem.queries is None else samples(variable))
+            for variable in variables
+        ]
+        fed = {} if problem.resident else data
+        self.fed = [v1.placeholder(array.dtype, samples(array), name) for name, array in fed.items()]
+        self.fed += [v1.placeholder(array.dtype, array.shape[1:], name) for name, array in problem.per_step.items()]
+        self.tensors = resident + self.fed
+
+    def feed(self, session, batch):
+        """What to feed for a batch; resident data is loaded first if it is not what the variables hold."""
+        if any(map(operator.is_not, batch, self.loaded)):
+            self.loaded = batch[: len(self.loaded)]
+            session.run(self.load, dict(zip(self.sources, self.loaded, strict=True)))
+        return dict(zip(self.fed, batch[len(self.loaded) :], strict=True))
 
 
-def inputs_of(problem: Problem):
-    """A tensor for each array of a batch: a placeholder to feed at each step, or one that defaults to resident data."""
-    shapes = {name: (None, *array.shape[1:]) for name, array in problem.data.items()}
-    if not problem.resident:
-        return [v1.placeholder(problem.dtype, shape, name) for name, shape in shapes.items()]
-    with v1.variable_scope("resident"):
-        return [v1.placeholder_with_default(resident(name, problem.data[name]), shapes[name]) for name in shapes]
+def samples(array):
+    """The shape of any number of samples like those of an array or a variable."""
+    return (None, *array.shape[1:])
 
 
 def configure(settings: Settings) -> None:
@@ -49,12 +74,14 @@ def observe() -> dict:
     """Device and precision as TensorFlow itself reports them."""
     gpus = tf.config.list_physical_devices("GPU")
     exact = not tf.config.experimental.tensor_float_32_execution_enabled()
+    with context.eager_mode():  # a session may still be open
+        flushed = tf.reduce_all(tf.fill([1000], 1e-38) * 0.1 == 0)
     return {
         "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu",
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
         "matmul_precision": "float32" if exact else "tf32",
         "xla": bool(tf.config.optimizer.get_jit()),
-        "flush_to_zero": bool(tf.reduce_all(tf.fill([1000], 1e-38) * 0.1 == 0)),
+        "flush_to_zero": bool(flushed),
     }
 
 
@@ -63,3 +90,9 @@ def peak_device_bytes() -> int | None:
     if not tf.config.list_physical_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def traced() -> dict[str, int]:
+    """How many graphs tf.function has traced, except those of tf.data's pipelines: the counter of TF2 and Keras."""
+    names = context.context().list_function_names()
+    return {"traced": sum(name.startswith("__inference_") and "_Dataset_" not in name for name in names)}

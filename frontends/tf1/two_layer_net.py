@@ -2,14 +2,15 @@
 
 import tensorflow.compat.v1 as tf
 
-from frontends.tf1.runtime import inputs_of
-from workbench.contract import Problem, Result, Training
+from frontends.tf1.runtime import Inputs
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     graph = tf.Graph()
     with graph.as_default(), tf.device(f"/{problem.device}:0"):
-        x, y = inputs_of(problem)
+        inputs = Inputs(problem)
+        x, y = inputs.tensors
         w1 = tf.get_variable("w1", initializer=problem.init["w1"])
         w2 = tf.get_variable("w2", initializer=problem.init["w2"])
 
@@ -21,14 +22,14 @@ def train(problem: Problem) -> Training:
 
     batches = problem.batches()
     with tf.Session(graph=graph) as session:
-        session.run(initialize)
-        yield
+        session.run(initialize, inputs.initial)
 
-        for batch_x, batch_y in batches:
-            feed = {} if problem.resident else {x: batch_x, y: batch_y}
-            loss_value, _ = session.run([loss, update], feed_dict=feed)
+        def state():
+            parameters, predictions = session.run([{"w1": w1, "w2": w2}, prediction], {x: problem.queries})
+            return State(parameters=parameters, predictions=predictions)
+
+        yield state
+
+        for batch in batches:
+            loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
             yield loss_value
-
-        w1_value, w2_value = session.run([w1, w2])
-        predictions = session.run(prediction, feed_dict={x: problem.queries})
-    return Result(parameters={"w1": w1_value, "w2": w2_value}, predictions=predictions)

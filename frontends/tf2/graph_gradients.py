@@ -1,29 +1,29 @@
-"""c = sum(x * y + z) in TensorFlow 2: the tape watches the variables and computes the gradients."""
+"""c = sum(x * y + z) in TensorFlow 2: the tape watches the inputs and computes the gradients."""
 
 import tensorflow as tf
 
-from frontends.tf2.runtime import in_mode
-from workbench.contract import Problem, Result, Training
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
     with tf.device(problem.device):
-        x, y, z = (tf.Variable(problem.init[name]) for name in ("x", "y", "z"))
-    batches = problem.batches()
+        batches = problem.batches(tf.convert_to_tensor)
 
-    def step():
+    def step(x, y, z):
         with tf.GradientTape() as tape:
+            tape.watch([x, y, z])
             a = x * y
             b = a + z
             c = tf.reduce_sum(b)
 
         return c, tape.gradient(c, [x, y, z])
 
-    step = in_mode(problem, step)
-    yield
+    def state():
+        return State(gradients={"x": dc_dx.numpy(), "y": dc_dy.numpy(), "z": dc_dz.numpy()})
 
-    for () in batches:
-        c, (dc_dx, dc_dy, dc_dz) = step()
+    step = tf.function(step) if problem.mode == "tf2_function" else step
+    yield state
+
+    for x, y, z in batches:
+        c, (dc_dx, dc_dy, dc_dz) = step(x, y, z)
         yield c
-
-    return Result(gradients={"x": dc_dx.numpy(), "y": dc_dy.numpy(), "z": dc_dz.numpy()})

@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from frontends.tf2.runtime import in_mode
-from workbench.contract import Problem, Result, Training
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -24,13 +23,12 @@ def train(problem: Problem) -> Training:
         b.assign_sub(problem.learning_rate * dloss_db)
         return loss
 
-    step = in_mode(problem, step)
-    yield
+    def state():
+        predictions = predict(tf.convert_to_tensor(problem.queries))
+        return State(parameters={"w": w.numpy(), "b": b.numpy()}, predictions=predictions.numpy())
+
+    step = tf.function(step) if problem.mode == "tf2_function" else step
+    yield state
 
     for x, y in batches:
         yield step(x, y)
-
-    return Result(
-        parameters={"w": w.numpy(), "b": b.numpy()},
-        predictions=predict(tf.convert_to_tensor(problem.queries)).numpy(),
-    )

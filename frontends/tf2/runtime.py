@@ -3,14 +3,9 @@
 import tensorflow as tf
 
 from frontends.tf1.runtime import configure, observe, peak_device_bytes, versions
-from workbench.contract import Problem
+from frontends.tf1.runtime import traced as compilations
 
-__all__ = ["configure", "in_mode", "observe", "peak_device_bytes", "versions", "wait"]
-
-
-def in_mode(problem: Problem, step):
-    """A step, traced into a graph by tf.function if that is the mode."""
-    return tf.function(step) if problem.mode == "tf2_function" else step
+__all__ = ["compilations", "configure", "observe", "peak_device_bytes", "versions", "wait"]
 
 
 def wait() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.model.content import Frontend
+from workbench.model.content import Float64, Frontend
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _KEYS: dict[str, type] = {
@@ -24,8 +24,10 @@ _KEYS: dict[str, type] = {
     "environment": dict,
     "holes": dict,
     "requirements": list,
+    "float64": dict,
+    "command": list,
 }
-_MODE_KEYS = ("title", "color", "compiles", "environment", "holes")
+_MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64")
 _TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}
 _DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
@@ -84,6 +86,8 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         environment=_strings(file, table, mode, "environment"),
         holes=_strings(file, table, mode, "holes"),
         requirements=tuple(table.get("requirements", ())),
+        float64=_float64(file, {**table.get("float64", {}), **mode.get("float64", {})}),
+        command=tuple(table.get("command", ())),
         root=file.parents[2],
     )
 
@@ -97,3 +101,21 @@ def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key:
         if not isinstance(value, str):
             raise WorkbenchError(f"{file}: [{key}] {name} must be a string")
     return entries
+
+
+def _float64(file: Path, entries: Mapping[str, Any]) -> dict[str, Float64]:
+    """What is special about the proofs in float64, by task."""
+    found = {}
+    for task, entry in entries.items():
+        where = f"{file}: [float64] {task}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("reason"), str):
+            raise WorkbenchError(f"{where} must be a table with a reason, and optionally limit and steps")
+        if unexpected := set(entry) - {"reason", "limit", "steps"}:
+            raise WorkbenchError(f"{where}: unknown key {min(unexpected)!r}; choose from reason, limit, steps")
+        limit, steps = entry.get("limit"), entry.get("steps")
+        if limit is not None and not (isinstance(limit, float) and 0 < limit < 1):
+            raise WorkbenchError(f"{where}: limit must be a number between 0 and 1")
+        if steps is not None and not (type(steps) is int and steps > 0):
+            raise WorkbenchError(f"{where}: steps must be a whole number of at least 1")
+        found[task] = Float64(entry["reason"], limit, steps)
+    return found

@@ -26,10 +26,11 @@ from workbench.model.progress import Progress, Silence
 from workbench.model.records import ContestantRecord
 from workbench.model.request import Request, patterns_of
 from workbench.model.stage import TRAIN, in_order
-from workbench.session import runner, verify
+from workbench.session import runner
 from workbench.session.settings import settings_of
 from workbench.session.stopping import RATIO_ERROR
 from workbench.statistics import Comparison, Names, compare
+from workbench.statistics.deviation import array_deviation, loss_deviations
 from workbench.statistics.launches import RoundIds, Steady, steady
 from workbench.store.results import StoredRun, store_of
 
@@ -325,7 +326,7 @@ def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord
     old, new = (run.losses[contestant.id].dropna().to_numpy() for contestant in (base, head))
     losses = None
     if len(old) == len(new) and len(old):
-        losses = float(np.max(verify.loss_differences(new, old, run.record.settings.dtype)))
+        losses = float(np.max(loss_deviations(new, old, run.record.settings.dtype)))
     return Drift(losses, result_drift(run.result(base.id), run.result(head.id)))
 
 
@@ -342,7 +343,7 @@ def result_drift(base: Mapping[str, Array], head: Mapping[str, Array]) -> float 
     for kind in {name.split("/")[0] for name in base}:
         names = [name for name in base if name.split("/")[0] == kind]
         largest = max(float(np.max(np.abs(base[name]), initial=0.0)) for name in names)
-        worst = max(worst, *(verify.array_difference(head[name], base[name], largest) for name in names))
+        worst = max(worst, *(array_deviation(head[name], base[name], largest) for name in names))
     return worst
 
 

@@ -17,6 +17,7 @@ from types import ModuleType
 from workbench.model.records import Gpu, MachineFacts
 
 ROOT = Path("/")
+_CACHE_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 CPUS = "sys/devices/system/cpu"
 
 
@@ -255,6 +256,16 @@ def _quota(folder: Path) -> float | None:
     except ValueError:  # 'max' or nothing there
         return None
     return limit / period if limit > 0 and period > 0 else None
+
+
+def last_level_cache(root: Path = ROOT) -> int | None:
+    """The size of the largest cache of the first CPU, in bytes; None if unknown."""
+    sizes = []
+    for file in sorted((root / "sys/devices/system/cpu/cpu0/cache").glob("index*/size")):
+        text = read_text(file) or ""
+        if text[:-1].isdigit() and text[-1:] in _CACHE_UNITS:
+            sizes.append(int(text[:-1]) * _CACHE_UNITS[text[-1]])
+    return max(sizes, default=None)
 
 
 def _cpuinfo(root: Path) -> dict[str, str]:

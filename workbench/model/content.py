@@ -49,11 +49,27 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Float64:
+    """Why a pair is not proven by its whole training in float64, as its frontend declares.
+
+    Attributes:
+        reason: in words.
+        limit: the largest deviation that is allowed instead of the derived one; None if there is no float64 at all.
+        steps: how many of the task's steps are run; None for all.
+    """
+
+    reason: str
+    limit: float | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
 class Frontend:
     """One mode of one frontend folder, with its own id.
 
     ``requirements`` are those of a separate environment, for a framework that cannot share one with the others.
-    ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it.
+    ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it. ``float64`` has, by task,
+    what is special about its proof in float64. ``command`` starts a worker that is not in Python (PROTOCOL.md).
     """
 
     id: str
@@ -70,6 +86,8 @@ class Frontend:
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
+    float64: Mapping[str, Float64] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
     root: Path = field(default_factory=Path)
 
     @property

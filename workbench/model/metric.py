@@ -36,7 +36,15 @@ class Metric:
     meaning: str
 
 
-METRICS: tuple[Metric, ...] = ()
+ACCURACY = Metric(
+    "accuracy",
+    "accuracy",
+    "share",
+    Direction.HIGHER,
+    "queries that the trained model answers rightly, as the harness counts them",
+)
+
+METRICS: tuple[Metric, ...] = (ACCURACY,)
 
 
 def metric_of(name: str) -> Metric | None:

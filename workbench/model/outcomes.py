@@ -10,6 +10,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     INVALID = "invalid"
+    IMPLAUSIBLE = "implausible"  # faster than this machine can be
     UNSUPPORTED = "unsupported"
     UNAVAILABLE = "unavailable"
     ERROR = "error"

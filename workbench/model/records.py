@@ -64,7 +64,7 @@ class Blocks:
         seconds: per unit, one entry per block.
         rounds: the number of the round that each block belongs to.
         energy_j: joules per unit, one entry per block, where the machine reports energy.
-        cpu_per_wall: CPU time of the whole process over wall time, the maximum over the blocks.
+        cpu_per_wall: CPU time of the process and of all it started over wall time, the maximum over the blocks.
     """
 
     units: int = 0
@@ -83,6 +83,8 @@ class Launch:
     ``purpose`` says why the plan asked for the launch, where it has several reasons (see
     :mod:`workbench.session.stopping`). ``timed`` says whether its import, set-up and first unit had the machine to
     themselves and started with cold caches; only those are shown. ``blocks`` are by the name of their stage.
+    ``compiled_before`` and ``compiled`` are the framework's own counts of compilations before the first block and at
+    the end.
     """
 
     number: int
@@ -100,6 +102,8 @@ class Launch:
     observed: dict[str, Knob] = field(default_factory=dict)
     pool_threads: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    compiled_before: dict[str, int] = field(default_factory=dict)
+    compiled: dict[str, int] = field(default_factory=dict)
 
     def of(self, stage: str = TRAIN.name) -> Blocks:
         """The blocks of a stage; empty where it was not measured."""

@@ -1,4 +1,7 @@
-"""Bringing workers up: import, prove, prepare; one after another where that is timed, otherwise in parallel."""
+"""Bringing workers up: import, set up, first steps, trace and calibration; one after another where that is timed.
+
+Otherwise in parallel. What a contestant computes meanwhile is compared with the reference at once.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,26 @@ import queue
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.proof import Check, Proof, Trained
 from workbench.model.records import Blocks, Launch
 from workbench.model.stage import TRAIN
+from workbench.session import calibration
 from workbench.session.context import Alive, Context, Group
 from workbench.session.launcher import WorkerProcess, leave_signals_to_main
-from workbench.wire.answers import Done, Imported, Prepared, Proven
+from workbench.session.timed import Timed
+from workbench.session.training import Training
+from workbench.session.verify import FIRST, Beginning, accuracy, verify_accuracy, verify_curve, verify_first
+from workbench.wire import exchange
+from workbench.wire.answers import Compilations, Done, Imported
 
-UNFINISHED_SHARE = 0.1  # tolerated after the wait: this share of a block, or this time
-UNFINISHED_S = 0.004
-BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
+if TYPE_CHECKING:
+    from workbench.contract import Array, Arrays
 
 Cpus = tuple[int, ...]
 
@@ -56,7 +67,7 @@ class BringUp:
         settings = self._context.settings
         slots = [settings.cpus]
         if number > 0 and settings.cpus:
-            slots += _slices(settings.harness_cpus, len(settings.cpus), settings.cpus)
+            slots += slices(settings.harness_cpus, len(settings.cpus), settings.cpus)
         free: queue.SimpleQueue[Cpus] = queue.SimpleQueue()
         for cpus in slots:
             free.put(cpus)
@@ -83,30 +94,33 @@ class BringUp:
                 raise
 
     def _bring_up(self, contestant: Contestant, worker: WorkerProcess, number: int, cpus: Cpus) -> None:
-        """Import, prove and prepare; leave the worker stopped on the measuring CPUs."""
-        context, began = self._context, time.monotonic()
-        measuring = context.settings.cpus
+        began, context = time.monotonic(), self._context
+        reference, timeout, measuring = context.reference, context.timeout_s, context.settings.cpus
         if cpus != measuring:
-            worker.ask("move", Done, context.timeout_s, cpus=cpus)
+            worker.ask("move", Done, timeout, cpus=cpus)
         context.progress.phase(contestant.id, "importing")
-        imported = worker.ask("import", Imported, context.timeout_s)
-        context.progress.phase(contestant.id, "proving")
-        proven = worker.ask("prove", Proven, context.timeout_s)
-        self._verify(contestant)
+        imported = worker.ask("import", Imported, timeout)
+        context.progress.phase(contestant.id, "first steps")
+        training = Training(worker, timeout, context.workers.scratch_of(contestant.id), reference.problem.period)
+        setup_s = training.set_up(context.workers.problem_file)
+        first_s = training.run(training.unit, keep=range(training.unit))
+        compiled = self._compiled(worker)
+        trace = self._first_steps(contestant, training, whole=number == 0)
         context.progress.phase(contestant.id, "calibrating")
         launch = Launch(
             number,
             timed=number == 0,
             import_s=imported.import_s,
-            setup_s=proven.setup_s,
-            first_s=proven.first_step_s,
+            setup_s=setup_s,
+            first_s=first_s,
             purpose=self._purposes.get(contestant.group, ""),
             import_bytes=imported.rss_bytes,
             versions=imported.versions,
-            blocks={TRAIN.name: self._prepared(worker, self._known_units(contestant))},
         )
+        launch.blocks[TRAIN.name] = self._calibrated(contestant, training, trace)
+        launch.compiled_before = self._compiled(worker) or compiled
         if cpus != measuring:
-            worker.ask("move", Done, context.timeout_s, cpus=measuring)
+            worker.ask("move", Done, timeout, cpus=measuring)
         worker.stop()
         launch.bring_up_s = time.monotonic() - began
         contestant.launches.append(launch)
@@ -114,19 +128,73 @@ class BringUp:
         context.forecast.ready(contestant.id, launch.bring_up_s)
         context.progress.left(context.forecast.seconds_left())
 
-    def _verify(self, contestant: Contestant) -> None:
-        target = self._context.target
-        assert target is not None, "the problem is made before any worker is brought up"
-        contestant.proof = target.verify(self._context.workers.proof_file(contestant))
+    def _first_steps(self, contestant: Contestant, training: Training, *, whole: bool) -> list[float]:
+        """Trace the warm-up and prove the first steps and, in the first launch, the whole curve of the task.
+
+        Returns:
+            seconds per step of the traced pieces.
+        """
+        reference = self._context.reference
+        losses = [training.losses(training.unit)[0]]
+        after = training.state()
+        wanted = training.whole(reference.problem.steps) if whole else FIRST
+        trace, traced = calibration.trace(training, most=max(wanted - training.step, 0))
+        losses.append(traced)
+        self._check(contestant, self._beginning(np.concatenate(losses), after, training.unit))
+        if whole:
+            losses.append(training.curve(wanted - training.step))
+            self._check(contestant, self._curve(contestant, np.concatenate(losses), training.state()))
+        if sum(trace) < calibration.TRACE_S:
+            trace += calibration.trace(training)[0]
+        return trace or [training.run(training.unit) / training.unit]
+
+    def _beginning(self, losses: Array, after: Arrays, unit: int) -> list[Check]:
+        reference, rules = self._context.reference, self._context.reference.rules
+        found = Beginning(losses[:FIRST], {}, after)
+        right, own = (reference.beginning(dtype, unit) for dtype in ("float64", rules.dtype))
+        return verify_first(found, right, own, rules)
+
+    def _curve(self, contestant: Contestant, losses: Array, state: Arrays) -> list[Check]:
+        """Check the whole curve, keep it with the state at its end, and measure the accuracy."""
+        context, reference = self._context, self._context.reference
+        kept = Trained(losses, {name: array for name, array in state.items() if not name.startswith("carried/")})
+        exchange.save_arrays(context.workers.proof_file(contestant), kept.arrays())
+        right = reference.trained(len(losses))
+        checks = verify_curve(losses, right.losses, reference.rules)
+        answers = reference.problem.answers
+        if answers is not None:
+            found = accuracy(state["predictions"], answers)
+            context.accuracies[contestant.id] = found
+            checks.append(verify_accuracy(found, accuracy(right.result["predictions"], answers)))
+        return checks
+
+    def _check(self, contestant: Contestant, checks: list[Check]) -> None:
+        proof = contestant.proof or Proof((), self._context.reference.rules.curve)
+        contestant.proof = proof.with_checks(checks)
         if not contestant.proof.passed:
             raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
 
-    def _prepared(self, worker: WorkerProcess, units: int | None) -> Blocks:
-        """Set up the timed training; the block size is calibrated once and kept for all launches."""
-        context = self._context
-        prepared = worker.ask("prepare", Prepared, context.timeout_s, block_steps=units)
-        audit(prepared, context.workers.threads)
-        return Blocks(units=prepared.block_steps, wait_s=prepared.wait_s, trace_s=prepared.trace)
+    def _calibrated(self, contestant: Contestant, training: Training, trace: list[float]) -> Blocks:
+        """Size the blocks, once for all launches, and read the state before the first one."""
+        context, reference = self._context, self._context.reference
+        wait_s = calibration.wait_cost(training)
+        known = self._known_units(contestant)
+        units = known or calibration.block_steps(training, wait_s, reference.problem.steps)
+        timed = Timed(
+            contestant,
+            training,
+            units,
+            fetch_s=calibration.fetch_cost(training),
+            scalar_s=calibration.scalar_cost(training),
+            stateless=not reference.problem.init,
+            draw=context.draw,
+        )
+        timed.begin()
+        context.timed[contestant.id] = timed
+        return Blocks(units=units, wait_s=wait_s, trace_s=trace)
+
+    def _compiled(self, worker: WorkerProcess) -> dict[str, int]:
+        return worker.ask("compilations", Compilations, self._context.timeout_s).compilations
 
     def _known_units(self, contestant: Contestant) -> int | None:
         """The block size of this contestant or, before its first launch, of one it may be compared with.
@@ -143,23 +211,7 @@ class BringUp:
         return next((launch.of().units for other in candidates for launch in other.launches), None)
 
 
-def audit(prepared: Prepared, threads: int) -> None:
-    """Check that no work was left after the wait; otherwise the clock was read too early.
-
-    Raises:
-        WorkerFailedError: *invalid*, when fetching the last losses took long, or the process was still computing.
-    """
-    block, fetch = prepared.audit_block_s, prepared.audit_fetch_s
-    if fetch > max(UNFINISHED_SHARE * block, UNFINISHED_S):
-        share = fetch / (fetch + block)
-        reason = f"check_synchronised: {share:.0%} of a block was unfinished after the wait: times would be too short"
-        raise WorkerFailedError(Outcome.INVALID, reason)
-    if threads == 1 and prepared.audit_busy > BUSY_SHARE:  # idle threads of a pool may spin for a while
-        reason = "check_synchronised: the process was still computing after the wait: times would be too short"
-        raise WorkerFailedError(Outcome.INVALID, reason)
-
-
-def _slices(cpus: Sequence[int], size: int, excluded: Sequence[int]) -> list[Cpus]:
+def slices(cpus: Sequence[int], size: int, excluded: Sequence[int]) -> list[Cpus]:
     """The CPUs that are not excluded, in groups of ``size``."""
     free = [cpu for cpu in cpus if cpu not in excluded]
     return [tuple(free[start : start + size]) for start in range(0, len(free) - size + 1, size)]

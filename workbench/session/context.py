@@ -19,7 +19,8 @@ from workbench.model.progress import Progress
 from workbench.model.records import Round, Settings
 from workbench.session.forecast import Forecast
 from workbench.session.launcher import WorkerProcess
-from workbench.session.problem import Target
+from workbench.session.reference import Reference
+from workbench.session.timed import Timed
 from workbench.session.workers import Workers
 
 MIN_FREE_BYTES = 1 << 16
@@ -38,6 +39,9 @@ class Context:
         rounds: all rounds so far.
         logged_rounds: how many of them have been recorded.
         abandoned: whether the harness is killing its workers, so that their deaths are not outcomes.
+        timed: the workers of the current launch that are ready to be timed, by the contestant's id.
+        accuracies: the share of queries that each contestant answers rightly, in tasks that have right answers.
+        draw: what nobody can predict: which blocks are judged, and what they are given.
     """
 
     settings: Settings
@@ -50,9 +54,17 @@ class Context:
     rounds: list[Round] = field(default_factory=list)
     logged_rounds: int = 0
     abandoned: bool = False
-    target: Target | None = None
-    canary: WorkerProcess | None = None
+    target: Reference | None = None
+    timed: dict[str, Timed] = field(default_factory=dict)
+    accuracies: dict[str, float] = field(default_factory=dict)
+    draw: random.Random = field(default_factory=random.SystemRandom)
     order: random.Random = field(default_factory=random.Random)
+
+    @property
+    def reference(self) -> Reference:
+        """What is right; its process is the canary, too."""
+        assert self.target is not None, "the problem is made before anything else"
+        return self.target
 
     @property
     def timeout_s(self) -> float:

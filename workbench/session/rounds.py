@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from pathlib import Path
+
+import numpy as np
 
 from workbench.host import noise
 from workbench.model.contestant import Contestant
@@ -12,27 +15,15 @@ from workbench.model.outcomes import WorkerFailedError
 from workbench.model.records import Blocks, Round
 from workbench.model.stage import TRAIN
 from workbench.session.context import Alive, Context, Group
-from workbench.session.launcher import WorkerProcess
+from workbench.session.reference import new_feed
 from workbench.statistics import ratio_errors
 from workbench.statistics.disturbance import flagged
-from workbench.wire.answers import Block, Canary
+from workbench.wire import exchange
+from workbench.wire.answers import Canary
 
 MOST_ROUNDS = 4  # times the planned number, where block times vary a lot
-WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
 MATRIX_SIZE = 768
 SETTLE_S = 5.0  # to let an interrupted block finish
-
-
-def timed_block(worker: WorkerProcess, units: int, timeout_s: float) -> Block:
-    """Wake a worker, warm it up, time one block and stop it.
-
-    Raises:
-        WorkerFailedError: when it fails.
-    """
-    worker.wake()
-    block = worker.ask("block", Block, timeout_s, steps=units, warm=max(1, units // WARM_SHARE))
-    worker.stop()
-    return block
 
 
 class Rounds:
@@ -41,7 +32,7 @@ class Rounds:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def measure(self, group: Group, workers: Alive, launch: int) -> None:
+    def measure(self, group: Group, launch: int) -> None:
         """The planned rounds of a launch, up to half as many again for disturbed ones, and more until ratios settle."""
         context = self._context
         if not any(contestant.running for contestant in group):
@@ -50,18 +41,18 @@ class Rounds:
         for done in range(planned):
             context.progress.round(launch, done, planned)
             began = time.monotonic()
-            self._round(group, workers, launch, repeat=False)
+            self._round(group, launch, repeat=False)
             context.forecast.round_done(time.monotonic() - began, planned - done - 1)
             context.progress.left(context.forecast.seconds_left())
         disturbed = sum(bool(entry.flags) for entry in flagged(context.rounds) if entry.launch == launch)
         repeats = min(disturbed, planned // 2)
         for done in range(planned, planned + repeats):
             context.progress.round(launch, done, planned + repeats)
-            self._round(group, workers, launch, repeat=True)
+            self._round(group, launch, repeat=True)
         done = planned + repeats
         while done < MOST_ROUNDS * planned and self._uncertain(group):
             context.progress.round(launch, done, MOST_ROUNDS * planned)
-            self._round(group, workers, launch, repeat=False)
+            self._round(group, launch, repeat=False)
             done += 1
         context.progress.round(launch, done, done)
 
@@ -73,25 +64,33 @@ class Rounds:
             return False
         return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > allowed
 
-    def _round(self, group: Group, workers: Alive, launch: int, *, repeat: bool) -> None:
-        context, canary = self._context, self._context.canary
-        assert canary is not None, "the reference's process is the canary"
+    def _round(self, group: Group, launch: int, *, repeat: bool) -> None:
+        context, canary = self._context, self._context.reference.worker
         number = len(context.rounds)
         before = context.sampler.snapshot()
         canary.wake()
         answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
         canary.stop()
+        feed = self._feed(number)
         for contestant in context.shuffled(group):
             with context.failing_only(contestant):
-                self._block(contestant, workers[contestant.id], number)
+                self._block(contestant, feed, number)
         covariates = noise.between(before, context.sampler.snapshot())
         covariates = dataclasses.replace(covariates, canary_waited_share=answer.waited_share)
         context.rounds.append(Round(launch, number, repeat, answer.canary_s, answer.flops, covariates))
 
-    def _block(self, contestant: Contestant, worker: WorkerProcess, number: int) -> None:
+    def _feed(self, number: int) -> Path:
+        """What the steps of a round are given, the same for all contestants; drawn now, so nobody could know it."""
+        problem = self._context.reference.problem
+        file = self._context.reference.scratch / f"feed-{number}.npz"
+        rng = np.random.default_rng(self._context.draw.getrandbits(64))
+        exchange.save_feed(file, *new_feed(problem, rng, problem.steps))
+        return file
+
+    def _block(self, contestant: Contestant, feed: Path, number: int) -> None:
         context, blocks = self._context, _latest(contestant)
         before = context.sampler.snapshot() if self._energy_readable() else None
-        block = timed_block(worker, blocks.units, context.timeout_s)
+        block = context.timed[contestant.id].block(feed, number)
         if before is not None:
             covariates = noise.between(before, context.sampler.snapshot())
             on_gpu = context.settings.device.kind == "gpu"
@@ -99,7 +98,8 @@ class Rounds:
             blocks.energy_j.append(None if joules is None else joules / blocks.units)
         blocks.seconds.append(block.seconds / blocks.units)
         blocks.rounds.append(number)
-        blocks.cpu_per_wall = max(block.cpu_s / block.seconds, blocks.cpu_per_wall or 0.0)
+        if block.cpu_per_wall is not None:
+            blocks.cpu_per_wall = max(block.cpu_per_wall, blocks.cpu_per_wall or 0.0)
 
     def _energy_readable(self) -> bool:
         snapshot = self._context.sampler.snapshot()

@@ -22,19 +22,22 @@ from workbench.host import machine, noise
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import LaunchMeasured, ProblemMade, Record, RoundsMeasured, discard
+from workbench.model.metric import ACCURACY
 from workbench.model.outcomes import Outcome
 from workbench.model.progress import Progress
-from workbench.model.records import Round, Settings
+from workbench.model.records import ProblemFacts, Round, Settings
 from workbench.session import problem
 from workbench.session.bring_up import BringUp
 from workbench.session.context import Alive, Context, Group
+from workbench.session.exact import ExactProofs
 from workbench.session.forecast import Forecast
+from workbench.session.judging import check_plausible, judge_blocks
 from workbench.session.launcher import WorkerProcess
 from workbench.session.rounds import Rounds
 from workbench.session.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.session.sweep import Sweeping
 from workbench.session.workers import Start, Workers
-from workbench.wire.answers import Done, Observed
+from workbench.wire.answers import Compilations, Done, Observed
 
 WORKER_BYTES = 1 << 30  # assumed memory of a worker, to limit how many are alive
 
@@ -115,8 +118,9 @@ class Session:
             session.callback(context.workers.close)
             session.enter_context(_on_cpus(self.settings.harness_cpus))
             try:
-                self._make_problem(session)
+                facts = self._make_problem(session)
                 self._end_unsupported()
+                ExactProofs(context, context.reference, facts.hash).prove(self.contestants)
                 self._launch_until_enough(started)
             except KeyboardInterrupt:
                 if context.target is None:
@@ -126,15 +130,16 @@ class Session:
                     if not any(launch.observed for launch in contestant.launches):
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
-    def _make_problem(self, session: contextlib.ExitStack) -> None:
+    def _make_problem(self, session: contextlib.ExitStack) -> ProblemFacts:
         """Make the problem and the reference, whose process then serves as the canary."""
         context = self._context
-        context.progress.phase("reference", "proving")
-        canary, target = problem.make(context.workers)
-        session.callback(canary.close)
-        context.canary, context.target = canary, target
+        context.progress.phase("reference", "training in float64")
+        context.target = problem.make(context.workers)
+        session.callback(context.target.worker.close)
         context.progress.phase("reference", "ready")
-        context.record(ProblemMade(problem.facts_of(self.folder), target.allowed))
+        facts = problem.facts_of(self.folder)
+        context.record(ProblemMade(facts, context.target.rules.curve))
+        return facts
 
     def _end_unsupported(self) -> None:
         for contestant in self.contestants:
@@ -153,18 +158,21 @@ class Session:
             bring_up = BringUp(self._context, self._purposes)
             for group in self._groups(number):
                 self._context.forecast.begin_launch(number, [contestant.id for contestant in group])
+                self._context.timed.clear()
                 with bring_up.alive(group, number) as workers:
                     self._launch(group, workers, number)
             number, last_launch_s = number + 1, time.monotonic() - began
 
     def _launch(self, group: Group, workers: Alive, number: int) -> None:
         try:
-            self._rounds.measure(group, workers, number)
+            self._rounds.measure(group, number)
         except KeyboardInterrupt:
             kept = self._rounds.keep_complete(group, workers)
+            self._judge(kept)
             self._observe(kept, workers)
             self._log_launch(kept)
             raise
+        self._judge(group)
         self._observe(group, workers)
         self._log_launch(group)
         plan = self.catalog.task(self.settings.task).sweep
@@ -194,17 +202,34 @@ class Session:
             groups += [pending[start : start + size] for start in range(0, len(pending), size)]
         return groups
 
+    def _judge(self, group: Group) -> None:
+        """Judge what was timed, now that nothing is timed any more."""
+        context = self._context
+        for contestant in group:
+            with context.failing_only(contestant):
+                if contestant.running and contestant.launches[-1].measured():
+                    context.progress.phase(contestant.id, "judging")
+                    timed = context.timed[contestant.id]
+                    timed.check_synchronised(contestant.threads or context.workers.threads)
+                    judge_blocks(timed, context.reference)
+                    if (contestant.device or self.settings.device).kind == "cpu":
+                        check_plausible(contestant, context.reference, context.rounds)
+
     def _observe(self, group: Group, workers: Alive) -> None:
         for contestant in group:
             with self._context.failing_only(contestant):
                 if contestant.running:
                     worker, launch = workers[contestant.id], contestant.launches[-1]
                     worker.wake()
+                    compiled = worker.ask("compilations", Compilations, self.settings.timeout_s)
+                    launch.compiled = compiled.compilations
                     answer = worker.ask("observe", Observed, self.settings.timeout_s)
                     worker.stop()
                     launch.observed, launch.pool_threads = answer.observed, answer.pool_threads
                     launch.peak_bytes, launch.peak_device_bytes = answer.peak_bytes, answer.peak_device_bytes
                     launch.metrics = answer.metrics
+                    if contestant.id in self._context.accuracies:
+                        launch.metrics = {**launch.metrics, ACCURACY.name: self._context.accuracies[contestant.id]}
 
     def _log_launch(self, group: Group) -> None:
         """Record a finished launch: its rounds, then each contestant's part."""

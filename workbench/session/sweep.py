@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
 
 from workbench.model.content import Sweep
+from workbench.model.contestant import Contestant
 from workbench.model.events import SweepMeasured
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.records import SweepPoint
+from workbench.session import calibration
 from workbench.session.context import Alive, Context, Group
 from workbench.session.launcher import WorkerProcess
-from workbench.session.problem import Target, prove_reference, target_of
-from workbench.session.rounds import timed_block
-from workbench.wire.answers import Done, Prepared, Proven
+from workbench.session.reference import Reference, make_problem
+from workbench.session.timed import WARM_SHARE
+from workbench.session.training import Training
+from workbench.session.verify import Beginning, verify_first
+from workbench.wire.answers import Imported
 
-STEPS = 5
+STEPS = 10
 ROUNDS = 7
-PROBLEM, REFERENCE = "sweep-problem.npz", "sweep-reference.npz"
 
 
 class Sweeping:
-    """Measures live workers at the sizes of a sweep."""
+    """Measures live workers at the sizes of a sweep, each proven by its first steps."""
 
     def __init__(self, context: Context, sweep: Sweep) -> None:
         self._context, self._sweep = context, sweep
@@ -30,52 +37,70 @@ class Sweeping:
         context = self._context
         for value in self._sweep.values:
             self._size(group, workers, value)
-        for name in (PROBLEM, REFERENCE):
-            (context.workers.folder / name).unlink(missing_ok=True)
         for contestant in group:
             if contestant.sweep:
                 context.record(SweepMeasured(contestant.id, contestant.sweep))
 
     def _size(self, group: Group, workers: Alive, value: int) -> None:
-        context, target = self._context, self._target(value)
-        steps: dict[str, int] = {}
-        for contestant in group:
-            with context.failing_only(contestant):
-                if contestant.running:
-                    context.progress.phase(contestant.id, f"{self._sweep.key} = {value}")
-                    steps[contestant.id] = self._prepared(workers[contestant.id], target)
-                    contestant.sweep.append(SweepPoint(value, target.flops, target.bytes))
+        context = self._context
+        folder = context.workers.scratch_of("sweep")
+        reference = self._reference(value, folder)
+        trainings: dict[str, tuple[Training, int]] = {}
+        try:
+            for contestant in group:
+                with context.failing_only(contestant):
+                    if contestant.running:
+                        context.progress.phase(contestant.id, f"{self._sweep.key} = {value}")
+                        trainings[contestant.id] = self._prepared(contestant, workers[contestant.id], reference, folder)
+                        problem = reference.problem
+                        contestant.sweep.append(SweepPoint(value, problem.flops, problem.bytes))
+        finally:
+            reference.worker.close()
         for done in range(ROUNDS):
             context.progress.round(0, done, ROUNDS)
             for contestant in context.shuffled(group):
                 with context.failing_only(contestant):
-                    block = timed_block(workers[contestant.id], steps[contestant.id], context.timeout_s)
-                    contestant.sweep[-1].blocks.append(block.seconds / steps[contestant.id])
+                    training, units = trainings[contestant.id]
+                    training.worker.wake()
+                    seconds = training.run(units, warm=training.whole(max(1, units // WARM_SHARE)))
+                    training.worker.stop()
+                    contestant.sweep[-1].blocks.append(seconds / units)
 
-    def _target(self, value: int) -> Target:
-        """The problem of one size, made and proven by a separate worker."""
-        workers = self._context.workers
+    def _reference(self, value: int, folder: Path) -> Reference:
+        """The problem of one size and what is right, computed by a separate worker."""
+        workers, timeout_s = self._context.workers, self._context.timeout_s
         job = dataclasses.replace(
             workers.reference_job(), preset=self._sweep.preset, changes={self._sweep.key: value}, steps=STEPS
         )
-        reference = workers.start_reference(PROBLEM, REFERENCE, changed=job)
+        worker = workers.start_reference(changed=job)
         try:
-            prove_reference(reference, self._context.timeout_s)
-        finally:
-            reference.close()
-        return target_of(workers.folder, self._context.settings.dtype, PROBLEM, REFERENCE)
+            problem = folder / "problem.npz"
+            make_problem(worker, problem, timeout_s)
+            worker.ask("import", Imported, timeout_s)
+            return Reference(worker, timeout_s, problem, folder)
+        except BaseException:
+            worker.close()
+            raise
 
-    def _prepared(self, worker: WorkerProcess, target: Target) -> int:
-        """Switch a live worker to another problem, prove and prepare it; returns its steps per block."""
-        timeout, folder = self._context.timeout_s, self._context.workers.folder
-        proof_file = folder / "sweep-proof.npz"
+    def _prepared(
+        self, contestant: Contestant, worker: WorkerProcess, reference: Reference, folder: Path
+    ) -> tuple[Training, int]:
+        """Set a live worker up for another problem, prove its first steps, and size its blocks."""
+        own = folder / contestant.id
+        own.mkdir()
         worker.wake()
-        worker.ask("use", Done, timeout, problem=str(folder / PROBLEM), proof=str(proof_file))
-        worker.ask("prove", Proven, timeout)
-        proof = target.verify(proof_file)
-        proof_file.unlink()
-        if not proof.passed:
-            raise WorkerFailedError(Outcome.INVALID, f"in the sweep: {proof.reason}")
-        steps = worker.ask("prepare", Prepared, timeout).block_steps
+        training = Training(worker, self._context.timeout_s, own, reference.problem.period)
+        training.set_up(folder / "problem.npz")
+        first = training.curve(training.unit)
+        after = training.state()
+        rest = training.curve(math.ceil(max(STEPS - training.unit, 0) / training.unit) * training.unit)
+        rules = reference.rules
+        right, float32 = (reference.beginning(dtype, training.unit) for dtype in ("float64", rules.dtype))
+        found = Beginning(np.concatenate([first, rest])[:STEPS], {}, after)
+        checks = verify_first(found, right, float32, rules)
+        for check in checks:
+            if not check.passed:
+                raise WorkerFailedError(Outcome.INVALID, f"in the sweep: {check.name}: {check.detail}")
+        units = calibration.block_steps(training, calibration.wait_cost(training), STEPS)
         worker.stop()
-        return steps
+        return training, units

@@ -1,25 +1,44 @@
 """Proof that a contestant computed the same thing: named checks against a float64 reference.
 
-Pure functions on arrays. ``tolerance`` is derived from rounding-error analysis, not tuned to pass:
-with unit roundoff u, a sum of ``terms`` products has an error of about u * sqrt(terms) (rounding errors are as often
-positive as negative; N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 2.8), and
-``updates`` steps that build on each other accumulate such errors as a random walk, sqrt(updates). A factor of 8
-allows for constants, for other orders of summation and for the conditioning of the task.
+Pure functions on arrays. Limits are derived from rounding-error analysis, not tuned to pass: with unit roundoff u, a
+sum of ``terms`` products has an error of about u * sqrt(terms) (rounding errors are as often positive as negative;
+N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section 2.8), and ``updates`` steps that
+build on each other accumulate such errors as a random walk, sqrt(updates). A factor of 8 allows for constants, for
+other orders of summation and for the conditioning of the task.
+
+Three questions are asked. Is the mathematics the same? In float64, over the whole training (:func:`verify_exact`).
+Is the arithmetic that of the type asked for? In the timed process, over the first steps (:func:`verify_first`).
+Were the clocked steps computed? From the contestant's own state, for blocks that are drawn after they ran
+(:func:`verify_block`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.model.proof import Check, Proof, Trained
+from workbench.model.proof import CURVE, Cause, Check, Trained
+from workbench.statistics.deviation import array_deviation, distance, largest_of, loss_deviations
 
 if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
-LARGEST = 1e300  # an infinite difference could not be written as JSON
+FIRST = 10  # steps whose losses are compared tightly, before a ReLU that flips can matter
+ROUNDOFFS = 32  # of float32 that are always allowed, as float32 NumPy's own deviation may happen to be tiny
+SANITY = 5e-2  # of any loss of a float32 curve; the largest seen of an honest frontend is 1e-2
+ACCURACY = 0.03
+VISIBLE = 10  # a block proves something if leaving the updates out would exceed its limit so many times
+OTHER_WORK = 0.1  # share of what a block changes; whoever is off by more did other work, whatever its rounding
+
+
+def roundoff(dtype: str) -> float:
+    """The unit roundoff of a type."""
+    return float(np.finfo(dtype).eps) / 2
 
 
 def tolerance(dtype: str, terms: int, updates: int) -> float:
@@ -30,114 +49,350 @@ def tolerance(dtype: str, terms: int, updates: int) -> float:
         terms: length of the longest sum of one step.
         updates: steps that build on each other; 1 where nothing is updated.
     """
-    roundoff = float(np.finfo(dtype).eps) / 2
-    return SAFETY * roundoff * float(np.sqrt(max(terms, 1) * max(updates, 1)))
+    return SAFETY * roundoff(dtype) * math.sqrt(max(terms, 1) * max(updates, 1))
 
 
-def loss_differences(losses: Array, reference: Array, dtype: str = "float32") -> Array:
-    """Relative difference of each step's loss, shape (steps,), on the scale sqrt(|loss| * largest |loss|).
+def condition(optimizer: Mapping[str, Any]) -> float:
+    """By how much an optimiser magnifies rounding errors: Adam's 1 - beta_2**t loses 1 / (1 - beta_2) of them."""
+    return 1 / (1 - float(optimizer["beta_2"])) if "beta_2" in optimizer else 1.0
 
-    A squared error that has shrunk to a millionth of its initial value comes from residuals that are a thousandth of
-    the initial ones, and those cannot be more exact than rounding at the initial scale. So the scale is the geometric
-    mean of this step's loss and the largest one: the plain relative difference where the loss hardly changes. It never
-    falls below eps of ``dtype`` times the largest loss, where residuals are nothing but rounding errors.
+
+@dataclass(frozen=True)
+class Rules:
+    """What the limits of one problem follow from.
+
+    Attributes:
+        dtype: of the timed process.
+        terms: length of the longest sum of one step.
+        updates: steps that build on each other.
+        condition: of the optimiser.
+        plain: whether the optimiser is plain SGD.
     """
-    largest = float(np.max(np.abs(reference), initial=0.0))
-    scale = np.sqrt(np.abs(reference) * largest)
-    floor = max(np.finfo(dtype).eps * largest, np.finfo(np.float64).tiny)
-    with np.errstate(over="ignore"):
-        return np.asarray(np.minimum(np.abs(losses - reference) / np.maximum(scale, floor), LARGEST))
+
+    dtype: str
+    terms: int
+    updates: int
+    condition: float = 1.0
+    plain: bool = True
+
+    @property
+    def exact(self) -> float:
+        """The limit of a whole training in float64."""
+        return tolerance("float64", self.terms, self.updates) * self.condition
+
+    @property
+    def curve(self) -> float:
+        """The limit of any loss of the whole curve, in the session's type."""
+        return self.exact if self.dtype == "float64" else SANITY
+
+    def first(self, own: float) -> float:
+        """The limit of the first steps, given float32 NumPy's own deviation there."""
+        if self.dtype == "float64":
+            return tolerance("float64", self.terms, min(self.updates, FIRST)) * self.condition
+        return min(tolerance("float32", self.terms, 1), self.block(own, 1))
+
+    def block(self, own: float, steps: int) -> float:
+        """The limit of a clocked block, given float32 NumPy's own deviation over the same steps."""
+        if self.dtype == "float64":
+            return tolerance("float64", self.terms, steps if self.updates > 1 else 1) * self.condition
+        return max(ROUNDOFFS * roundoff("float32"), SAFETY * own)
+
+    @property
+    def correction(self) -> float:
+        """The share by which steps may be off because 1 - beta**t was computed in the session's type."""
+        return roundoff(self.dtype) * self.condition if self.condition > 1 else 0.0
 
 
-def array_difference(array: Array, reference: Array, largest: float) -> float:
-    """Largest difference of two arrays of the same shape, relative to ``largest``.
-
-    That is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias that
-    converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
-    """
-    if reference.size == 0:
-        return 0.0
-    return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
-
-
-def verify(trained: Trained, reference: Trained, steps: int, dtype: str, allowed: float) -> Proof:
-    """Compare a contestant's training results with the reference's.
+def verify_exact(
+    trained: Trained, reference: Trained, limit: float, plain: tuple[Arrays, Arrays] | None
+) -> list[Check]:
+    """A training in float64 against the reference: every loss, the state at the end, and one plain SGD step.
 
     Args:
         trained: the contestant's.
-        reference: the reference's, in float64.
-        steps: how many losses there must be.
-        dtype: the required dtype of the result's arrays.
-        allowed: the tolerance.
+        reference: the reference's, over the same number of steps.
+        limit: what rounding explains.
+        plain: the states after one step p <- p - gradient, of contestant and reference; None where the task's own
+            optimiser is plain SGD.
     """
-    checks = [*_check_losses(trained.losses, reference.losses, steps, dtype, allowed)]
-    checks.append(_check_dtype(trained.result, dtype))
-    checks += _check_result(trained.result, reference.result, allowed)
-    return Proof(tuple(checks), allowed)
+    checks = _check_losses(trained.losses, reference.losses, limit)
+    if plain is not None:
+        checks += _check_state(*plain, limit, only="parameters", name="check_plain_step")
+    checks += check_form(trained.result, reference.result, "float64")
+    return [*checks, *_check_state(trained.result, reference.result, limit)]
 
 
-def _check_losses(losses: Array, reference: Array, steps: int, dtype: str, allowed: float) -> list[Check]:
-    if losses.shape != (steps,):
-        return [Check("check_loss_count", False, None, f"{losses.size} losses for {steps} steps")]
-    bad = np.flatnonzero(~np.isfinite(losses))
-    if bad.size:
-        first = int(bad[0])
-        return [Check("check_losses_finite", False, None, f"the loss of step {first} is {losses[first]}")]
-    differences = loss_differences(losses, reference, dtype)
+def _check_losses(losses: Array, reference: Array, limit: float) -> list[Check]:
+    if check := _check_finite(losses):
+        return [check]
+    deviations = loss_deviations(losses, reference, "float64")
     groups = {
-        "check_first_loss": (differences[:1], "forward pass, start weights or data order"),
-        "check_first_update": (differences[1:2], "gradient, learning rate or update, or the second batch"),
-        "check_every_loss": (differences, "the losses diverge here"),
+        "check_first_loss": (slice(0, 1), "forward pass, start weights or data order"),
+        "check_first_update": (slice(1, 2), "gradient, learning rate or update, or the second batch"),
+        CURVE: (slice(0, None), "the losses diverge here"),
     }
-    checks = [Check("check_loss_count", True), Check("check_losses_finite", True)]
-    for name, (part, cause) in groups.items():
-        if part.size:
-            checks.append(_check_part(name, part, losses, reference, allowed, cause))
+    checks = [Check("check_losses_finite", True)]
+    for name, (part, hint) in groups.items():
+        if deviations[part].size:
+            checks.append(_check_part(name, part, deviations, losses, reference, limit, hint, Cause.MATHEMATICS))
     return checks
 
 
-def _check_part(name: str, differences: Array, losses: Array, reference: Array, allowed: float, cause: str) -> Check:
-    worst = float(np.max(differences))
-    wrong = np.flatnonzero(differences > allowed)
+def _check_finite(losses: Array) -> Check | None:
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if not bad.size:
+        return None
+    first = int(bad[0])
+    return Check("check_losses_finite", False, None, f"the loss of step {first} is {losses[first]}", step=first)
+
+
+def _check_part(
+    name: str,
+    part: slice,
+    deviations: Array,
+    losses: Array,
+    reference: Array,
+    limit: float | Array,
+    hint: str,
+    cause: Cause,
+) -> Check:
+    """Whether the deviations of a part of the steps lie within a limit, or within one of each step."""
+    limits = np.broadcast_to(np.asarray(limit, dtype=np.float64), deviations.shape)
+    first = part.start or 0
+    worst = float(np.max(deviations[part]))
+    wrong = np.flatnonzero(deviations[part] > limits[part])
     if not wrong.size:
-        return Check(name, True, worst)
-    step = int(wrong[0]) + (1 if name == "check_first_update" else 0)
-    detail = f"loss of step {step} is {losses[step]:.6g}, reference {reference[step]:.6g} ({cause})"
-    return Check(name, False, worst, detail)
+        return Check(name, True, worst, limit=float(limits[part].min()))
+    step = first + int(wrong[0])
+    detail = f"loss of step {step} is {losses[step]:.6g}, reference {reference[step]:.6g} ({hint}); " + story(
+        float(deviations[step]), float(limits[step]), worst, cause
+    )
+    return Check(name, False, worst, detail, float(limits[step]), step, cause)
 
 
-def _check_dtype(result: Arrays, dtype: str) -> Check:
-    wrong = [(name, array.dtype.name) for name, array in result.items() if array.dtype.name != dtype]
-    if not wrong:
-        return Check("check_dtype", True)
-    name, other = wrong[0]
-    return Check("check_dtype", False, None, f"{name} is {other}, the task asks for {dtype}")
+def story(deviation: float, limit: float, needed: float, cause: Cause) -> str:
+    """What a failed check tells in any case: the number, the limit, the limit that would have passed, the cause."""
+    return f"off by {deviation:.2g}, limit {limit:.2g}, {needed:.2g} would have passed: {cause}"
 
 
-def _check_result(result: Arrays, expected: Arrays, allowed: float) -> list[Check]:
+def check_form(result: Arrays, expected: Arrays, dtype: str) -> list[Check]:
+    """Whether a state has the names, shapes and types that the reference's has, and finite numbers."""
+    for name in sorted(set(result) - set(expected)):
+        return [Check("check_state_names", False, None, f"{name[:80]} is not part of the task's state")]
+    for name, reference in expected.items():
+        array, kind = result.get(name), f"check_{name.split('/')[0]}"
+        if array is None:
+            return [Check(kind, False, None, f"{name} is missing from the state")]
+        if array.shape != reference.shape:
+            return [Check(kind, False, None, f"{name} has shape {array.shape}, expected {reference.shape}")]
+        if array.dtype.name != dtype and reference.dtype.kind == "f":
+            return [Check("check_dtype", False, None, f"{name} is {array.dtype.name}, the task asks for {dtype}")]
+        if not np.all(np.isfinite(array)):
+            return [Check(kind, False, None, f"{name} contains NaN or infinity")]
+    return [Check("check_dtype", True)]
+
+
+def _kinds(names: Mapping[str, object]) -> dict[str, list[str]]:
+    """Names of arrays of one kind: all parameters, or one moment of the optimiser."""
     kinds: dict[str, list[str]] = {}
-    for name in expected:
-        kinds.setdefault(name.split("/")[0], []).append(name)
-    unexpected = sorted(set(result) - set(expected))
+    for name in names:
+        parts = name.split("/")
+        kinds.setdefault("/".join(parts[:2]) if parts[0] == "carried" else parts[0], []).append(name)
+    return kinds
+
+
+def _check_state(
+    result: Arrays, expected: Arrays, limit: float, *, only: str = "", name: str = "", cause: Cause = Cause.MATHEMATICS
+) -> list[Check]:
     checks = []
-    if unexpected:
-        checks.append(Check("check_result_names", False, None, f"{unexpected[0]} is not in the task's result"))
-    checks += [_check_arrays(f"check_{kind}", names, result, expected, allowed) for kind, names in kinds.items()]
+    for kind, names in _kinds(expected).items():
+        if only and kind != only:
+            continue
+        check = name or f"check_{kind.split('/')[0]}"
+        largest = largest_of({each: expected[each] for each in names})
+        worst, worst_name = 0.0, ""
+        for each in names:
+            if each not in result or result[each].shape != expected[each].shape:
+                continue  # check_form says so
+            deviation = array_deviation(result[each], expected[each], largest)
+            if not deviation <= worst:
+                worst, worst_name = deviation, each
+        detail = "" if worst <= limit else f"{worst_name}: {story(worst, limit, worst, cause)}"
+        checks.append(Check(check, not detail, worst, detail, limit, None, cause if detail else Cause.UNKNOWN))
     return checks
 
 
-def _check_arrays(check: str, names: list[str], result: Arrays, expected: Arrays, allowed: float) -> Check:
-    worst = 0.0
-    largest = max(float(np.max(np.abs(expected[name]), initial=0.0)) for name in names)
+@dataclass(frozen=True)
+class Beginning:
+    """The first losses of a training, and its state after the first step."""
+
+    losses: Array
+    start: Arrays
+    after: Arrays
+
+
+def verify_first(found: Beginning, reference: Beginning, own: Beginning, rules: Rules) -> list[Check]:
+    """The first losses and the first update of the timed process.
+
+    Args:
+        found: the contestant's.
+        reference: the reference's, in float64.
+        own: float32 NumPy's.
+        rules: what the limits follow from.
+    """
+    if check := _check_finite(found.losses):
+        return [check]
+    count = min(len(found.losses), len(reference.losses))
+    losses, expected = found.losses[:count], reference.losses[:count]
+    deviations = loss_deviations(losses, expected, rules.dtype)
+    own_deviation = float(np.max(loss_deviations(own.losses[:count], expected, rules.dtype)))
+    limits = rules.first(own_deviation) + rules.correction * _moved(expected)
+    hint = "arithmetic of lower precision, or another computation, in the process that is timed"
+    checks = [
+        Check("check_losses_finite", True),
+        _check_part("check_first_losses", slice(0, None), deviations, losses, expected, limits, hint, Cause.ROUNDING),
+    ]
+    form = check_form(found.after, reference.after, rules.dtype)
+    if not all(check.passed for check in form):
+        return checks + form
+    return [*checks, *form, _check_first_step(found.after, reference, own.after, rules)]
+
+
+def _moved(losses: Array) -> Array:
+    """How far each loss is from the first one, on the scale of deviations."""
+    return loss_deviations(np.full_like(losses, losses[0]), losses, "float64")
+
+
+def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: Rules) -> Check:
+    """The first update: the movement of the parameters or, for another optimiser than plain SGD, its moments.
+
+    Adam divides a gradient by its own size: the update of a parameter whose gradient is nothing but rounding noise is a
+    full step in a random direction, while the moments are as exact as the gradient.
+    """
+    moments = [name for name in reference.after if name.startswith("carried/")] if not rules.plain else []
+    names = moments or [name for name in reference.after if name.startswith(("parameters/", "gradients/"))]
+
+    def changes(arrays: Arrays) -> dict[str, Array]:
+        return {name: np.asarray(arrays[name], np.float64) - reference.start.get(name, 0.0) for name in names}
+
+    expected = changes(reference.after)
+    worst, worst_name, worst_limit = 0.0, "", rules.first(0.0)
+    for group in _kinds(expected).values():
+        largest = largest_of({name: expected[name] for name in group})
+        size = largest_of({name: reference.after[name] for name in group})
+        rounded = 2 * roundoff(rules.dtype) * size / largest if largest else 0.0
+        own_deviation = max(array_deviation(changes(own)[name], expected[name], largest) for name in group)
+        # the moment of squares is as exact as 1 - beta_2, which is small
+        limit = rules.first(own_deviation) + rounded + (rules.correction if group[0].startswith("carried/v/") else 0.0)
+        for name in group:
+            deviation = array_deviation(changes(after)[name], expected[name], largest)
+            if deviation / limit > worst / worst_limit:
+                worst, worst_name, worst_limit = deviation, name, limit
+    passed = worst <= worst_limit
+    detail = "" if passed else f"{worst_name} after step 0: {story(worst, worst_limit, worst, Cause.ROUNDING)}"
+    cause = Cause.UNKNOWN if passed else Cause.ROUNDING
+    return Check("check_first_step", passed, worst, detail, worst_limit, None if passed else 0, cause)
+
+
+def verify_curve(losses: Array, reference: Array, rules: Rules) -> list[Check]:
+    """Every loss of the timed process, within the sanity band of float32 or the limit of float64."""
+    if check := _check_finite(losses):
+        return [check]
+    deviations = loss_deviations(losses, reference, rules.dtype)
+    hint = "the losses diverge here"
+    cause = Cause.MATHEMATICS
+    return [_check_part(CURVE, slice(0, None), deviations, losses, reference, rules.curve, hint, cause)]
+
+
+def accuracy(predictions: Array, answers: Array) -> float:
+    """The share of the queries whose largest prediction is that of the right class."""
+    return float(np.mean(np.argmax(predictions, axis=-1) == answers))
+
+
+def verify_accuracy(found: float, reference: float) -> Check:
+    """Whether the trained model classifies about as well as the reference's."""
+    passed = abs(found - reference) <= ACCURACY
+    detail = "" if passed else f"{found:.1%} of the queries are right, of the reference's {reference:.1%}"
+    return Check("check_accuracy", passed, None, detail)
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A clocked block, as a contestant ran it or as the reference repeated it.
+
+    ``losses`` are those at the kept positions, ``state`` is the one at its end.
+    """
+
+    losses: Array
+    state: Arrays
+
+
+@dataclass(frozen=True)
+class BlockFinding:
+    """What repeating a block showed.
+
+    Attributes:
+        proves: whether leaving the updates out would have been seen.
+        rounding: the check of the rounding limit, which a ReLU that flips may exceed in an honest block.
+        work: the check whether the steps were computed at all.
+    """
+
+    proves: bool
+    rounding: Check
+    work: Check
+
+
+def verify_block(
+    found: Repeated, reference: Repeated, own: Repeated, before: Arrays, steps: int, rules: Rules, round_number: int
+) -> BlockFinding:
+    """Compare a clocked block with the reference's repetition of it.
+
+    Args:
+        found: the contestant's.
+        reference: the reference's in float64, from the contestant's state before the block.
+        own: float32 NumPy's, from the same state.
+        before: that state; what the end would be without updates.
+        steps: how many steps lie between the two.
+        rules: what the limits follow from.
+        round_number: for the text.
+    """
+    where = f"the block of round {round_number}"
+    names = [name for name in reference.state if name != "predictions"]
+    finite = all(np.all(np.isfinite(array)) for array in (reference.losses, *reference.state.values()))
+    if not finite:
+        return BlockFinding(False, Check("check_block_rounding", True), Check("check_block", True))
+    for check in (_check_finite(found.losses), *check_form(found.state, reference.state, rules.dtype)):
+        if check is not None and not check.passed:
+            failed = Check("check_block", False, None, f"{where}: {check.detail}", cause=Cause.WORK)
+            return BlockFinding(True, Check("check_block_rounding", True), failed)
+
+    worst, worst_work, proves = (0.0, "", 1.0), (0.0, "", 1.0), False
     for name in names:
-        array, reference = result.get(name), expected[name]
-        if array is None:
-            return Check(check, False, None, f"{name} is missing from the result")
-        if array.shape != reference.shape:
-            return Check(check, False, None, f"{name} has shape {array.shape}, expected {reference.shape}")
-        if not np.all(np.isfinite(array)):
-            return Check(check, False, None, f"{name} contains NaN or infinity")
-        worst = max(worst, array_difference(array, reference, largest))
-        if worst > allowed:
-            return Check(check, False, worst, f"{name} has a relative error of {worst:.2g}, allowed {allowed:.2g}")
-    return Check(check, True, worst)
+        expected = reference.state[name]
+        changed = distance(before[name], expected)
+        limit = rules.block(distance(own.state[name], expected), steps) + rules.correction * changed
+        deviation = distance(found.state[name], expected)
+        visible = changed >= VISIBLE * limit
+        proves = proves or visible
+        worst = max(worst, (deviation / limit, name, limit))
+        if visible:
+            worst_work = max(worst_work, (deviation / (OTHER_WORK * changed), name, OTHER_WORK * changed))
+    deviations = loss_deviations(found.losses, reference.losses, rules.dtype)
+    own_deviation = float(np.max(loss_deviations(own.losses, reference.losses, rules.dtype)))
+    limits = rules.block(own_deviation, steps) + rules.correction * _moved(reference.losses)
+    place = int(np.argmax(deviations / limits))
+    worst = max(worst, (float(deviations[place] / limits[place]), f"loss {place} of those kept", float(limits[place])))
+    return BlockFinding(
+        proves,
+        _check_ratio("check_block_rounding", where, worst, Cause.ROUNDING),
+        _check_ratio("check_block", where, worst_work, Cause.WORK),
+    )
+
+
+def _check_ratio(check: str, where: str, worst: tuple[float, str, float], cause: Cause) -> Check:
+    ratio, name, limit = worst
+    deviation = ratio * limit
+    if ratio <= 1:
+        return Check(check, True, deviation, limit=limit)
+    detail = f"{where}: {name}: {story(deviation, limit, deviation, cause)}"
+    return Check(check, False, deviation, detail, limit, None, cause)

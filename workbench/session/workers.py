@@ -21,7 +21,7 @@ from workbench.model.records import Settings
 from workbench.session.launcher import WorkerProcess
 from workbench.wire.exchange import Job
 
-PROBLEM, REFERENCE_PROOF = "problem.npz", "reference.npz"
+PROBLEM, REFERENCE_PROOF, PROOF = "problem.npz", "reference.npz", "proof.npz"
 REFERENCE_ID = "reference"
 
 
@@ -52,6 +52,7 @@ class Workers:
         self.catalog, self.settings, self.folder = catalog, settings, folder
         self._start = start
         self._caches = Path(tempfile.mkdtemp(prefix="workbench-caches-"))
+        self._scratch = Path(tempfile.mkdtemp(prefix="workbench-scratch-"))
 
     @property
     def threads(self) -> int:
@@ -59,8 +60,9 @@ class Workers:
         return self.settings.threads or len(self.settings.cpus) or 1
 
     def close(self) -> None:
-        """Remove the compilers' caches."""
-        shutil.rmtree(self._caches, ignore_errors=True)
+        """Remove the compilers' caches and all that workers exchanged by files."""
+        for folder in (self._caches, self._scratch):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def folder_of(self, contestant: Contestant) -> Path:
         """The contestant's folder inside the run's."""
@@ -69,9 +71,21 @@ class Workers:
             folder.mkdir(exist_ok=True)
         return own
 
+    @property
+    def problem_file(self) -> Path:
+        """The file with the session's problem."""
+        return self.folder / PROBLEM
+
     def proof_file(self, contestant: Contestant) -> Path:
-        """The file to which its worker writes losses and result."""
-        return self.folder_of(contestant) / "proof.npz"
+        """The file that keeps its losses, and its state after the task's last step."""
+        return self.folder_of(contestant) / PROOF
+
+    def scratch_of(self, name: str) -> Path:
+        """An empty folder for what one worker hands over; removed when the session ends."""
+        folder = self._scratch / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
 
     def start(self, contestant: Contestant) -> WorkerProcess:
         """A fresh worker of a contestant.
@@ -79,38 +93,40 @@ class Workers:
         Raises:
             WorkerFailedError: when it cannot be started.
         """
-        job = self._job(contestant, proof=str(self.proof_file(contestant)))
+        job = self._job(contestant)
+        return self._started(contestant, job, self._cache_folder(contestant), warm=self.settings.warm_cache)
+
+    def start_exact(self, contestant: Contestant, cpus: tuple[int, ...]) -> WorkerProcess:
+        """A worker of a contestant that computes in float64 on some CPUs, with compiler caches of its own.
+
+        Raises:
+            WorkerFailedError: when it cannot be started.
+        """
+        job = replace(self._job(contestant), dtype="float64", cpus=cpus, slowdown=0.0)
+        return self._started(contestant, job, self._caches / f"{contestant.id}.float64")
+
+    def _started(self, contestant: Contestant, job: Job, caches: Path, *, warm: bool = False) -> WorkerProcess:
         environment = worker_environment(
             contestant.device or self.settings.device,
             job.threads,
-            self._cache_folder(contestant),
+            caches,
             {**contestant.frontend.environment, **contestant.environment},
-            warm=self.settings.warm_cache,
+            warm=warm,
         )
         log = self.folder_of(contestant) / "log.txt"
         return self._start(job, contestant.frontend, environment, log, contestant.interpreter)
 
-    def start_reference(
-        self, problem: str = PROBLEM, proof: str = REFERENCE_PROOF, *, changed: Job | None = None
-    ) -> WorkerProcess:
-        """A worker that makes the problem and proves the reference, on the CPU.
+    def start_reference(self, *, changed: Job | None = None) -> WorkerProcess:
+        """A worker that makes the problem and computes the reference, on the CPU.
 
         Args:
-            problem: the file that receives the problem, inside the run's folder.
-            proof: the file that receives losses and result.
-            changed: a job to use instead of the session's, such as one of another size, but with these files.
+            changed: a job to use instead of the session's, such as one of another size.
 
         Raises:
             WorkerFailedError: when it cannot be started.
         """
         (self.folder / REFERENCE_ID).mkdir(exist_ok=True)
-        job = replace(
-            changed or self.reference_job(),
-            device="cpu",
-            problem=str(self.folder / problem),
-            proof=str(self.folder / proof),
-            flush_to_zero=False,
-        )
+        job = replace(changed or self.reference_job(), device="cpu", flush_to_zero=False)
         frontend = self.catalog.frontends[REFERENCE]
         environment = worker_environment(Device("cpu"), self.threads, self._caches, frontend.environment)
         return self._start(job, frontend, environment, self.folder / REFERENCE_ID / "log.txt")
@@ -118,9 +134,9 @@ class Workers:
     def reference_job(self) -> Job:
         """The job of the reference."""
         frontend = self.catalog.frontends[REFERENCE]
-        return self._job(Contestant(REFERENCE_ID, frontend, self.catalog.roots, package_root()), proof=REFERENCE_PROOF)
+        return self._job(Contestant(REFERENCE_ID, frontend, self.catalog.roots, package_root()))
 
-    def _job(self, contestant: Contestant, proof: str) -> Job:
+    def _job(self, contestant: Contestant) -> Job:
         settings = self.settings
         return Job(
             content=module_folders(contestant.roots, contestant.frontend.folder, contestant.frontend.root),
@@ -135,11 +151,10 @@ class Workers:
             device=(contestant.device or settings.device).kind,
             threads=contestant.threads or settings.threads,
             matmul_precision=settings.matmul_precision,
-            problem=str(self.folder / PROBLEM),
-            proof=proof,
             cpus=settings.cpus,
             slowdown=contestant.slowdown,
             flush_to_zero=settings.profile == "equal",
+            command=contestant.frontend.command,
         )
 
     def _cache_folder(self, contestant: Contestant) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workbench.model.metric import metric_of
@@ -51,44 +50,69 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Proven:
-    """The task's training is done; its losses and result are in the job's proof file."""
+class Ready:
+    """A training is set up; ``steps_per_call`` is 1, the number that every call runs, or None for as many as asked."""
 
     setup_s: float
-    first_step_s: float
+    steps_per_call: int | None = 1
 
     def __post_init__(self) -> None:
-        _check_seconds(setup_s=self.setup_s, first_step_s=self.first_step_s)
+        _check_seconds(setup_s=self.setup_s)
+        if self.steps_per_call is not None and not 1 <= self.steps_per_call <= LARGEST:
+            raise ValueError(f"steps_per_call = {self.steps_per_call}, expected at least 1, or none")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The timed training is set up, its block size is known, its wait is audited."""
-
-    block_steps: int
-    wait_s: float
-    trace: list[float]
-    audit_block_s: float
-    audit_fetch_s: float
-    audit_busy: float
-    per_call: bool = False
-
-    def __post_init__(self) -> None:
-        _check_seconds(wait_s=self.wait_s, audit_block_s=self.audit_block_s, audit_fetch_s=self.audit_fetch_s)
-        if not self.trace or self.block_steps < 1 or not _all_seconds(self.trace):
-            raise ValueError("its warm-up trace or its number of steps per block is not valid")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block has run."""
+class Ran:
+    """Steps have run."""
 
     seconds: float
-    cpu_s: float
 
     def __post_init__(self) -> None:
         _check_seconds(least=math.ulp(0.0), seconds=self.seconds)
-        _check_seconds(cpu_s=self.cpu_s)
+
+
+@dataclass(frozen=True)
+class Took:
+    """A wait took a while."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _check_seconds(seconds=self.seconds)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Losses or scalars were fetched; seconds of each."""
+
+    seconds: list[float]
+
+    def __post_init__(self) -> None:
+        for seconds in self.seconds:
+            _check_seconds(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A large array was copied; bytes read and written per second."""
+
+    bytes_per_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.bytes_per_s < LARGEST:
+            raise ValueError(f"bytes_per_s = {self.bytes_per_s!r}, expected a positive number")
+
+
+@dataclass(frozen=True)
+class Compilations:
+    """What a framework has compiled so far, by the names of its own counters."""
+
+    compilations: dict[str, int]
+
+    def __post_init__(self) -> None:
+        if wrong := [count for count in self.compilations.values() if not 0 <= count < LARGEST]:
+            raise ValueError(f"a number of compilations is {str(wrong[0])[:80]}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -128,20 +152,21 @@ class Observed:
                 raise ValueError(f"the metric {name} = {value!r}, expected a finite number")
 
 
-def _all_seconds(values: Sequence[float]) -> bool:
-    return all(0 <= value < LONGEST_S for value in values)
-
-
 # The answer to each command of the protocol.
 ANSWERS: dict[str, type] = {
     "make": Done,
     "import": Imported,
-    "prove": Proven,
-    "prepare": Prepared,
-    "block": Block,
-    "use": Done,
+    "set_up": Ready,
+    "run": Ran,
+    "wait": Took,
+    "fetch": Fetched,
+    "scalars": Fetched,
+    "state": Done,
+    "feed": Done,
     "move": Done,
     "canary": Canary,
+    "copy": Copied,
+    "compilations": Compilations,
     "observe": Observed,
     "finish": Done,
 }

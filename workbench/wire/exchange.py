@@ -1,7 +1,8 @@
 """How values cross process borders: JSON lines over pipes, arrays in npz files. Never a pickle.
 
 A worker communicates over two dedicated pipes. Each message is one line of JSON with the protocol's version; a
-command is ``{"v": 2, "do": ...}``, an answer ``{"v": 2, "did": ...}`` or ``{"v": 2, "failed": ...}``.
+command is ``{"v": 3, "do": ...}``, an answer ``{"v": 3, "did": ...}`` or ``{"v": 3, "failed": ...}``. PROTOCOL.md
+describes all of it for workers in other languages.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 # Of messages and Job: tests/unit/test_protocol.py records what each version consists of.
-VERSION = 2
+VERSION = 3
 LINE_LIMIT = 1 << 20
 
-_GROUPS = ("init", "data")
-_SINGLE = ("rows", "queries")
+_GROUPS = ("init", "data", "per_step", "carried")
+_SINGLE = ("rows", "queries", "answers")
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -79,8 +80,10 @@ def save_problem(path: Path, problem: Problem) -> None:
     about = {
         item.name: getattr(problem, item.name)
         for item in dataclasses.fields(problem)
-        if item.name not in (*_GROUPS, *_SINGLE)
+        if item.init and item.name not in (*_GROUPS, *_SINGLE)
     }
+    about["phases"] = [dataclasses.asdict(phase) for phase in problem.phases]
+    about["optimizer"] = dict(problem.optimizer)
     arrays: dict[str, Array] = {"about": np.array(json.dumps(about))}
     for group in _GROUPS:
         arrays |= {f"{group}/{name}": array for name, array in getattr(problem, group).items()}
@@ -89,8 +92,8 @@ def save_problem(path: Path, problem: Problem) -> None:
 
 
 def load_problem(path: Path, **changes: Any) -> Problem:
-    """Read a problem back; ``changes`` replace fields such as ``device``, ``mode`` and ``endless``."""
-    from workbench.contract import Problem
+    """Read a problem back; ``changes`` replace fields such as ``device`` and ``mode``."""
+    from workbench.contract import Phase, Problem
 
     arrays = load_arrays(path)
     fields: dict[str, Any] = json.loads(str(arrays.pop("about")))
@@ -98,7 +101,36 @@ def load_problem(path: Path, **changes: Any) -> Problem:
         prefix = f"{group}/"
         fields[group] = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
     fields |= {name: arrays[name] for name in _SINGLE if name in arrays}
+    fields["phases"] = tuple(Phase(**{**phase, "frozen": tuple(phase["frozen"])}) for phase in fields["phases"])
     return Problem(**{**fields, **changes})
+
+
+def save_feed(path: Path, order: Arrays, rows: Array | None) -> None:
+    """Write what changes a feed: for each array of the data set its new order, and the rows of the coming steps."""
+    arrays = {f"order/{name}": array for name, array in order.items()}
+    save_arrays(path, arrays if rows is None else {**arrays, "rows": rows})
+
+
+def load_feed(path: Path) -> tuple[dict[str, Array], Array | None]:
+    """Read the order of each array, and the rows, back."""
+    arrays = load_arrays(path)
+    rows = arrays.pop("rows", None)
+    return {name.removeprefix("order/"): array for name, array in arrays.items()}, rows
+
+
+def begun_from(problem: Problem, state: Arrays, step: int) -> Problem:
+    """A problem that goes on from a state after ``step`` steps, in the problem's own type."""
+
+    def group(prefix: str) -> dict[str, Array]:
+        return {
+            name.removeprefix(prefix): array.astype(problem.dtype) if array.dtype.kind == "f" else array
+            for name, array in state.items()
+            if name.startswith(prefix)
+        }
+
+    parameters = group("parameters/")
+    init = {name: parameters.get(name, array) for name, array in problem.init.items()}
+    return dataclasses.replace(problem, init=init, carried=group("carried/"), start=step)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
@@ -143,7 +175,8 @@ class Job:
     are searched for its modules; the first folder that has a module wins. ``package`` is the folder of workbench
     itself, ``folder`` the frontend's folder and ``mode`` its mode. ``threads`` and ``matmul_precision`` are None where
     the framework keeps its defaults. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
-    are the CPUs to stay on (empty: any), ``changes`` override sizes of the preset, for a sweep.
+    are the CPUs to stay on (empty: any), ``changes`` override sizes of the preset, for a sweep. ``command`` starts a
+    worker that is not in Python.
     ``slowdown`` is for the self-test only: the share of steps that is run in addition without being counted.
     """
 
@@ -159,12 +192,11 @@ class Job:
     device: str
     threads: int | None
     matmul_precision: str | None
-    problem: str
-    proof: str
     flush_to_zero: bool = False
     cpus: tuple[int, ...] = ()
     changes: dict[str, int] = dataclasses.field(default_factory=dict)
     slowdown: float = 0.0
+    command: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

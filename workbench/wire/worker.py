@@ -1,32 +1,36 @@
 """The worker process: the only place that loads content, runs it and reads the clock.
 
-One worker runs one contestant in one launch. It answers commands one by one::
+One worker runs one contestant in one launch. It knows nothing of how measurements are made: it offers primitives, and
+the harness decides (PROTOCOL.md describes them for other languages)::
 
-    make     the task makes the problem and writes it to the job's problem file
-    import   import the framework and the content: timed
-    prove    train exactly the task's steps; write losses and result to the job's proof file.
-             Its set-up and first step are the first in this process, so they start cold: timed
-    prepare  set up the training to be timed, trace its warm-up, calibrate the number of steps per block,
-             and audit that no work is left after the wait
-    block    run warm-up steps, then a block of steps: timed
-    use      continue with another problem file: for a sweep over sizes
-    move     move all threads to other CPUs
-    canary   a small constant workload and a matrix product: how fast the machine is right now
-    observe  report what is observed: threads, precision, memory
-    finish   end the process
+    import         import and configure the framework, then import the content: timed
+    set_up         read a problem and start its training: timed
+    run            run steps, wait, and say how long that took; losses at given positions are kept
+    wait           wait for everything dispatched so far: timed
+    fetch          fetch the kept losses and write them to a file: timed
+    scalars        fetch as many finished scalars of the framework: timed
+    state          read the training's state and write it to a file
+    feed           change what the coming steps are given
+    move           move all threads to other CPUs
+    compilations   what the framework has compiled so far, by its own counters
+    observe        report what is observed: threads, precision, memory
+    finish         end the process
+
+and, in the reference's process alone::
+
+    make           the task makes the problem
+    canary         a small constant workload and a matrix product: how fast the machine is right now
+    copy           copy a large array: how fast memory is
 
 The module itself does not import NumPy, so that ``import`` times importing NumPy for every frontend.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import dataclasses
 import gc
 import importlib
 import itertools
-import math
 import os
 import sys
 import time
@@ -38,29 +42,16 @@ from workbench.wire import exchange
 from workbench.wire.exchange import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from workbench.contract import Array, Problem, Result, Settings, Training
-
-BLOCK_S = 0.02
-WAITS_PER_BLOCK = 1000
-LONGEST_BLOCK_S = 0.5
-CALIBRATIONS = 5  # the quickest counts: other load on the machine can only make a run longer
-MARGIN = 1.25  # in case all of them were slow
-TRACE_S = 0.3
-TRACE_PIECES = 200
-TRACE_PIECE_S = 0.001
-AUDIT_IDLE_S = 0.01
-AUDITED_LOSSES = 16
-AUDITS = 4
-AUDIT_CALM_S = 0.002
+    from workbench.contract import Problem, Settings, State
 
 
 class Runtime(Protocol):
-    """What a frontend's runtime.py offers."""
+    """What a frontend's runtime.py offers; it may offer ``metrics``, ``compilations`` and ``scalar``, too."""
 
     def configure(self, settings: Settings) -> None:
-        """Set device, threads, dtype and precision, once."""
+        """Set device, threads, dtype and precision, once; called before the content is imported."""
 
     def wait(self) -> None:
         """Block until everything dispatched so far has been computed."""
@@ -99,8 +90,11 @@ class Worker:
         self.job = job
         self.runtime: Runtime
         self.content: Any
+        self.problem: Problem
         self.training: Any = None
-        self.per_call = False  # whether the style yields several losses per call
+        self.read_state: Callable[[], State]
+        self.per_call: int | None = 1  # steps per call: 1, a fixed number, or None for as many as asked for
+        self.kept: list[tuple[Any, int | None]] = []  # a yielded value, and which of its losses if it has several
 
     def do(self, message: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command."""
@@ -108,145 +102,135 @@ class Worker:
         arguments = {name: value for name, value in message.items() if name not in ("v", "do")}
         return command(**arguments)
 
-    def do_make(self) -> dict[str, Any]:
-        """Make the problem and write it to the job's problem file."""
+    def do_make(self, to: str) -> dict[str, Any]:
+        """Make the problem and write it to a file."""
         task = importlib.import_module(f"tasks.{self.job.task}")
         problem = task.make(self.job.preset, self.job.seed, **self.job.changes).astype(self.job.dtype)
         if self.job.steps is not None:
             problem = problem.with_steps(self.job.steps)
-        exchange.save_problem(Path(self.job.problem), problem)
+        exchange.save_problem(Path(to), problem)
         return {}
 
     def do_import(self) -> dict[str, Any]:
-        """Import NumPy, the framework and the content, then configure the framework."""
+        """Import NumPy and the framework, configure the framework, import the content."""
         started = time.perf_counter()
         package = f"frontends.{self.job.folder}"
         self.runtime = cast("Runtime", importlib.import_module(f"{package}.runtime"))
-        self.content = importlib.import_module(f"{package}.{self.job.task}")
 
         from workbench.contract import Settings
 
         settings = Settings(self.job.device, self.job.threads, self.job.dtype, self.job.matmul_precision)
         self.runtime.configure(settings)
+        self.content = importlib.import_module(f"{package}.{self.job.task}")
         elapsed = time.perf_counter() - started
         return {"import_s": elapsed, "rss_bytes": resident_bytes(), "versions": self._versions()}
 
-    def do_prove(self, dtype: str | None = None) -> dict[str, Any]:
-        """Train exactly the task's steps; ``dtype`` overrides the job's, for the reference."""
-        problem = self._problem(endless=False).astype(dtype or self.job.dtype)
-        started = time.perf_counter()
-        training = self.content.train(problem)
-        next(training)
-        self.runtime.wait()
-        ready = time.perf_counter()
-        first, result = advance(training, 1)
-        self.runtime.wait()
-        stepped = time.perf_counter()
-
-        rest: list[Any] = []
-        if result is None:
-            rest, result = advance(training, problem.steps - 1)
-        if result is None:
-            surplus, result = finish(training)
-            rest += surplus
-        self._save_proof([*first, *rest], result)
-        return {"setup_s": ready - started, "first_step_s": stepped - ready}
-
-    def do_prepare(self, block_steps: int | None = None) -> dict[str, Any]:
-        """Set up the endless training, trace its first steps, size its blocks and audit its wait."""
-        problem = self._problem(endless=True)
-        self.training = self.content.train(problem)
-        next(self.training)
-        value = self.training.send(1)
-        self.per_call = is_sequence(value)
-        self.runtime.wait()
-        trace = self._trace()
-        wait_s = min(timed(self.runtime.wait) for _ in range(5))
-        steps = block_steps or self._block_steps(wait_s, problem.steps)
-        self._run(steps)
-        return {
-            "block_steps": steps,
-            "wait_s": wait_s,
-            "per_call": self.per_call,
-            "trace": trace,
-            **self._audit(steps),
-        }
-
-    def _trace(self) -> list[float]:
-        """Seconds per step from the second step on, in pieces of about TRACE_PIECE_S or of one step."""
-        piece = 1
-        pieces: list[float] = []
-        deadline = time.perf_counter() + TRACE_S
-        while time.perf_counter() < deadline and len(pieces) < TRACE_PIECES:
-            seconds = self._run(piece)
-            pieces.append(seconds / piece)
-            if seconds < TRACE_PIECE_S / 2 and not self.per_call:
-                piece *= 2
-        return pieces
-
-    def _block_steps(self, wait_s: float, task_steps: int) -> int:
-        """How many steps make a block of at least 20 ms and 1000 times the cost of waiting.
-
-        A style that runs many steps per call has a cost per call, too, so its block is one call of the task's own
-        length: as many steps as the task has, or as last half of LONGEST_BLOCK_S.
-        """
-        target = min(max(BLOCK_S, WAITS_PER_BLOCK * wait_s), LONGEST_BLOCK_S)
-        steps = 1
-        run = self._run  # run twice: one preempted run would look long and make all blocks too short
-        while ((elapsed := run(steps)) < target or (elapsed := run(steps)) < target) and steps < 1 << 24:
-            steps = max(2 * steps, min(int(1.2 * steps * target / elapsed), 8 * steps))
-        if self.per_call:  # a few steps may not show the cost of a step behind that of the call
-            while steps < task_steps and min(run(steps), run(steps)) < LONGEST_BLOCK_S / 2:
-                steps = min(2 * steps, task_steps)
-            return steps
-        if steps == 1:
-            return 1
-        quickest = min(run(steps) for _ in range(CALIBRATIONS))
-        return math.ceil(MARGIN * steps * target / quickest)  # doubling overshoots by up to twice
-
-    def _audit(self, steps: int) -> dict[str, float]:
-        """The best of several audits: a wait that returns early always does, a busy machine only disturbs some."""
-        audits = [self._audit_once(steps)]
-        while len(audits) < AUDITS and (audits[-1]["audit_fetch_s"] > AUDIT_CALM_S or audits[-1]["audit_busy"] > 0.1):
-            audits.append(self._audit_once(steps))
-        calmest = min(audits, key=lambda audit: audit["audit_fetch_s"] / audit["audit_block_s"])
-        return {**calmest, "audit_busy": min(audit["audit_busy"] for audit in audits)}
-
-    def _audit_once(self, steps: int) -> dict[str, float]:
-        """After a block and its wait: how long fetching its last losses takes, and how busy the process still is."""
-        started = time.perf_counter()
-        last: collections.deque[Any] = collections.deque(maxlen=AUDITED_LOSSES)
-        remaining = steps
-        while remaining > 0:
-            last.append(self.training.send(remaining))
-            remaining -= len(last[-1]) if self.per_call else 1
-        self.runtime.wait()
-        waited = time.perf_counter()
-        for value in last:
-            losses_of(value)
-        fetched = time.perf_counter()
-        cpu = time.process_time()
-        time.sleep(AUDIT_IDLE_S)
-        return {
-            "audit_block_s": waited - started,
-            "audit_fetch_s": fetched - waited,
-            "audit_busy": (time.process_time() - cpu) / AUDIT_IDLE_S,
-        }
-
-    def do_block(self, steps: int, warm: int) -> dict[str, Any]:
-        """Run some warm-up steps, then time a block of steps and the wait at its end."""
-        if warm:
-            self._run(warm)
-        uncounted = round(steps * self.job.slowdown)
-        cpu = time.process_time()
-        seconds = self._run(steps + uncounted)
-        return {"seconds": seconds, "cpu_s": time.process_time() - cpu}
-
-    def do_use(self, problem: str, proof: str) -> dict[str, Any]:
-        """End the timed training and switch to another problem."""
+    def do_set_up(self, problem: str, state: str | None = None, step: int = 0) -> dict[str, Any]:
+        """Start the training of a problem; with a state, go on from there after ``step`` steps."""
         if self.training is not None:
             self.training.close()
-        self.job = dataclasses.replace(self.job, problem=problem, proof=proof)
+            self.kept.clear()
+            gc.collect()
+        loaded = exchange.load_problem(Path(problem), device=self.job.device, mode=self.job.mode)
+        if state is not None:
+            loaded = exchange.begun_from(loaded, exchange.load_arrays(Path(state)), step)
+        self.problem = loaded
+        started = time.perf_counter()
+        self.training = self.content.train(loaded)
+        ready = next(self.training)
+        self.runtime.wait()
+        elapsed = time.perf_counter() - started
+        self._accept(ready)
+        return {"setup_s": elapsed, "steps_per_call": self.per_call}
+
+    def _accept(self, ready: Any) -> None:
+        from workbench.contract import Calls
+
+        self.read_state, self.per_call = (ready.state, ready.steps) if isinstance(ready, Calls) else (ready, 1)
+        if not callable(self.read_state):
+            raise TypeError(f"train() first yields {type(ready).__name__}, expected a function that reads the state")
+        if self.per_call is not None and self.per_call < 1:
+            raise ValueError(f"Calls.steps = {self.per_call}, expected at least 1")
+
+    def do_run(self, steps: int, warm: int = 0, keep: Sequence[int] = ()) -> dict[str, Any]:
+        """Run ``warm`` steps, then time ``steps`` steps and the wait; keep the losses at some positions of these."""
+        run = self._run_steps if self.per_call == 1 else self._run_calls
+        if warm:
+            run(warm, ())
+        return {"seconds": run(steps + round(steps * self.job.slowdown), keep)}
+
+    def _run_steps(self, steps: int, keep: Sequence[int]) -> float:
+        send, wait, kept, repeat = self.training.send, self.runtime.wait, self.kept, itertools.repeat
+        parts = [(here - before - 1) for before, here in itertools.pairwise((-1, *keep))]
+        rest = steps - 1 - (keep[-1] if keep else -1)
+        try:
+            started = time.perf_counter()
+            for part in parts:
+                for step in repeat(1, part):
+                    send(step)
+                kept.append((send(1), None))
+            for step in repeat(1, rest):
+                send(step)
+            wait()
+            return time.perf_counter() - started
+        except StopIteration:
+            raise RuntimeError("train() ended: its loop is over problem.batches(), which never run out") from None
+
+    def _run_calls(self, steps: int, keep: Sequence[int]) -> float:
+        send, wait, calls = self.training.send, self.runtime.wait, []
+        per_call, remaining = self.per_call, steps
+        try:
+            started = time.perf_counter()
+            while remaining > 0:
+                losses = send(per_call or remaining)
+                calls.append(losses)
+                remaining -= len(losses) or steps + 1
+            wait()
+            elapsed = time.perf_counter() - started
+        except StopIteration:
+            raise RuntimeError("train() ended, expected it to run steps for as long as it is asked to") from None
+        lengths = [len(losses) for losses in calls]
+        if remaining or (per_call and set(lengths) != {per_call}):
+            raise ValueError(f"calls answered with {lengths} losses, expected {per_call or steps} each, {steps} in all")
+        positions = [(losses, place) for losses in calls for place in range(len(losses))] if keep else []
+        self.kept += [positions[position] for position in keep]
+        return elapsed
+
+    def do_wait(self) -> dict[str, Any]:
+        """Wait for what was dispatched."""
+        return {"seconds": timed(self.runtime.wait)}
+
+    def do_fetch(self, to: str) -> dict[str, Any]:
+        """Fetch the kept losses from the device, write them to a file, and forget them."""
+        kept, self.kept = self.kept, []
+        losses, seconds = [], []
+        for value, place in kept:
+            started = time.perf_counter()
+            losses.append(float(value) if place is None else float(value[place]))
+            seconds.append(time.perf_counter() - started)
+        import numpy as np
+
+        exchange.save_arrays(Path(to), {"losses": np.array(losses, dtype=np.float64)})
+        return {"seconds": seconds}
+
+    def do_scalars(self, count: int) -> dict[str, Any]:
+        """Fetch finished scalars, made for the purpose: what fetching a loss costs if nothing is left to compute."""
+        scalar = getattr(self.runtime, "scalar", float)
+        scalars = [scalar() for _ in range(count)]
+        self.runtime.wait()
+        return {"seconds": [timed(lambda value=value: float(value)) for value in scalars]}
+
+    def do_state(self, to: str) -> dict[str, Any]:
+        """Read the state and write it to a file."""
+        state = self.read_state()
+        if not hasattr(state, "arrays"):
+            raise TypeError(f"state() returned {type(state).__name__}, expected a workbench.contract.State")
+        exchange.save_arrays(Path(to), state.arrays())
+        return {}
+
+    def do_feed(self, source: str) -> dict[str, Any]:
+        """From the next step on, reorder the data set and use other rows, as a file says."""
+        self.problem.feed.change(*exchange.load_feed(Path(source)))
         return {}
 
     def do_move(self, cpus: list[int]) -> dict[str, Any]:
@@ -267,6 +251,19 @@ class Worker:
         waited = None if before is None or after is None else (after - before) / elapsed
         return {"canary_s": seconds, "flops": flops, "waited_share": waited}
 
+    def do_copy(self, size: int) -> dict[str, Any]:
+        """Copy an array of ``size`` bytes a few times."""
+        import numpy as np
+
+        source = np.ones(size // 8)
+        target = np.empty_like(source)
+        seconds = min(timed(lambda: np.copyto(target, source)) for _ in range(4))
+        return {"bytes_per_s": 2 * source.nbytes / seconds}
+
+    def do_compilations(self) -> dict[str, Any]:
+        """What the framework has compiled so far; empty where it does not say."""
+        return {"compilations": getattr(self.runtime, "compilations", dict)()}
+
     def do_observe(self) -> dict[str, Any]:
         """What is observed of this process; ends the timed training, which may hold a context open."""
         self.training.close()
@@ -275,86 +272,15 @@ class Worker:
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
-            "metrics": getattr(self.runtime, "metrics", dict)(),  # optional in a runtime
+            "metrics": getattr(self.runtime, "metrics", dict)(),
         }
 
     def do_finish(self) -> dict[str, Any]:
         """Acknowledge; :func:`serve` then returns."""
         return {}
 
-    def _run(self, steps: int) -> float:
-        """Run steps and wait for all they dispatched; seconds from before the first to after the wait."""
-        send, wait = self.training.send, self.runtime.wait
-        if self.per_call:
-            started = time.perf_counter()
-            remaining = steps
-            while remaining:
-                remaining -= len(send(remaining))
-            wait()
-            return time.perf_counter() - started
-        loop = itertools.repeat(1, steps)
-        started = time.perf_counter()
-        for step in loop:
-            send(step)
-        wait()
-        return time.perf_counter() - started
-
-    def _problem(self, *, endless: bool) -> Problem:
-        return exchange.load_problem(
-            Path(self.job.problem),
-            device=self.job.device,
-            mode=self.job.mode,
-            endless=endless,
-        )
-
     def _versions(self) -> dict[str, str]:
         return {"python": sys.version.split()[0], **self.runtime.versions()}
-
-    def _save_proof(self, values: list[Any], result: Result) -> None:
-        import numpy as np
-
-        if not hasattr(result, "arrays"):
-            raise TypeError(f"train() returned {type(result).__name__}, expected a workbench.contract.Result")
-        losses = [loss for value in values for loss in losses_of(value)]
-        arrays: dict[str, Array] = {f"result/{name}": array for name, array in result.arrays().items()}
-        exchange.save_arrays(Path(self.job.proof), {"losses": np.array(losses, dtype=np.float64), **arrays})
-        gc.collect()
-
-
-def advance(training: Training, steps: int) -> tuple[list[Any], Result | None]:
-    """Ask for ``steps`` steps; the values yielded, and the result if the training ended meanwhile."""
-    values: list[Any] = []
-    while steps > 0:
-        try:
-            value = training.send(steps)
-        except StopIteration as end:
-            return values, end.value
-        values.append(value)
-        steps -= len(value) if is_sequence(value) else 1
-    return values, None
-
-
-def finish(training: Training) -> tuple[list[Any], Result]:
-    """Ask a training for no more steps; the values it yields nevertheless, and its result."""
-    surplus: list[Any] = []
-    for _ in range(1000):
-        try:
-            surplus.append(training.send(0))
-        except StopIteration as end:
-            return surplus, end.value
-    raise RuntimeError("train() continues after the task's last step: does it loop over problem.batches()?")
-
-
-def is_sequence(value: Any) -> bool:
-    """Whether a yielded value is a 1-d array of losses, one per step, rather than one loss."""
-    return len(getattr(value, "shape", ())) == 1
-
-
-def losses_of(value: Any) -> list[float]:
-    """A yielded value as floats, fetched from the device it is on."""
-    if is_sequence(value):
-        return [float(loss) for loss in value]
-    return [float(value)]
 
 
 def matrix_product_flops(size: int, dtype: str) -> float:

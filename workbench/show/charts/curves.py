@@ -16,6 +16,7 @@ from workbench.show.charts.kinds import LOG_SPAN, Axis, Curve, Curves, Table
 from workbench.show.charts.looks import looks
 from workbench.show.units import counted, listed
 from workbench.statistics.arrays import Floats
+from workbench.statistics.deviation import deviations_of
 
 REFERENCE = "reference"
 EXACT = 1e-17  # relative deviations of float64 numbers below this are meaningless
@@ -88,28 +89,30 @@ def _about(finite: pd.DataFrame) -> str:
 
 
 def deviation(
-    losses: pd.DataFrame, colors: Mapping[str, str | None], tolerance: float | None = None, most: int = 100
+    losses: pd.DataFrame,
+    colors: Mapping[str, str | None],
+    tolerance: float | None = None,
+    most: int = 100,
+    dtype: str = "float32",
 ) -> Curves | None:
-    """How far each loss is from the reference's, relative to the latter, or to its largest value where it is 0.
+    """How far each loss is from the reference's, as the proof measures it.
 
     Args:
         losses: the losses; without a reference the result is None.
         colors: by contestant.
         tolerance: relative deviation that the proof allows.
         most: points of a curve; in longer runs each point is the largest deviation in a stretch of steps.
+        dtype: in which the contestants computed.
     """
     finite = _finite(losses)
     if REFERENCE not in finite:
         return None
-    reference, size = finite[REFERENCE], finite[REFERENCE].abs()
-    off = (
-        finite.drop(columns=REFERENCE).sub(reference, axis=0).abs().div(size.where(size > 0, size.max() or 1.0), axis=0)
-    )
+    off = deviations_of(finite, dtype)
     stretch = math.ceil(len(off) / most)
     shown = off.groupby(np.arange(len(off)) // stretch).max().set_axis(off.index[::stretch])
     bound = tolerance if tolerance and 0 < tolerance < math.inf else None
     axis, floor, exact = _deviation_axis(shown.to_numpy(), bound)
-    about = "Relative difference of each loss from float64 NumPy"
+    about = "Relative deviation of each loss from float64 NumPy, on the scale of the proof"
     about += f"; the proof's tolerance is {bound:.1e}." if bound else "."
     about += f" Each point is the largest difference in {stretch} steps." if stretch > 1 else ""
     about += f" Points at {floor:.1e} stand for exact agreement." if exact else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.model.stage import TRAIN, Stage, stage_of
 from workbench.show import columns, sweeps, tables
 from workbench.show.columns import Column
+from workbench.statistics.deviation import deviations_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,10 +91,8 @@ def timed_launches(run: StoredRun, stage: str = TRAIN.name) -> Iterator[tuple[Co
 
 
 def deviations(run: StoredRun) -> pd.DataFrame:
-    """The difference of each loss from the reference's, relative to the latter, or to its largest where it is 0."""
+    """The deviation of each loss from the reference's, as the proof measures it."""
     losses = run.losses
-    reference = losses.get("reference")
-    if reference is None:
+    if "reference" not in losses:
         return losses.iloc[:, :0]
-    size = reference.abs().where(reference != 0, reference.abs().max())
-    return losses.drop(columns="reference").sub(reference, axis=0).abs().div(size, axis=0)
+    return deviations_of(losses, run.record.settings.dtype)

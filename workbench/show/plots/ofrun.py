@@ -38,7 +38,7 @@ class RunPlots:
     def loss(self, title: str | None = None) -> Figure:
         """The loss over the steps, and each contestant's deviation from the float64 reference."""
         losses, colors = self.run.losses, self.run.colors
-        deviation = charts.deviation(losses, colors, self.run.record.tolerance)
+        deviation = charts.deviation(losses, colors, self.run.record.tolerance, dtype=self.run.record.settings.dtype)
         return curves.figure(charts.loss(losses, colors), deviation, title=title or self.run.title)
 
     def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:

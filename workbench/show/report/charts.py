@@ -45,7 +45,7 @@ def _curves(run: StoredRun) -> list[Chart]:
     except WorkbenchError as error:
         titles = {"loss": "Loss", "deviation": "Deviation from the reference"}
         return [Chart(key=key, title=title, about=f"Cannot be drawn: {error}") for key, title in titles.items()]
-    deviation = charts.deviation(losses, run.colors, run.record.tolerance, MOST_STEPS)
+    deviation = charts.deviation(losses, run.colors, run.record.tolerance, MOST_STEPS, run.record.settings.dtype)
     return [charts.loss(losses, run.colors, MOST_STEPS), *filter(None, [deviation])]
 
 

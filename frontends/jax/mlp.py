@@ -1,0 +1,41 @@
+"""A multilayer perceptron in JAX: value_and_grad for the gradients, Adam from its formula, one jitted step."""
+
+import jax
+import jax.numpy as jnp
+
+from frontends.jax.optimizers import start, update
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
+    t, carried = start(problem, parameters)
+    batches = problem.batches(jnp.asarray)
+
+    def predict(parameters, x):
+        activated = jax.nn.relu(x @ parameters["w1"] + parameters["b1"])
+        return activated @ parameters["w2"] + parameters["b2"]
+
+    def loss_of(parameters, x, labels):
+        logits = predict(parameters, x)
+        samples = jnp.arange(len(x))
+        return jnp.mean(jax.nn.logsumexp(logits, axis=1) - logits[samples, labels])
+
+    @jax.jit
+    def step(parameters, t, carried, x, labels):
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels)
+        parameters, t, carried = update(problem, parameters, gradients, t, carried)
+        return parameters, t, carried, loss
+
+    def state():
+        return State(
+            parameters=jax.device_get(parameters),
+            predictions=jax.device_get(predict(parameters, jnp.asarray(problem.queries))),
+            carried=jax.device_get(carried),
+        )
+
+    yield state
+
+    for x, labels in batches:
+        parameters, t, carried, loss = step(parameters, t, carried, x, labels)
+        yield loss

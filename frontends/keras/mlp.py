@@ -1,0 +1,38 @@
+"""A multilayer perceptron in Keras: describe a model, compile it with a loss and an optimiser, fit it."""
+
+import keras
+import numpy as np
+
+from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from frontends.keras.optimizers import carried_of, optimizer_of
+from workbench.contract import Calls, Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    inputs, hidden = problem.init["w1"].shape
+    classes = problem.init["w2"].shape[1]
+    model = keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            keras.layers.Dense(hidden, activation="relu"),
+            keras.layers.Dense(classes),
+        ]
+    )
+    model.set_weights(list(problem.init.values()))
+    optimizer = optimizer_of(problem, model.trainable_variables)
+    model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    step_losses = StepLosses()
+    batches = problem.batches(host_tensor)
+
+    def state():
+        return State(
+            parameters=dict(zip(problem.init, model.get_weights(), strict=True)),
+            predictions=model(problem.queries, training=False).numpy(),
+            carried=carried_of(problem, optimizer),
+        )
+
+    steps = yield Calls(state)
+
+    while True:
+        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        steps = yield np.array(step_losses.losses)

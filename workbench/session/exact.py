@@ -1,0 +1,159 @@
+"""The proof in float64: each contestant's whole training, in a process of its own, side by side while nothing is timed.
+
+In float64 an honest frontend lies within 1e-13 of the reference and every mistake in the mathematics far above it,
+while in float32 the two overlap. Precision belongs to a process in JAX and Keras, so this is another process than the
+one that is timed. What it computes is kept between runs (:mod:`workbench.store.proofs`); it is judged in every run.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from workbench.catalog import Catalog
+from workbench.host import machine
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.proof import Exact, Proof, Trained
+from workbench.session.bring_up import Cpus, slices
+from workbench.session.context import Context
+from workbench.session.launcher import WorkerProcess, leave_signals_to_main
+from workbench.session.reference import Reference
+from workbench.session.training import Training
+from workbench.session.verify import verify_exact
+from workbench.store import proofs
+from workbench.store.proofs import Computed
+from workbench.wire.answers import Done, Imported
+
+WORKER_BYTES = 1 << 30
+
+
+class ExactProofs:
+    """Proves contestants in float64.
+
+    Args:
+        context: the session's state.
+        reference: what is right.
+        problem_hash: of the session's problem.
+    """
+
+    def __init__(self, context: Context, reference: Reference, problem_hash: str) -> None:
+        self._context, self._reference, self._problem_hash = context, reference, problem_hash
+        self._alive: list[WorkerProcess] = []
+
+    def prove(self, contestants: Sequence[Contestant]) -> None:
+        """Prove those that have no proof yet; whoever fails takes no further part."""
+        pending = [contestant for contestant in contestants if contestant.running and contestant.proof is None]
+        computed: dict[str, Computed] = {}
+        unknown = []
+        for contestant in pending:
+            special = contestant.frontend.float64.get(self._context.settings.task)
+            if special is not None and special.limit is None and special.steps is None:
+                continue
+            known = proofs.load(self._key(contestant))
+            if known is None:
+                unknown.append(contestant)
+            else:
+                computed[contestant.id] = known
+        self._compute(unknown, computed)
+        for contestant in pending:
+            with self._context.failing_only(contestant):
+                if contestant.running:
+                    self._judge(contestant, computed.get(contestant.id))
+
+    def _compute(self, contestants: Sequence[Contestant], computed: dict[str, Computed]) -> None:
+        """Run trainings side by side on all CPUs; those with the same key once."""
+        context = self._context
+        groups: dict[str, list[Contestant]] = {}
+        for contestant in contestants:
+            groups.setdefault(self._key(contestant) or contestant.id, []).append(contestant)
+        free = self._slots()
+
+        def compute(same: list[Contestant]) -> None:
+            cpus = free.get()
+            try:
+                result = self._computed(same[0], cpus)
+            except WorkerFailedError as failure:
+                for contestant in same:
+                    with context.failing_only(contestant):
+                        raise WorkerFailedError(failure.outcome, failure.reason) from failure
+            else:
+                computed.update({contestant.id: result for contestant in same})
+                if (key := self._key(same[0])) is not None:
+                    proofs.save(key, result)
+            finally:
+                free.put(cpus)
+
+        with ThreadPoolExecutor(free.qsize(), initializer=leave_signals_to_main) as pool:
+            try:
+                list(pool.map(compute, groups.values()))
+            except BaseException:
+                context.abandoned = True
+                for worker in list(self._alive):
+                    worker.kill()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _slots(self) -> queue.SimpleQueue[Cpus]:
+        """Groups of CPUs for the workers that are alive together, as many as memory allows."""
+        settings = self._context.settings
+        slots = slices(settings.harness_cpus, max(1, settings.threads or 1), ()) or [settings.cpus]
+        free: queue.SimpleQueue[Cpus] = queue.SimpleQueue()
+        for cpus in slots[: max(1, machine.available_bytes() // WORKER_BYTES)]:
+            free.put(cpus)
+        return free
+
+    def _computed(self, contestant: Contestant, cpus: Cpus) -> Computed:
+        context, reference = self._context, self._reference
+        context.progress.phase(contestant.id, "checking in float64")
+        worker = context.workers.start_exact(contestant, cpus)
+        self._alive.append(worker)
+        try:
+            worker.ask("import", Imported, context.timeout_s)
+            scratch = context.workers.scratch_of(f"{contestant.id}.float64")
+            training = Training(worker, context.timeout_s, scratch, reference.problem.period)
+            plain = {}
+            if not reference.plain:
+                training.set_up(reference.files["plain"])
+                if training.unit == 1:
+                    training.curve(1)
+                    plain = training.state()
+            training.set_up(reference.files["float64"])
+            special = contestant.frontend.float64.get(context.settings.task)
+            wanted = special.steps if special and special.steps else reference.problem.steps
+            losses = training.curve(training.whole(min(wanted, reference.problem.steps)))
+            result = Computed(Trained(losses, training.state()), plain)
+            worker.ask("finish", Done, context.timeout_s)
+            return result
+        finally:
+            self._alive.remove(worker)
+            worker.close()
+
+    def _judge(self, contestant: Contestant, computed: Computed | None) -> None:
+        reference, rules = self._reference, self._reference.rules
+        special = contestant.frontend.float64.get(self._context.settings.task)
+        of = reference.problem.steps
+        if computed is None:
+            reason = special.reason if special else "not run"
+            contestant.proof = Proof((), rules.curve, Exact(0, of, None, None, reason))
+            return
+        limit = special.limit if special and special.limit else rules.exact
+        steps = len(computed.trained.losses)
+        plain = (computed.plain, reference.plain_step()) if computed.plain else None
+        checks = tuple(verify_exact(computed.trained, reference.trained(steps), limit, plain))
+        differences = [check.difference for check in checks if check.difference is not None]
+        exact = Exact(steps, of, max(differences, default=None), limit, special.reason if special else "")
+        contestant.proof = Proof(checks, rules.curve, exact)
+        if not contestant.proof.passed:
+            raise WorkerFailedError(Outcome.INVALID, f"in float64, {contestant.proof.reason}")
+
+    def _key(self, contestant: Contestant) -> str | None:
+        settings = self._context.settings
+        return proofs.key_of(
+            Catalog(contestant.roots),
+            contestant,
+            settings,
+            self._problem_hash,
+            threads=contestant.threads or settings.threads,
+        )

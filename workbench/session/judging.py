@@ -1,0 +1,85 @@
+"""Judging clocked blocks: the reference repeats them from the contestant's own state, once nothing is timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+
+from workbench.host import machine
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.records import Round
+from workbench.model.stage import TRAIN
+from workbench.session.reference import Reference
+from workbench.session.timed import Timed
+from workbench.session.training import read
+from workbench.session.verify import Repeated, verify_block
+
+FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
+CACHES = 4  # a working set is in memory if it is so many times the last-level cache
+
+
+def judge_blocks(timed: Timed, reference: Reference) -> None:
+    """Judge the drawn blocks of a launch and add what was found to the contestant's proof.
+
+    A block that exceeds the rounding limit may be an honest one, in which a ReLU flipped; so at most half of all judged
+    blocks may. A block in which other steps were computed than those asked for is never honest.
+
+    Raises:
+        WorkerFailedError: *invalid*, with the check that failed.
+    """
+    contestant, rules = timed.contestant, reference.rules
+    proof = contestant.proof
+    assert proof is not None, "a contestant is proven in float64 before it is timed"
+    judged, proving, exceeding, checks, worst = 0, 0, 0, [], None
+    for evidence in timed.drawn:
+        state = read(evidence.after)
+        right = reference.repeat(evidence.steps, "float64")
+        own = reference.repeat(evidence.steps, "float32") if rules.dtype == "float32" else right
+        before = reference.before(evidence.steps)
+        steps = evidence.steps.warm + evidence.steps.steps
+        found = Repeated(evidence.losses, state)
+        finding = verify_block(found, right, own, before, steps, rules, evidence.round)
+        judged += 1
+        checks.append(finding.work)
+        if finding.proves:
+            proving += 1
+            exceeding += not finding.rounding.passed
+            if worst is None or (finding.rounding.difference or 0) >= (worst.difference or 0):
+                worst = finding.rounding
+    if worst is not None:
+        tolerated = exceeding * 2 <= proving
+        checks.append(dataclasses.replace(worst, passed=True, detail="") if tolerated else worst)
+    proof = proof.with_checks(checks)
+    contestant.proof = dataclasses.replace(proof, judged=proof.judged + judged, proving=proof.proving + proving)
+    if not contestant.proof.passed:
+        raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
+
+
+def check_plausible(contestant: Contestant, reference: Reference, rounds: list[Round]) -> None:
+    """Check that a contestant is not faster than this machine can be.
+
+    Only on the CPU, where the machine's own matrix product and copy are measured.
+
+    Raises:
+        WorkerFailedError: *implausible*, with both rates.
+    """
+    launch = contestant.launches[-1]
+    seconds = statistics.median(launch.of(TRAIN.name).seconds)
+    problem = reference.problem
+    best = max((entry.matrix_flops for entry in rounds if entry.matrix_flops), default=None)
+    if best is not None and problem.flops / seconds > FASTEST * best:
+        raise WorkerFailedError(
+            Outcome.IMPLAUSIBLE,
+            f"check_plausible: {problem.flops / seconds / 1e9:.3g} GFLOP/s, but this machine's best matrix product "
+            f"reaches {best / 1e9:.3g}: not every step can have been computed",
+        )
+    cache = machine.last_level_cache()
+    if cache and problem.bytes > CACHES * cache:
+        rate = reference.copy_rate(CACHES * cache)
+        if problem.bytes / seconds > FASTEST * rate:
+            raise WorkerFailedError(
+                Outcome.IMPLAUSIBLE,
+                f"check_plausible: {problem.bytes / seconds / 1e9:.3g} GB/s, but this machine copies memory at "
+                f"{rate / 1e9:.3g}: not every step can have been computed",
+            )

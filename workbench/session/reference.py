@@ -1,0 +1,182 @@
+"""The reference: NumPy with gradients by hand, whose process makes the problem, proves contestants, and is the canary.
+
+It answers what the right result is: of a whole training in float64, of its first steps, of one plain SGD step, and of
+any clocked block, which it repeats from a contestant's own state. Results are kept, so each is computed once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.proof import Trained
+from workbench.session.launcher import WorkerProcess
+from workbench.session.training import Training, read
+from workbench.session.verify import FIRST, Beginning, Repeated, Rules, condition
+from workbench.wire import exchange
+from workbench.wire.answers import Copied, Done
+
+if TYPE_CHECKING:
+    from workbench.contract import Array, Arrays, Problem
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some clocked steps of a contestant, and where they started.
+
+    Attributes:
+        before: the file with the state before them; None for a task that carries nothing from step to step.
+        step: how many steps had been taken by then.
+        feed: the file that says what the steps were given.
+        warm: untimed steps that came first.
+        steps: the timed steps.
+        keep: the positions of those whose losses are known.
+    """
+
+    before: Path | None
+    step: int
+    feed: Path
+    warm: int
+    steps: int
+    keep: Sequence[int]
+
+
+class Reference:
+    """Computes right results in a worker of its own.
+
+    Args:
+        worker: of the reference frontend, with the content imported.
+        timeout_s: of each command.
+        problem: the file with the problem.
+        scratch: a folder for files.
+    """
+
+    def __init__(self, worker: WorkerProcess, timeout_s: float, problem: Path, scratch: Path) -> None:
+        self.worker, self.scratch, self._timeout_s = worker, scratch, timeout_s
+        self.problem: Problem = exchange.load_problem(problem)
+        self.files = {self.problem.dtype: problem, "float64": scratch / "float64.npz", "plain": scratch / "plain.npz"}
+        exact = self.problem.astype("float64")
+        exchange.save_problem(self.files["float64"], exact)
+        exchange.save_problem(self.files["plain"], exact.with_plain_sgd())
+        self._trained: dict[int, Trained] = {}
+        self._beginnings: dict[tuple[str, int], Beginning] = {}
+        self._plain: Arrays | None = None
+        self._bandwidth: float | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def rules(self) -> Rules:
+        """What the limits of the problem follow from."""
+        problem = self.problem
+        updates = problem.steps if problem.learning_rate else 1
+        return Rules(problem.dtype, problem.terms, updates, condition(problem.optimizer), self.plain)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the task's own optimiser is plain SGD, so that the first step tells every gradient."""
+        return not self.problem.learning_rate or self.problem.optimizer["name"] == "sgd"
+
+    def trained(self, steps: int | None = None) -> Trained:
+        """The training in float64 over some steps; by default all of the task.
+
+        Raises:
+            WorkerFailedError: when the reference itself fails or diverges.
+        """
+        steps = steps or self.problem.steps
+        with self._awake():
+            if steps not in self._trained:
+                training = self._training()
+                training.set_up(self.files["float64"])
+                losses = training.curve(steps)
+                bad = np.flatnonzero(~np.isfinite(losses))
+                if bad.size:
+                    reason = f"the reference diverges: its loss at step {bad[0]} is not finite"
+                    raise WorkerFailedError(Outcome.ERROR, reason)
+                self._trained[steps] = Trained(losses, training.state())
+            return self._trained[steps]
+
+    def use(self, trained: Trained) -> None:
+        """Take the whole training from a session that is resumed."""
+        self._trained[self.problem.steps] = trained
+
+    def plain_step(self) -> Arrays:
+        """The state after one step p <- p - gradient, in float64."""
+        with self._awake():
+            if self._plain is None:
+                training = self._training()
+                training.set_up(self.files["plain"])
+                training.curve(1)
+                self._plain = training.state()
+            return self._plain
+
+    def beginning(self, dtype: str, unit: int) -> Beginning:
+        """The first steps in a type, with the state after ``unit`` of them."""
+        with self._awake():
+            if (dtype, unit) not in self._beginnings:
+                training = self._training()
+                training.set_up(self.files[dtype])
+                first = training.curve(unit)
+                after = training.state()
+                losses = np.concatenate([first, training.curve(max(FIRST - unit, 0))])[:FIRST]
+                start = {f"parameters/{name}": array for name, array in self.problem.init.items()}
+                self._beginnings[dtype, unit] = Beginning(losses, start, after)
+            return self._beginnings[dtype, unit]
+
+    def repeat(self, done: Steps, dtype: str) -> Repeated:
+        """A contestant's steps, computed from its own state in a type."""
+        with self._awake():
+            training = self._training()
+            training.set_up(self.files[dtype], done.before, done.step)
+            training.feed(done.feed)
+            training.run(done.steps, warm=done.warm, keep=done.keep)
+            losses, _ = training.losses(len(done.keep))
+            return Repeated(losses, training.state())
+
+    def before(self, done: Steps) -> Arrays:
+        """The state before some steps; where none is carried, what the task computes of its unchanged data."""
+        return read(done.before) if done.before is not None else self.trained(1).result
+
+    def copy_rate(self, size: int) -> float:
+        """Bytes per second at which this machine copies an array of some bytes."""
+        if self._bandwidth is None:
+            with self._awake():
+                self._bandwidth = self.worker.ask("copy", Copied, self._timeout_s, size=size).bytes_per_s
+        return self._bandwidth
+
+    @contextlib.contextmanager
+    def _awake(self) -> Iterator[None]:
+        """The worker, for one caller at a time; stopped again afterwards, so that it disturbs no measurement."""
+        with self._lock:
+            self.worker.wake()
+            yield
+            self.worker.stop()
+
+    def _training(self) -> Training:
+        return Training(self.worker, self._timeout_s, self.scratch, self.problem.period)
+
+
+def make_problem(worker: WorkerProcess, file: Path, timeout_s: float) -> None:
+    """Let a worker make the problem.
+
+    Raises:
+        WorkerFailedError: when it fails.
+    """
+    worker.ask("make", Done, timeout_s, to=str(file))
+
+
+def new_feed(problem: Problem, rng: np.random.Generator, steps: int) -> tuple[dict[str, Array], Array | None]:
+    """What nobody could know before: each array of the data set in a new order, and new rows for some steps."""
+    order = {name: rng.permutation(len(array)) for name, array in problem.data.items()}
+    if problem.rows is None:
+        return order, None
+    samples = len(next(iter(problem.data.values())))
+    batch = problem.rows.shape[1]
+    rows = np.stack([rng.permutation(samples)[:batch] for _ in range(min(steps, len(problem.rows)))])
+    return order, rows

@@ -1,0 +1,177 @@
+"""A contestant's worker that is ready to be timed, and the evidence of the blocks that it ran."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.host.processes import cpu_seconds
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.session.calibration import positions
+from workbench.session.reference import Steps
+from workbench.session.training import Training
+
+if TYPE_CHECKING:
+    from workbench.contract import Array
+
+WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
+DRAWN = 3  # blocks of a launch that are judged
+IDLE_S = 0.003
+UNFINISHED_SHARE = 0.1  # tolerated after the wait: this share of a block, or this time
+UNFINISHED_S = 0.004
+LAZY_SHARE = 0.5  # fetching a loss may take longer than fetching a finished scalar by this share of a step, of the
+LAZY_S = 5e-6  # fetching itself, or by this time
+BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
+CPU_SHARE = 1.25  # CPU time over wall time and threads, tolerated
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A clocked block: what it was given, the losses that were kept, and its state at the end."""
+
+    round: int
+    steps: Steps
+    losses: Array
+    after: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block has run: seconds of all its units, and CPU seconds per second from the warming to the wait."""
+
+    seconds: float
+    cpu_per_wall: float | None
+
+
+@dataclass
+class Timed:
+    """Times blocks of one contestant and keeps what a few of them, drawn after they ran, can be judged by.
+
+    Args:
+        contestant: whose blocks these are.
+        training: of its worker, traced and calibrated.
+        units: steps of a block.
+        fetch_s: seconds that fetching one loss takes once it is sure to be computed.
+        scalar_s: seconds that fetching one finished scalar of the framework takes.
+        stateless: whether nothing is carried from step to step, so that a state before a block means nothing.
+        draw: decides which blocks are judged.
+    """
+
+    contestant: Contestant
+    training: Training
+    units: int
+    fetch_s: float
+    scalar_s: float
+    stateless: bool
+    draw: random.Random
+    drawn: list[Evidence] = field(default_factory=list)
+    _before: Path | None = None
+    _count: int = 0
+    _unfinished: list[float] = field(default_factory=list)
+    _lazy: list[float] = field(default_factory=list)
+    _busy: list[float] = field(default_factory=list)
+    _cpu: list[float] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Read the state before the first block."""
+        if not self.stateless:
+            self._before = self.training.save_state()
+
+    @property
+    def warm(self) -> int:
+        """Untimed steps before each block."""
+        return self.training.whole(max(1, self.units // WARM_SHARE))
+
+    def block(self, feed: Path, number: int) -> Block:
+        """Wake the worker, change its feed, warm it up, time one block, and stop it.
+
+        Raises:
+            WorkerFailedError: when it fails.
+        """
+        training, worker = self.training, self.training.worker
+        worker.wake()
+        training.feed(feed)
+        extra = round(self.units * self.contestant.slowdown)  # of the self-test: steps that are run, but not counted
+        keep = positions(self.units, np.random.default_rng(self.draw.getrandbits(64)))
+        started, used = time.perf_counter(), cpu_seconds(worker.pid)
+        step = training.step
+        seconds = training.run(self.units, self.warm, keep)
+        training.step += extra
+        ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
+        time.sleep(IDLE_S)
+        idle, used_idle = time.perf_counter(), cpu_seconds(worker.pid)
+        losses, fetch_s = training.losses(len(keep))
+        ratio = None
+        if used is not None and used_by_end is not None and used_idle is not None:
+            ratio = (used_by_end - used) / (ended - started)
+            self._cpu.append(ratio)
+            self._busy.append((used_idle - used_by_end) / (idle - ended))
+        self._unfinished.append(max(0.0, sum(fetch_s) - len(keep) * self.fetch_s) / seconds)
+        allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SHARE * self.scalar_s, LAZY_S)
+        self._lazy.append((statistics.median(fetch_s) - self.scalar_s) / allowed)
+        done = Steps(self._before, step, feed, self.warm, self.units + extra, keep)
+        self._keep(Evidence(number, done, losses, Path(), seconds))
+        worker.stop()
+        return Block(seconds, ratio)
+
+    def _keep(self, evidence: Evidence) -> None:
+        """Draw DRAWN of all blocks, each with the same probability, without knowing how many there will be."""
+        self._count += 1
+        place = len(self.drawn) if len(self.drawn) < DRAWN else self.draw.randrange(self._count)
+        if place >= DRAWN and self.stateless:
+            return
+        after = self.training.save_state()
+        replaced = None
+        if place < DRAWN:
+            kept = Evidence(evidence.round, evidence.steps, evidence.losses, after, evidence.seconds)
+            if place < len(self.drawn):
+                replaced, self.drawn[place] = self.drawn[place], kept
+            else:
+                self.drawn.append(kept)
+        before, self._before = self._before, None if self.stateless else after
+        self._forget(before, *((replaced.after, replaced.steps.before) if replaced else ()))
+
+    def _forget(self, *files: Path | None) -> None:
+        """Remove states that no block that may be judged, and no coming one, needs."""
+        needed = {self._before, *(entry.after for entry in self.drawn), *(entry.steps.before for entry in self.drawn)}
+        for file in files:
+            if file is not None and file not in needed:
+                file.unlink(missing_ok=True)
+
+    def check_synchronised(self, threads: int) -> None:
+        """Check that no work was left after the wait, and that none was done elsewhere.
+
+        The median over the blocks of a launch decides: a wait that returns early always does, a busy machine only
+        disturbs some blocks.
+
+        Raises:
+            WorkerFailedError: *invalid*, and why.
+        """
+        if not self._unfinished:
+            return
+        unfinished, lazy = statistics.median(self._unfinished), statistics.median(self._lazy)
+        block = self.units * statistics.median(entry.seconds / self.units for entry in self.drawn)
+        if unfinished > max(UNFINISHED_SHARE, UNFINISHED_S / block):
+            share = unfinished / (1 + unfinished)
+            raise _unsynchronised(f"{share:.0%} of a block was unfinished after the wait: times would be too short")
+        if lazy > 1:
+            text = "fetching a loss takes much longer than fetching a number: it is computed only when it is fetched"
+            raise _unsynchronised(text)
+        if threads == 1 and self._busy and statistics.median(self._busy) > BUSY_SHARE:  # pools of threads may spin
+            raise _unsynchronised("the process was still computing after the wait: times would be too short")
+        if self._cpu and statistics.median(self._cpu) > CPU_SHARE * threads:
+            used = statistics.median(self._cpu)
+            reason = f"check_threads: it used {used:.2g} CPUs while it was timed, {threads} allowed: it works elsewhere"
+            raise WorkerFailedError(Outcome.INVALID, reason)
+
+
+def _unsynchronised(text: str) -> WorkerFailedError:
+    return WorkerFailedError(Outcome.INVALID, f"check_synchronised: {text}")

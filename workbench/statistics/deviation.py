@@ -1,0 +1,62 @@
+"""How far a result lies from the reference: one formula for proofs, tables, charts, exports and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array: TypeAlias = npt.NDArray[Any]
+
+LARGEST = 1e300  # an infinite deviation could not be written as JSON
+
+
+def loss_deviations(losses: Array, reference: Array, dtype: str = "float32") -> Array:
+    """Relative deviation of each step's loss, shape (steps,), on the scale sqrt(|loss| * largest |loss|).
+
+    A squared error that has shrunk to a millionth of its initial value comes from residuals that are a thousandth of
+    the initial ones, and those cannot be more exact than rounding at the initial scale. So the scale is the geometric
+    mean of this step's loss and the largest one: the plain relative deviation where the loss hardly changes. It never
+    falls below eps of ``dtype`` times the largest loss, where residuals are nothing but rounding errors.
+    """
+    losses, reference = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    largest = float(np.nanmax(np.abs(reference), initial=0.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.sqrt(np.abs(reference) * largest)
+        floor = max(float(np.finfo(dtype).eps) * largest, float(np.finfo(np.float64).tiny))
+        return np.asarray(np.minimum(np.abs(losses - reference) / np.maximum(scale, floor), LARGEST))
+
+
+def deviations_of(losses: pd.DataFrame, dtype: str) -> pd.DataFrame:
+    """The deviation of every column of losses from the column "reference", step by step; NaN where one is missing."""
+    reference = losses["reference"].to_numpy()
+    others = losses.drop(columns="reference")
+    return others.apply(lambda column: loss_deviations(column.to_numpy(), reference, dtype))
+
+
+def array_deviation(array: Array, reference: Array, largest: float) -> float:
+    """Largest difference of two arrays of the same shape, relative to ``largest``.
+
+    That is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias that
+    converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
+    """
+    if reference.size == 0:
+        return 0.0
+    return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
+
+
+def largest_of(arrays: Mapping[str, Array]) -> float:
+    """The largest absolute element of some arrays; 0 if there are none."""
+    return max((float(np.max(np.abs(array), initial=0.0)) for array in arrays.values()), default=0.0)
+
+
+def distance(array: Array, reference: Array) -> float:
+    """The Euclidean distance of two arrays of the same shape, relative to the length of the reference."""
+    length = float(np.linalg.norm(reference.astype(np.float64)))
+    difference = float(np.linalg.norm(array.astype(np.float64) - reference))
+    return min(difference / length if length else float(difference > 0), LARGEST)
