@@ -55,6 +55,7 @@ class Context:
     logged_rounds: int = 0
     abandoned: bool = False
     target: Reference | None = None
+    canary: WorkerProcess | None = None
     timed: dict[str, Timed] = field(default_factory=dict)
     accuracies: dict[str, float] = field(default_factory=dict)
     draw: random.Random = field(default_factory=random.SystemRandom)
@@ -62,7 +63,7 @@ class Context:
 
     @property
     def reference(self) -> Reference:
-        """What is right; its process is the canary, too."""
+        """What is right."""
         assert self.target is not None, "the problem is made before anything else"
         return self.target
 

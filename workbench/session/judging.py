@@ -17,6 +17,7 @@ from workbench.session.verify import Repeated, verify_block
 
 FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
 CACHES = 4  # a working set is in memory if it is so many times the last-level cache
+LONGEST_S = 6.0  # of repeating the blocks of a launch; at least one is repeated, however long it takes
 
 
 def judge_blocks(timed: Timed, reference: Reference) -> None:
@@ -31,8 +32,11 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
     contestant, rules = timed.contestant, reference.rules
     proof = contestant.proof
     assert proof is not None, "a contestant is proven in float64 before it is timed"
-    judged, proving, exceeding, checks, worst = 0, 0, 0, [], None
+    judged, proving, exceeding, checks, worst, spent_s = 0, 0, 0, [], None, 0.0
     for evidence in timed.drawn:
+        spent_s += reference.cost_s(evidence.steps)
+        if judged and spent_s > LONGEST_S:
+            break
         state = read(evidence.after)
         right = reference.repeat(evidence.steps, "float64")
         own = reference.repeat(evidence.steps, "float32") if rules.dtype == "float32" else right

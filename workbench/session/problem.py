@@ -15,12 +15,12 @@ from workbench.wire.answers import Imported
 
 
 def make(workers: Workers) -> Reference:
-    """Make the problem and train the reference, whose process then serves as the canary.
+    """Make the problem and train the reference.
 
     Raises:
         WorkerFailedError: when either fails.
     """
-    worker, timeout_s = workers.start_reference(), workers.settings.timeout_s
+    worker, timeout_s = workers.start_reference(on_all_cpus=True), workers.settings.timeout_s
     kept = workers.folder / REFERENCE_PROOF
     try:
         resumed = kept.is_file()

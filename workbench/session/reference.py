@@ -1,4 +1,4 @@
-"""The reference: NumPy with gradients by hand, whose process makes the problem, proves contestants, and is the canary.
+"""The reference: NumPy with gradients by hand, whose process makes the problem and proves contestants.
 
 It answers what the right result is: of a whole training in float64, of its first steps, of one plain SGD step, and of
 any clocked block, which it repeats from a contestant's own state. Results are kept, so each is computed once.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ class Reference:
         self._beginnings: dict[tuple[str, int], Beginning] = {}
         self._plain: Arrays | None = None
         self._bandwidth: float | None = None
+        self._step_s = 0.0
         self._lock = threading.RLock()
 
     @property
@@ -94,7 +96,9 @@ class Reference:
             if steps not in self._trained:
                 training = self._training()
                 training.set_up(self.files["float64"])
+                began = time.monotonic()
                 losses = training.curve(steps)
+                self._step_s = max(self._step_s, (time.monotonic() - began) / steps)
                 bad = np.flatnonzero(~np.isfinite(losses))
                 if bad.size:
                     reason = f"the reference diverges: its loss at step {bad[0]} is not finite"
@@ -138,6 +142,10 @@ class Reference:
             training.run(done.steps, warm=done.warm, keep=done.keep)
             losses, _ = training.losses(len(done.keep))
             return Repeated(losses, training.state())
+
+    def cost_s(self, done: Steps) -> float:
+        """About how long repeating some steps in both types takes, in seconds."""
+        return 2 * self._step_s * (done.warm + done.steps)
 
     def before(self, done: Steps) -> Arrays:
         """The state before some steps; where none is carried, what the task computes of its unchanged data."""

@@ -65,7 +65,8 @@ class Rounds:
         return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > allowed
 
     def _round(self, group: Group, launch: int, *, repeat: bool) -> None:
-        context, canary = self._context, self._context.reference.worker
+        context, canary = self._context, self._context.canary
+        assert canary is not None, "it was started with the reference"
         number = len(context.rounds)
         before = context.sampler.snapshot()
         canary.wake()

@@ -131,11 +131,14 @@ class Session:
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
     def _make_problem(self, session: contextlib.ExitStack) -> ProblemFacts:
-        """Make the problem and the reference, whose process then serves as the canary."""
+        """Make the problem, the reference, and the canary: NumPy, with the same threads as the contestants."""
         context = self._context
         context.progress.phase("reference", "training in float64")
         context.target = problem.make(context.workers)
         session.callback(context.target.worker.close)
+        context.canary = context.workers.start_reference()
+        session.callback(context.canary.close)
+        context.canary.stop()
         context.progress.phase("reference", "ready")
         facts = problem.facts_of(self.folder)
         context.record(ProblemMade(facts, context.target.rules.curve))

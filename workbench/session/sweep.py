@@ -72,7 +72,7 @@ class Sweeping:
         job = dataclasses.replace(
             workers.reference_job(), preset=self._sweep.preset, changes={self._sweep.key: value}, steps=STEPS
         )
-        worker = workers.start_reference(changed=job)
+        worker = workers.start_reference(changed=job, on_all_cpus=True)
         try:
             problem = folder / "problem.npz"
             make_problem(worker, problem, timeout_s)

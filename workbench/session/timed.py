@@ -26,8 +26,9 @@ DRAWN = 3  # blocks of a launch that are judged
 IDLE_S = 0.003
 UNFINISHED_SHARE = 0.1  # tolerated after the wait: this share of a block, or this time
 UNFINISHED_S = 0.004
-LAZY_SHARE = 0.5  # fetching a loss may take longer than fetching a finished scalar by this share of a step, of the
-LAZY_S = 5e-6  # fetching itself, or by this time
+LAZY_SHARE = 0.5  # fetching a loss may take longer than fetching a finished scalar by this share of a step,
+LAZY_SCALARS = 2.0  # by so many scalars,
+LAZY_S = 5e-6  # or by this time
 BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
 CPU_SHARE = 1.25  # CPU time over wall time and threads, tolerated
 
@@ -115,7 +116,7 @@ class Timed:
             self._cpu.append(ratio)
             self._busy.append((used_idle - used_by_end) / (idle - ended))
         self._unfinished.append(max(0.0, sum(fetch_s) - len(keep) * self.fetch_s) / seconds)
-        allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SHARE * self.scalar_s, LAZY_S)
+        allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SCALARS * self.scalar_s, LAZY_S)
         self._lazy.append((statistics.median(fetch_s) - self.scalar_s) / allowed)
         done = Steps(self._before, step, feed, self.warm, self.units + extra, keep)
         self._keep(Evidence(number, done, losses, Path(), seconds))

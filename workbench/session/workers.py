@@ -13,6 +13,7 @@ from typing import Protocol
 
 from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.roots import module_folders, package_root
+from workbench.host import machine
 from workbench.host.environment import worker_environment
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -116,19 +117,25 @@ class Workers:
         log = self.folder_of(contestant) / "log.txt"
         return self._start(job, contestant.frontend, environment, log, contestant.interpreter)
 
-    def start_reference(self, *, changed: Job | None = None) -> WorkerProcess:
+    def start_reference(self, *, changed: Job | None = None, on_all_cpus: bool = False) -> WorkerProcess:
         """A worker that makes the problem and computes the reference, on the CPU.
 
         Args:
             changed: a job to use instead of the session's, such as one of another size.
+            on_all_cpus: whether it may use them all, because nothing is timed while it computes.
 
         Raises:
             WorkerFailedError: when it cannot be started.
         """
         (self.folder / REFERENCE_ID).mkdir(exist_ok=True)
         job = replace(changed or self.reference_job(), device="cpu", flush_to_zero=False)
+        threads = self.threads
+        if on_all_cpus:
+            cpus = machine.usable_cpus() or ()
+            threads = max(threads, len(cpus))
+            job = replace(job, cpus=cpus, threads=threads)
         frontend = self.catalog.frontends[REFERENCE]
-        environment = worker_environment(Device("cpu"), self.threads, self._caches, frontend.environment)
+        environment = worker_environment(Device("cpu"), threads, self._caches, frontend.environment)
         return self._start(job, frontend, environment, self.folder / REFERENCE_ID / "log.txt")
 
     def reference_job(self) -> Job:

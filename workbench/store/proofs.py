@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 MOST_BYTES = 1 << 30  # of all that is kept; the longest unused go first
+LARGEST_BYTES = 1 << 26  # of one result; larger ones are computed again
 _PLAIN = "plain/"
 
 
@@ -65,13 +66,18 @@ def load(key: str | None) -> Computed | None:
 
 
 def save(key: str, computed: Computed) -> None:
-    """Keep what was computed; silently not if it cannot be written, since it can be computed again."""
+    """Keep what was computed; not if it is too large or cannot be written, since it can be computed again."""
     target = folder()
-    plain = {f"{_PLAIN}{name}": array for name, array in computed.plain.items()}
+    arrays = {
+        **computed.trained.arrays(),
+        **{f"{_PLAIN}{name}": array for name, array in computed.plain.items()},
+    }
+    if sum(array.nbytes for array in arrays.values()) > LARGEST_BYTES:
+        return
     with contextlib.suppress(OSError):
         target.mkdir(parents=True, exist_ok=True)
         temporary = target / f"{secrets.token_hex(8)}.partial.npz"
-        exchange.save_arrays(temporary, {**computed.trained.arrays(), **plain})
+        exchange.save_arrays(temporary, arrays)
         temporary.replace(target / f"{key}.npz")
         _prune(target)
 
