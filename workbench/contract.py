@@ -203,6 +203,16 @@ class Problem:
         """Whether every step sees all samples; they are then put on the device during set-up."""
         return self.rows is None
 
+    @property
+    def plain(self) -> bool:
+        """Whether one step tells every gradient: the optimiser is plain SGD, or nothing is updated."""
+        return not self.learning_rate or self.optimizer["name"] == "sgd"
+
+    @property
+    def beta_2(self) -> float | None:
+        """Adam's decay of the second moment; None for other optimisers."""
+        return self.optimizer.get("beta_2")
+
     def batches(self, put: Put = lambda array: array, until: int | None = None) -> Iterator[tuple[Any, ...]]:
         """The batch of each coming step, as a tuple in the order of ``data`` and ``per_step``, each passed to ``put``.
 

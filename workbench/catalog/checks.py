@@ -16,6 +16,7 @@ from workbench.catalog.sources import parsed
 from workbench.errors import WorkbenchError
 from workbench.model.content import Frontend, Task
 
+CONTRACT = "workbench.contract"
 RUNTIME = ("configure", "wait", "versions", "observe", "peak_device_bytes")
 
 
@@ -44,6 +45,11 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
     file = content.file(task, frontend)
     if file is None:
         return
+    if line := _imports_from_contract(parsed(file), "Result"):
+        raise WorkbenchError(
+            f"{file}, line {line}: Result belongs to contract 1; train() now ends its set-up with `yield state`, a "
+            "function that returns a State, and never returns (see workbench/contract.py)"
+        )
     train = _check_function(file, "train", "train(problem)", least=1)
     if train is not None and not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _within(train)):
         raise WorkbenchError(
@@ -81,6 +87,14 @@ def _check_function(file: Path, name: str, signature: str, least: int) -> ast.Fu
     if not _accepts(function.args, least):
         raise WorkbenchError(f"{file}, line {function.lineno}: {name} must be defined as {signature}")
     return function if not function.decorator_list else None
+
+
+def _imports_from_contract(module: ast.Module, name: str) -> int | None:
+    """The line at which a file imports a name from the contract, or None."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and node.module == CONTRACT and name in {each.name for each in node.names}:
+            return node.lineno
+    return None
 
 
 def _accepts(arguments: ast.arguments, count: int) -> bool:

@@ -15,6 +15,7 @@ from workbench.catalog.roots import FOLDERS, content_root, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
 from workbench.comparison.sides import by_group
+from workbench.contract import CONTRACT
 from workbench.errors import (
     EXIT_CONTESTANT,
     EXIT_INTERRUPTED,
@@ -239,6 +240,13 @@ def _side(checkout: Checkout, inside: Path) -> Side:
     own = checkout.root / "workbench"
     if not own.is_dir():  # a repository of content alone
         return Side(checkout, content, package_root())
+    contract = contract_of(own)
+    if contract != CONTRACT:
+        reason = (
+            f"not comparable: contract {contract}: {checkout.title} proves and times by another contract than this "
+            f"workbench's ({CONTRACT}); compare commits with the same contract"
+        )
+        return Side(checkout, content, own, unmeasurable=reason)
     protocol = protocol_of(own)
     if protocol == exchange.VERSION:
         return Side(checkout, content, own)
@@ -248,6 +256,14 @@ def _side(checkout: Checkout, inside: Path) -> Side:
         "commits with the same protocol"
     )
     return Side(checkout, content, own, unmeasurable=reason)
+
+
+def contract_of(package: Path) -> int:
+    """The version of the contract that a workbench's content is written against; the first one declared none."""
+    with contextlib.suppress(OSError, ValueError):
+        if match := re.search(r"^CONTRACT = (\d+)\b", (package / "contract.py").read_text("utf-8"), re.MULTILINE):
+            return int(match[1])
+    return 1
 
 
 def protocol_of(package: Path) -> int | None:

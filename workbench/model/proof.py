@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _RESULT = "result/"
 CURVE = "check_every_loss"
+PREDICTIONS = "predictions"
+_LOSSES = "losses"
 
 
 class Cause(StrEnum):
@@ -128,11 +130,11 @@ class Trained:
         Raises:
             ValueError: when there are no losses among them.
         """
-        if "losses" not in arrays:
+        if _LOSSES not in arrays:
             raise ValueError("there are no losses in it")
         result = {name.removeprefix(_RESULT): array for name, array in arrays.items() if name.startswith(_RESULT)}
-        return cls(arrays["losses"], result)
+        return cls(arrays[_LOSSES], result)
 
     def arrays(self) -> dict[str, Array]:
         """As the arrays of a proof file."""
-        return {"losses": self.losses, **{f"{_RESULT}{name}": array for name, array in self.result.items()}}
+        return {_LOSSES: self.losses, **{f"{_RESULT}{name}": array for name, array in self.result.items()}}

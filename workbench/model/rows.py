@@ -19,6 +19,11 @@ class Row:
         id: the contestant.
         frontend: the frontend's id; two contestants may share it.
         verdict: of the proof: "agrees", "differs" or "not compared".
+        max_relative_error: the largest deviation of any loss from the reference, in the process that was timed.
+        float64_error, float64_limit, float64_steps: of the training in float64: its largest deviation, what was
+            allowed, and how many steps it had; ``float64_note`` says why it was not the usual proof.
+        blocks_judged, blocks_proving: clocked blocks that the reference repeated, and those of them in which leaving
+            the updates out would have been seen.
         stage: what was measured; times are per unit of it.
         import_s, setup_s, first_s: of the first launch, with cold caches; ``first_s`` is the first unit.
         unit_s: the steady time of a unit, the median over launches; low and high are its interval.
@@ -32,6 +37,8 @@ class Row:
         energy_j: joules per unit.
         block_units: units per block.
         disturbed_blocks: blocks measured in rounds during which the machine was disturbed.
+        compilations: by the framework's own counters; compilations_while_timed: of these, after the first block began.
+        graph_breaks: places at which a compiler gave up and left the rest to the interpreter.
         warnings: requested settings that were observed to be ignored, in words.
         metrics: those declared in :mod:`workbench.model.metric`, by name.
     """
@@ -48,6 +55,12 @@ class Row:
     versions: dict[str, str] = field(default_factory=dict)
     max_relative_error: float | None = None
     tolerance: float | None = None
+    float64_error: float | None = None
+    float64_limit: float | None = None
+    float64_steps: int | None = None
+    float64_note: str = ""
+    blocks_judged: int | None = None
+    blocks_proving: int | None = None
     import_s: float | None = None
     setup_s: float | None = None
     first_s: float | None = None
@@ -83,6 +96,9 @@ class Row:
     deterministic: Knob = None
     xla: Knob = None
     allocator: Knob = None
+    compilations: int | None = None
+    compilations_while_timed: int | None = None
+    graph_breaks: int | None = None
     warnings: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
 

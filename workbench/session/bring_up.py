@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
-from workbench.model.proof import Check, Proof, Trained
+from workbench.model.proof import PREDICTIONS, Check, Proof, Trained
 from workbench.model.records import Blocks, Launch
 from workbench.model.stage import TRAIN
 from workbench.session import calibration
@@ -163,9 +163,9 @@ class BringUp:
         checks = verify_curve(losses, right.losses, reference.rules)
         answers = reference.problem.answers
         if answers is not None:
-            found = accuracy(state["predictions"], answers)
+            found = accuracy(state[PREDICTIONS], answers)
             context.accuracies[contestant.id] = found
-            checks.append(verify_accuracy(found, accuracy(right.result["predictions"], answers)))
+            checks.append(verify_accuracy(found, accuracy(right.result[PREDICTIONS], answers)))
         return checks
 
     def _check(self, contestant: Contestant, checks: list[Check]) -> None:

@@ -114,12 +114,12 @@ class ExactProofs:
             scratch = context.workers.scratch_of(f"{contestant.id}.float64")
             training = Training(worker, context.timeout_s, scratch, reference.problem.period)
             plain = {}
-            if not reference.plain:
-                training.set_up(reference.files["plain"])
+            if not reference.problem.plain:
+                training.set_up(reference.plain_file)
                 if training.unit == 1:
                     training.curve(1)
                     plain = training.state()
-            training.set_up(reference.files["float64"])
+            training.set_up(reference.exact_file)
             special = contestant.frontend.float64.get(context.settings.task)
             wanted = special.steps if special and special.steps else reference.problem.steps
             losses = training.curve(training.whole(min(wanted, reference.problem.steps)))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 
+FLOAT64 = "float64"
+
+
 @dataclass(frozen=True)
 class Steps:
     """Some clocked steps of a contestant, and where they started.
@@ -62,10 +65,11 @@ class Reference:
     def __init__(self, worker: WorkerProcess, timeout_s: float, problem: Path, scratch: Path) -> None:
         self.worker, self.scratch, self._timeout_s = worker, scratch, timeout_s
         self.problem: Problem = exchange.load_problem(problem)
-        self.files = {self.problem.dtype: problem, "float64": scratch / "float64.npz", "plain": scratch / "plain.npz"}
-        exact = self.problem.astype("float64")
-        exchange.save_problem(self.files["float64"], exact)
-        exchange.save_problem(self.files["plain"], exact.with_plain_sgd())
+        self.exact_file, self.plain_file = scratch / "float64.npz", scratch / "plain.npz"
+        self._files = {self.problem.dtype: problem, FLOAT64: self.exact_file}
+        exact = self.problem.astype(FLOAT64)
+        exchange.save_problem(self.exact_file, exact)
+        exchange.save_problem(self.plain_file, exact.with_plain_sgd())
         self._trained: dict[int, Trained] = {}
         self._beginnings: dict[tuple[str, int], Beginning] = {}
         self._plain: Arrays | None = None
@@ -78,12 +82,7 @@ class Reference:
         """What the limits of the problem follow from."""
         problem = self.problem
         updates = problem.steps if problem.learning_rate else 1
-        return Rules(problem.dtype, problem.terms, updates, condition(problem.optimizer), self.plain)
-
-    @property
-    def plain(self) -> bool:
-        """Whether the task's own optimiser is plain SGD, so that the first step tells every gradient."""
-        return not self.problem.learning_rate or self.problem.optimizer["name"] == "sgd"
+        return Rules(problem.dtype, problem.terms, updates, condition(problem.beta_2), problem.plain)
 
     def trained(self, steps: int | None = None) -> Trained:
         """The training in float64 over some steps; by default all of the task.
@@ -95,7 +94,7 @@ class Reference:
         with self._awake():
             if steps not in self._trained:
                 training = self._training()
-                training.set_up(self.files["float64"])
+                training.set_up(self.exact_file)
                 began = time.monotonic()
                 losses = training.curve(steps)
                 self._step_s = max(self._step_s, (time.monotonic() - began) / steps)
@@ -115,7 +114,7 @@ class Reference:
         with self._awake():
             if self._plain is None:
                 training = self._training()
-                training.set_up(self.files["plain"])
+                training.set_up(self.plain_file)
                 training.curve(1)
                 self._plain = training.state()
             return self._plain
@@ -125,7 +124,7 @@ class Reference:
         with self._awake():
             if (dtype, unit) not in self._beginnings:
                 training = self._training()
-                training.set_up(self.files[dtype])
+                training.set_up(self._files[dtype])
                 first = training.curve(unit)
                 after = training.state()
                 losses = np.concatenate([first, training.curve(max(FIRST - unit, 0))])[:FIRST]
@@ -137,7 +136,7 @@ class Reference:
         """A contestant's steps, computed from its own state in a type."""
         with self._awake():
             training = self._training()
-            training.set_up(self.files[dtype], done.before, done.step)
+            training.set_up(self._files[dtype], done.before, done.step)
             training.feed(done.feed)
             training.run(done.steps, warm=done.warm, keep=done.keep)
             losses, _ = training.losses(len(done.keep))

@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.model.proof import CURVE, Cause, Check, Trained
+from workbench.model.proof import CURVE, PREDICTIONS, Cause, Check, Trained
 from workbench.statistics.deviation import array_deviation, distance, largest_of, loss_deviations
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def tolerance(dtype: str, terms: int, updates: int) -> float:
     return SAFETY * roundoff(dtype) * math.sqrt(max(terms, 1) * max(updates, 1))
 
 
-def condition(optimizer: Mapping[str, Any]) -> float:
+def condition(beta_2: float | None) -> float:
     """By how much an optimiser magnifies rounding errors: Adam's 1 - beta_2**t loses 1 / (1 - beta_2) of them."""
-    return 1 / (1 - float(optimizer["beta_2"])) if "beta_2" in optimizer else 1.0
+    return 1.0 if beta_2 is None else 1 / (1 - beta_2)
 
 
 @dataclass(frozen=True)
@@ -357,7 +357,7 @@ def verify_block(
         round_number: for the text.
     """
     where = f"the block of round {round_number}"
-    names = [name for name in reference.state if name != "predictions"]
+    names = [name for name in reference.state if name != PREDICTIONS]
     finite = all(np.all(np.isfinite(array)) for array in (reference.losses, *reference.state.values()))
     if not finite:
         return BlockFinding(False, Check("check_block_rounding", True), Check("check_block", True))

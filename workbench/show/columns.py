@@ -244,13 +244,46 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="max_relative_error",
         heading="off by",
-        meaning="largest relative difference from float64 NumPy over all losses and the final result; for a loss, "
-        "relative to the geometric mean of itself and the largest loss",
+        meaning="largest relative deviation of any loss from float64 NumPy in the process that was timed, on the scale "
+        "of the geometric mean of that loss and the largest one",
         value=lambda row: row.max_relative_error,
         text=lambda row: format_error(row.max_relative_error),
         drop=5,
     ),
-    _file("tolerance", lambda row: row.tolerance, "largest relative difference that counts as agreement"),
+    _file("tolerance", lambda row: row.tolerance, "largest relative deviation that is allowed over the whole curve"),
+    Column(
+        key="float64_error",
+        heading="in float64",
+        meaning="largest relative deviation from float64 NumPy of all losses and of the state at the end, of the same "
+        "training in float64, which runs in a process of its own",
+        value=lambda row: row.float64_error,
+        text=lambda row: format_error(row.float64_error),
+        views=FIGURES,
+    ),
+    _file("float64_limit", lambda row: row.float64_limit, "what rounding explains of it"),
+    _file("float64_steps", lambda row: row.float64_steps, "how many of the task's steps were trained in float64"),
+    Column(
+        key="blocks_proving",
+        heading="proven blocks",
+        meaning="clocked blocks that the reference repeated from the contestant's own state and in which leaving the "
+        "updates out would have been seen",
+        value=lambda row: row.blocks_proving,
+        views=FIGURES,
+    ),
+    _file("blocks_judged", lambda row: row.blocks_judged, "clocked blocks that the reference repeated"),
+    Column(
+        key="compilations",
+        heading="compiled",
+        meaning="what the framework compiled in a process, by its own counters",
+        value=lambda row: row.compilations,
+        views=FIGURES,
+    ),
+    _file(
+        "compilations_while_timed",
+        lambda row: row.compilations_while_timed,
+        "how many of these happened after the first block began",
+    ),
+    _file("graph_breaks", lambda row: row.graph_breaks, "places at which a compiler left code to the interpreter"),
     _seconds(
         "import_s",
         lambda row: row.import_s,

@@ -100,13 +100,25 @@ def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
     cpus = ", ".join(str(cpu) for cpu in settings.cpus)
     pinned = f"pinned to CPU{'' if len(settings.cpus) == 1 else 's'} {cpus}" if cpus else "not pinned"
     threads = "default number of threads" if settings.threads is None else counted(settings.threads, "thread")
-    proof = (
-        f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."
-        if timed
-        else f"Tolerance: {record.tolerance:.1e} relative to float64 NumPy."
-    )
     steps = counted(record.problem.steps, "step")
-    return f"{steps}, {settings.dtype}, {settings.profile} profile: {threads}, {pinned}. {proof}"
+    return (
+        f"{steps}, {settings.dtype}, {settings.profile} profile: {threads}, {pinned}. {proof_sentence(record, timed)}"
+    )
+
+
+def proof_sentence(record: RunRecord, timed: Sequence[Row]) -> str:
+    """What is proven of the rows with a time."""
+    if not timed:
+        return f"Losses may be off by {record.tolerance:.1e} from float64 NumPy."
+    errors = [row.float64_error for row in timed if row.float64_error is not None]
+    if not errors:  # of a run that an older version recorded
+        return f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."
+    blocks = sum(row.blocks_proving or 0 for row in timed)
+    every = "Every timed row" if len(errors) == len(timed) else f"{len(errors)} of {len(timed)} timed rows"
+    return (
+        f"{every}, trained in float64, agrees with NumPy to within {max(errors):.1e}; NumPy repeated "
+        f"{counted(blocks, 'clocked block')}."
+    )
 
 
 def _how_to_read(table: StageTable) -> list[str]:

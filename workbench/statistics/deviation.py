@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array: TypeAlias = npt.NDArray[Any]
+    from workbench.contract import Array
 
+REFERENCE = "reference"  # the column of the reference's losses
 LARGEST = 1e300  # an infinite deviation could not be written as JSON
 
 
@@ -33,9 +33,9 @@ def loss_deviations(losses: Array, reference: Array, dtype: str = "float32") -> 
 
 
 def deviations_of(losses: pd.DataFrame, dtype: str) -> pd.DataFrame:
-    """The deviation of every column of losses from the column "reference", step by step; NaN where one is missing."""
-    reference = losses["reference"].to_numpy()
-    others = losses.drop(columns="reference")
+    """The deviation of every column of losses from that of the reference, step by step; NaN where one is missing."""
+    reference = losses[REFERENCE].to_numpy()
+    others = losses.drop(columns=REFERENCE)
     return others.apply(lambda column: loss_deviations(column.to_numpy(), reference, dtype))
 
 

@@ -27,6 +27,9 @@ FEWEST_FOR_RANKS = 7  # with fewer launches, no exact test can reach the 2 % lev
 FEWEST_FOR_FIT = 3
 
 
+GRAPH_BREAKS = "graph breaks"  # the counter of places at which a compiler gave up
+
+
 def rows(record: RunRecord, stage: str = TRAIN.name) -> list[Row]:
     """One row per contestant, in the order measured; a value that was not measured is None."""
     disturbed = record.disturbed
@@ -58,12 +61,32 @@ def _row(record: RunRecord, contestant: ContestantRecord, stage: str, disturbed:
         max_relative_error=proof.max_relative_error if proof else None,
         tolerance=proof.tolerance if proof else None,
     )
+    untimed = _with_proof(untimed, proof)
     launches = contestant.measured(stage)
     if not launches:
         return untimed
     timed = _with_times(untimed, launches, disturbed)
-    observed = _with_observations(timed, launches)
-    return _with_work(dataclasses.replace(observed, warnings=_ignored_requests(record.settings, observed)), record)
+    observed = _with_compilations(_with_observations(timed, launches), launches[-1])
+    return _with_work(dataclasses.replace(observed, warnings=_reservations(record.settings, observed)), record)
+
+
+def _with_proof(row: Row, proof: Proof | None) -> Row:
+    """The row with what is known of the training in float64 and of the judged blocks."""
+    if proof is None or proof.exact is None:
+        return row
+    exact = proof.exact
+    note = exact.reason
+    if exact.steps and exact.steps < exact.of:
+        note = f"{exact.steps} of {exact.of} steps: {exact.reason or 'its calls run more steps than are left'}"
+    return dataclasses.replace(
+        row,
+        float64_error=exact.difference,
+        float64_limit=exact.limit,
+        float64_steps=exact.steps,
+        float64_note=note,
+        blocks_judged=proof.judged,
+        blocks_proving=proof.proving,
+    )
 
 
 def _verdict(proof: Proof | None) -> str:
@@ -125,6 +148,20 @@ def _with_observations(row: Row, launches: Sequence[Launch]) -> Row:
     )
 
 
+def _with_compilations(row: Row, launch: Launch) -> Row:
+    """The row with how often its framework compiled, in the latest launch; unchanged where it does not count."""
+    if not launch.compiled:
+        return row
+    counts = {name: count for name, count in launch.compiled.items() if name != GRAPH_BREAKS}
+    later = sum(count - launch.compiled_before.get(name, 0) for name, count in counts.items())
+    return dataclasses.replace(
+        row,
+        compilations=sum(counts.values()),
+        compilations_while_timed=later,
+        graph_breaks=launch.compiled.get(GRAPH_BREAKS),
+    )
+
+
 def _threads(reported: object, cpus_busy: float | None) -> float:
     """The number of threads that a framework reports; if it reports none, the number of CPUs it kept busy."""
     return reported if isinstance(reported, int | float) and reported else max(1, round(cpus_busy or 1))
@@ -153,8 +190,8 @@ def _with_work(row: Row, record: RunRecord) -> Row:
     )
 
 
-def _ignored_requests(settings: Settings, row: Row) -> tuple[str, ...]:
-    """A sentence for each requested setting that the framework was observed to ignore."""
+def _reservations(settings: Settings, row: Row) -> tuple[str, ...]:
+    """A sentence for each requested setting that was observed to be ignored, and for what limits the row's proof."""
     warnings = []
     threads, cpus_busy, precision = settings.threads, row.cpu_per_wall, settings.matmul_precision
     if threads is not None and row.threads != threads:
@@ -163,6 +200,14 @@ def _ignored_requests(settings: Settings, row: Row) -> tuple[str, ...]:
         warnings.append(f"asked for {threads} CPUs, kept {cpus_busy:.1f} busy")
     if precision is not None and row.matmul_precision not in (precision, None):
         warnings.append(f"asked for {precision} matrix products, observed {row.matmul_precision}")
+    if row.float64_note:
+        warnings.append(f"proven in float64 with a reservation: {row.float64_note}")
+    if row.blocks_judged and not row.blocks_proving:
+        warnings.append("its clocked blocks change too little to be proven: skipped updates would not have been seen")
+    if row.compilations_while_timed:
+        warnings.append(f"compiled {row.compilations_while_timed} more times while it was timed")
+    if row.graph_breaks:
+        warnings.append(f"its compiler left {row.graph_breaks} graph breaks to the interpreter")
     return tuple(warnings)
 
 

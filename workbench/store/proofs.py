@@ -128,7 +128,7 @@ def installed(interpreter: str) -> tuple[str, ...] | None:
     """Name and version of every distribution of an interpreter; None if it is not known where they are."""
     if interpreter == sys.executable:
         found = importlib.metadata.distributions()
-        return tuple(sorted(f"{entry.metadata['Name']} {entry.version}" for entry in found))
+        return tuple(sorted(f"{entry.name} {entry.version}" for entry in found))
     prefix = Path(interpreter).parent.parent
     names = sorted(path.name for path in prefix.glob("lib/python*/site-packages/*.dist-info"))
     return tuple(names) or None

@@ -84,7 +84,7 @@ def conditions(run: StoredRun) -> Table:
         ("feeding", "resident on the device" if problem.resident else "fed from host memory, as part of the step"),
         ("seed", settings.seed),
         ("rounds per launch", settings.rounds),
-        ("tolerance", f"{run.record.tolerance:.1e} relative to float64 NumPy"),
+        ("tolerance of a loss", f"{run.record.tolerance:.1e} relative to float64 NumPy"),
         ("problem hash", problem.hash),
     ]
     return _pairs("Settings and problem", requested)

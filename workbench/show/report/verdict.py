@@ -70,12 +70,7 @@ def caveats(run: StoredRun) -> list[str]:
     """What a reader must know besides the verdict, a sentence each."""
     stages = tables.stage_tables(run)
     timed = [row for table in stages for row in table.timed]
-    tolerance = f"{run.record.tolerance:.1e}"
-    lines = (
-        [f"Every contestant with a time agrees with float64 NumPy to within {tolerance}, at every step."]
-        if timed
-        else []
-    )
+    lines = [tables.proof_sentence(run.record, timed)] if timed else []
     fewest = min((row.launches or 0 for row in timed), default=FEWEST_FOR_RANKS)
     if fewest < FEWEST_FOR_RANKS:
         lines.append(
