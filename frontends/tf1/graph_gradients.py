@@ -21,15 +21,15 @@ def train(problem: Problem) -> Training:
         initialize = tf.global_variables_initializer()
 
     batches = problem.batches()
-    with tf.Session(graph=graph) as session:
-        session.run(initialize, inputs.initial)
+    session = tf.Session(graph=graph)
+    session.run(initialize, inputs.initial)
 
-        def state():
-            dc_dx, dc_dy, dc_dz = session.run(gradients)
-            return State(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})
+    def state():
+        dc_dx, dc_dy, dc_dz = session.run(gradients)
+        return State(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})
 
-        yield state
+    yield state
 
-        for batch in batches:
-            c_value, _ = session.run([c, evaluate_gradients], inputs.feed(session, batch))
-            yield c_value
+    for batch in batches:
+        c_value, _ = session.run([c, evaluate_gradients], inputs.feed(session, batch))
+        yield c_value

@@ -23,15 +23,15 @@ def train(problem: Problem) -> Training:
         initialize = tf.global_variables_initializer()
 
     batches = problem.batches()
-    with tf.Session(graph=graph) as session:
-        session.run(initialize, inputs.initial)
+    session = tf.Session(graph=graph)
+    session.run(initialize, inputs.initial)
 
-        def state():
-            weights, predictions, carried = session.run([parameters, logits, moments], {x: problem.queries})
-            return State(parameters=weights, predictions=predictions, carried=carried)
+    def state():
+        weights, predictions, carried = session.run([parameters, logits, moments], {x: problem.queries})
+        return State(parameters=weights, predictions=predictions, carried=carried)
 
-        yield state
+    yield state
 
-        for batch in batches:
-            loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
-            yield loss_value
+    for batch in batches:
+        loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
+        yield loss_value

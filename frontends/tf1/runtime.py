@@ -74,14 +74,12 @@ def observe() -> dict:
     """Device and precision as TensorFlow itself reports them."""
     gpus = tf.config.list_physical_devices("GPU")
     exact = not tf.config.experimental.tensor_float_32_execution_enabled()
-    with context.eager_mode():  # a session may still be open
-        flushed = tf.reduce_all(tf.fill([1000], 1e-38) * 0.1 == 0)
     return {
         "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu",
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
         "matmul_precision": "float32" if exact else "tf32",
         "xla": bool(tf.config.optimizer.get_jit()),
-        "flush_to_zero": bool(flushed),
+        "flush_to_zero": bool(tf.reduce_all(tf.fill([1000], 1e-38) * 0.1 == 0)),
     }
 
 

@@ -21,15 +21,15 @@ def train(problem: Problem) -> Training:
         initialize = tf.global_variables_initializer()
 
     batches = problem.batches()
-    with tf.Session(graph=graph) as session:
-        session.run(initialize, inputs.initial)
+    session = tf.Session(graph=graph)
+    session.run(initialize, inputs.initial)
 
-        def state():
-            parameters, predictions = session.run([{"w1": w1, "w2": w2}, prediction], {x: problem.queries})
-            return State(parameters=parameters, predictions=predictions)
+    def state():
+        parameters, predictions = session.run([{"w1": w1, "w2": w2}, prediction], {x: problem.queries})
+        return State(parameters=parameters, predictions=predictions)
 
-        yield state
+    yield state
 
-        for batch in batches:
-            loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
-            yield loss_value
+    for batch in batches:
+        loss_value, _ = session.run([loss, update], inputs.feed(session, batch))
+        yield loss_value

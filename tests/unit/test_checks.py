@@ -12,7 +12,7 @@ from workbench.catalog.checks import check_pair, check_task
 from workbench.errors import WorkbenchError
 
 TRAIN = "def train(problem: Problem) -> Training:\n"
-YIELDS = (("        yield loss\n", ""), ("    yield\n", ""))
+YIELDS = (("        yield loss\n", ""), ("    yield state\n", ""))
 TRAININGS = {
     "no Python": (((TRAIN, "def train(problem:\n"),), r"linreg.py, line \d+: "),
     "no train": (((TRAIN, "def training(problem):\n"),), r"linreg.py: does not define train\(problem\)"),
@@ -24,6 +24,10 @@ TRAININGS = {
         (*YIELDS, (TRAIN, f"{TRAIN}    def inner():\n        yield\n")),
         r"linreg.py, line \d+: train never yields",
     ),
+    "contract 1": (
+        (("import Problem, State, Training\n", "import Problem, Result, Training\n"),),
+        r"linreg.py, line \d+: Result belongs to contract 1",
+    ),
 }
 # What reading cannot tell is left to the worker.
 NO_MISTAKES = {
@@ -31,7 +35,7 @@ NO_MISTAKES = {
     "bound": ((TRAIN, "train = make_train()\n\n\ndef other(problem):\n"),),
     "decorated": ((TRAIN, f"@decorated\n{TRAIN}"), *YIELDS),
     "with a default": ((TRAIN, "def train(problem, device=None):\n"),),
-    "from another": (("        yield loss\n", ""), ("    yield\n", "    yield from other(problem)\n")),
+    "from another": (("        yield loss\n", ""), ("    yield state\n", "    yield from other(problem)\n")),
 }
 
 

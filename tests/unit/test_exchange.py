@@ -1,4 +1,4 @@
-"""What crosses process borders: problems and arrays as npz without objects, messages as JSON lines of one version."""
+"""What crosses process borders: problems, feeds and states as npz without objects, messages as JSON lines of one version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pickle
 import numpy as np
 import pytest
 
-from workbench.contract import Problem
+from workbench.contract import Phase, Problem
 from workbench.wire import exchange
 
 
@@ -32,6 +32,26 @@ def problem() -> Problem:
     )
 
 
+@pytest.fixture
+def everything(problem) -> Problem:
+    """A problem with a value in every field."""
+    rng = np.random.default_rng(1)
+    adamw = {"name": "adamw", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01, "decayed": ["w"]}
+    return dataclasses.replace(
+        problem,
+        data={**problem.data, "labels": np.arange(6)},
+        per_step={"mask": rng.random((3, 2), np.float32), "token": np.arange(5, dtype=np.int32)},
+        answers=np.array([1, 0, 2, 1]),
+        optimizer=adamw,
+        phases=(Phase("head", 1, frozen=("w", "b")), Phase("all", 3)),
+        period=2,
+        carried={"m/w": rng.random((2, 1), np.float32), "count": np.array([3])},
+        start=4,
+        device="gpu",
+        mode="jax_jit",
+    )
+
+
 def as_values(problem: Problem) -> dict:
     """A problem as values that can be compared, arrays with their types and the order of names."""
 
@@ -40,7 +60,7 @@ def as_values(problem: Problem) -> dict:
             return value.dtype.str, value.shape, value.tobytes()
         return [(name, plain(item)) for name, item in value.items()] if isinstance(value, dict) else value
 
-    return {item.name: plain(getattr(problem, item.name)) for item in dataclasses.fields(problem)}
+    return {item.name: plain(getattr(problem, item.name)) for item in dataclasses.fields(problem) if item.init}
 
 
 @pytest.mark.parametrize("without", [(), ("rows",), ("queries",), ("rows", "queries")])
@@ -48,6 +68,75 @@ def test_a_problem_comes_back_as_it_was(problem, tmp_path, without):
     sent = dataclasses.replace(problem, **dict.fromkeys(without))
     exchange.save_problem(tmp_path / "p.npz", sent)
     assert as_values(exchange.load_problem(tmp_path / "p.npz")) == as_values(sent)
+
+
+def test_whatever_a_problem_may_have_comes_back(everything, tmp_path):
+    default = Problem("", "", 0, 0, 0.0, 0, 0.0, 0.0, {})
+    fields = [item.name for item in dataclasses.fields(Problem) if item.init and item.name not in ("seed", "dtype")]
+    unset = [name for name in fields if str(getattr(everything, name)) == str(getattr(default, name))]
+    assert unset == [], "a field without a value of its own proves nothing here"
+    exchange.save_problem(tmp_path / "p.npz", everything)
+    found = exchange.load_problem(tmp_path / "p.npz")
+    assert as_values(found) == as_values(everything)
+    assert found.feed.step == 4
+    assert found.optimizer["decayed"] == ["w"]
+    assert found.phases[0].frozen == ("w", "b")
+
+
+def test_labels_that_are_integers_arrive_as_integers(everything, tmp_path):
+    exchange.save_problem(tmp_path / "p.npz", everything.astype("float64"))
+    found = exchange.load_problem(tmp_path / "p.npz")
+    assert (found.data["labels"].dtype, found.per_step["token"].dtype) == (np.int64, np.int32)
+    assert (found.data["x"].dtype, found.per_step["mask"].dtype) == (np.float64, np.float64)
+
+
+def test_a_feed_that_was_changed_is_not_part_of_the_problem(problem, tmp_path):
+    problem.feed.change({"x": np.arange(6)[::-1]})
+    exchange.save_problem(tmp_path / "p.npz", problem)
+    found = exchange.load_problem(tmp_path / "p.npz")
+    assert as_values(found) == as_values(problem)
+    assert found.feed.changes == 0
+
+
+@pytest.mark.parametrize("rows", [None, np.array([[0, 5], [3, 1]])])
+def test_a_change_of_the_feed_comes_back(tmp_path, rows):
+    order = {"x": np.array([2, 0, 1]), "y": np.array([1, 2, 0])}
+    exchange.save_feed(tmp_path / "feed.npz", order, rows)
+    found, found_rows = exchange.load_feed(tmp_path / "feed.npz")
+    assert {name: array.tolist() for name, array in found.items()} == {"x": [2, 0, 1], "y": [1, 2, 0]}
+    assert (found_rows is None) if rows is None else np.array_equal(found_rows, rows)
+
+
+def test_an_array_of_the_data_set_may_be_called_rows(tmp_path):
+    exchange.save_feed(tmp_path / "feed.npz", {"rows": np.array([1, 0])}, None)
+    found, rows = exchange.load_feed(tmp_path / "feed.npz")
+    assert (found["rows"].tolist(), rows) == ([1, 0], None)
+
+
+STATE = {
+    "parameters/w": np.array([[1.5], [2.5]]),
+    "predictions": np.zeros(4),
+    "carried/m/w": np.array([[0.1], [0.2]]),
+    "carried/count": np.array([7]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_training_goes_on_from_a_state_in_the_problems_own_type(problem, dtype):
+    begun = exchange.begun_from(problem.astype(dtype), STATE, 12)
+    assert (begun.start, begun.feed.step) == (12, 12)
+    assert begun.init["w"].tolist() == [[1.5], [2.5]]
+    assert np.array_equal(begun.init["b"], problem.init["b"])  # the state has none: it is frozen, and as it was
+    assert set(begun.carried) == {"m/w", "count"}
+    assert {array.dtype.name for array in begun.init.values()} == {dtype}
+    assert (begun.carried["m/w"].dtype.name, begun.carried["count"].dtype.name) == (dtype, "int64")
+    assert begun.carried["m/w"].tolist() == STATE["carried/m/w"].astype(dtype).tolist()
+    assert problem.start == 0
+
+
+def test_a_state_of_another_problem_adds_no_parameter(problem):
+    begun = exchange.begun_from(problem, {"parameters/other": np.ones(1)}, 1)
+    assert set(begun.init) == {"w", "b"}
 
 
 def test_a_problem_without_data_comes_back(problem, tmp_path):
@@ -61,10 +150,10 @@ def test_the_order_of_data_is_kept_because_batches_follow_it(problem, tmp_path):
     assert list(exchange.load_problem(tmp_path / "p.npz").data) == ["y", "x"]
 
 
-def test_a_worker_gets_its_own_device_mode_and_endlessness(problem, tmp_path):
+def test_a_worker_gets_its_own_device_and_mode(problem, tmp_path):
     exchange.save_problem(tmp_path / "p.npz", problem)
-    found = exchange.load_problem(tmp_path / "p.npz", device="gpu", mode="jax_jit", endless=True)
-    assert (found.device, found.mode, found.endless) == ("gpu", "jax_jit", True)
+    found = exchange.load_problem(tmp_path / "p.npz", device="gpu", mode="jax_jit")
+    assert (found.device, found.mode) == ("gpu", "jax_jit")
 
 
 def test_nothing_but_the_file_is_written(problem, tmp_path):
@@ -113,16 +202,16 @@ def test_the_hash_is_of_the_numbers_and_not_of_their_order_in_memory():
 
 
 def test_a_message_is_one_line_and_comes_back():
-    line = exchange.encode({"do": "block", "text": "two\nlines ü \u2028"})
+    line = exchange.encode({"do": "run", "text": "two\nlines ü \u2028"})
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    assert exchange.decode(line) == {"v": exchange.VERSION, "do": "block", "text": "two\nlines ü \u2028"}
+    assert exchange.decode(line) == {"v": exchange.VERSION, "do": "run", "text": "two\nlines ü \u2028"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_json_has_no_number_for_is_not_sent(value):
     with pytest.raises(ValueError, match="NaN or infinite"):
-        exchange.encode({"did": "block", "seconds": value})
+        exchange.encode({"did": "run", "seconds": value})
 
 
 @pytest.mark.parametrize(
@@ -134,20 +223,20 @@ def test_what_json_has_no_number_for_is_not_sent(value):
         b"[1]",
         b'"text"',
         b"null",
-        b'{"v": 2',
-        b'{"v": 2, "s": NaN}',
-        b'{"v": 2, "s": -Infinity}',
+        b'{"v": 3',
+        b'{"v": 3, "s": NaN}',
+        b'{"v": 3, "s": -Infinity}',
     ],
 )
 def test_what_is_no_message_is_refused(line):
-    with pytest.raises(ValueError, match=r"not a (version-2 )?message"):
+    with pytest.raises(ValueError, match=r"not a (version-3 )?message"):
         exchange.decode(line)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])
 def test_another_version_is_refused(version):
-    with pytest.raises(ValueError, match="not a version-2 message"):
-        exchange.decode(json.dumps({"v": version, "did": "block"}).encode())
+    with pytest.raises(ValueError, match="not a version-3 message"):
+        exchange.decode(json.dumps({"v": version, "did": "run"}).encode())
 
 
 def test_a_scalar_of_a_library_crosses_as_the_number_that_it_holds():

@@ -159,9 +159,10 @@ def test_blocks_are_those_of_proven_contestants_with_the_disturbed_ones_marked(r
 
 
 def test_deviations_are_relative_to_the_reference(run, monkeypatch):
-    monkeypatch.setattr(Run, "losses", pd.DataFrame({"reference": [4.0, 0.0, 2.0], "a": [4.0, 1.0, 1.0]}))
+    """On the scale of the proof: the geometric mean of a loss and the largest one, at least eps times the largest."""
+    monkeypatch.setattr(Run, "losses", pd.DataFrame({"reference": [4.0, 1.0, 0.0], "a": [4.0, 2.0, 1.0]}))
     fresh = Run(run.path, run.record)
-    assert list(frames.deviations(fresh)["a"]) == [0.0, 0.25, 0.5]
+    assert list(frames.deviations(fresh)["a"]) == [0.0, 0.5, 2.0**21]
 
 
 def test_csv_holds_the_tables_and_no_formula(run, tmp_path):

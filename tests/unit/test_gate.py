@@ -16,10 +16,9 @@ from workbench.comparison import judge
 from workbench.comparison.commits import ALONE, Ladder
 from workbench.comparison.judge import CONFIRMATION, HEAD, SCREENING, SIDES, Finding, Judgement, Times
 from workbench.comparison.sides import MetricChange
-from workbench.model import metric
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
-from workbench.model.metric import Direction, Metric
+from workbench.model.metric import ACCURACY
 from workbench.model.outcomes import Outcome
 from workbench.model.records import Covariates, Round
 from workbench.session.stopping import Spent
@@ -351,26 +350,16 @@ def test_the_screening_goes_on_while_any_stage_needs_it_and_then_each_is_confirm
     assert purpose(24, train=0.2, noise=0.2) == CONFIRMATION
 
 
-ACCURACY = Metric("accuracy", "accuracy", "share", Direction.HIGHER, "of the predictions")
-
-
-@pytest.fixture
-def accuracy(monkeypatch):
-    """A declared metric."""
-    monkeypatch.setattr(metric, "METRICS", (ACCURACY,))
-    return ACCURACY
-
-
-def with_accuracy(**values):
+def with_metric(name=ACCURACY.name, **values):
     sides = pair(times(8))
     for side, value in values.items():
         for launch in sides[side].launches:
-            launch.metrics["accuracy"] = value
+            launch.metrics[name] = value
     return only(sides)
 
 
-def test_a_metric_is_compared_and_shown_and_fails_no_gate(accuracy):
-    row = with_accuracy(base=0.5, null=0.5, head=0.25)
+def test_a_metric_is_compared_and_shown_and_fails_no_gate():
+    row = with_metric(base=0.5, null=0.5, head=0.25)
     assert row.metrics == (MetricChange("accuracy", 0.5, 0.25, -0.5),)
     found = Gate("base", "head", [row], [], DELTA)
     assert (row.finding, found.exit_code) == (Finding.SAME, 0)
@@ -381,15 +370,15 @@ def test_a_metric_is_compared_and_shown_and_fails_no_gate(accuracy):
     assert found.table["accuracy"].tolist() == [0.25]
 
 
-def test_a_metric_that_one_side_reports_has_no_change(accuracy):
-    assert with_accuracy(head=0.25).metrics == (MetricChange("accuracy", None, 0.25),)
-    assert with_accuracy(base=0.0, head=0.25).metrics == (MetricChange("accuracy", 0.0, 0.25),)
+def test_a_metric_that_one_side_reports_has_no_change():
+    assert with_metric(head=0.25).metrics == (MetricChange("accuracy", None, 0.25),)
+    assert with_metric(base=0.0, head=0.25).metrics == (MetricChange("accuracy", 0.0, 0.25),)
 
 
 def test_a_metric_that_is_not_declared_is_in_no_table():
-    row = with_accuracy(base=0.5, head=0.25)
+    row = with_metric("artefact", base=0.5, head=0.25)
     assert row.metrics == ()
-    assert "accuracy" not in report.markdown(Gate("base", "head", [row], [], DELTA))
+    assert "artefact" not in report.markdown(Gate("base", "head", [row], [], DELTA))
 
 
 # What is said

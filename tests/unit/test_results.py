@@ -110,6 +110,20 @@ def test_a_result_that_is_not_there_is_refused_with_those_that_are(run):
         workbench.load(run).result("jax_jit")
 
 
+def test_who_failed_before_it_was_timed_has_a_proof_and_no_losses(run):
+    """In float64, say: the others' losses are there all the same. Who has a time left its losses, too."""
+    (run / "contestants" / "numpy_manual" / "proof.npz").unlink()
+    file = run / "contestants" / "numpy_manual" / "samples.json"
+    samples = json.loads(file.read_text())
+    assert samples["proof"]["checks"]
+    file.write_text(json.dumps({**samples, "outcome": "invalid", "reason": "in float64, check_first_loss: planted"}))
+    found = workbench.load(run)
+    assert found.losses.columns.tolist() == ["reference"]
+    assert found.table["outcome"].tolist() == ["invalid"]
+    with pytest.raises(WorkbenchError, match="no result of 'numpy_manual': choose from reference$"):
+        found.result("numpy_manual")
+
+
 DAMAGE = {
     "empty": b"",
     "truncated": b'{"format": 1, "settings": {',

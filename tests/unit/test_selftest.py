@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
+import itertools
 import json
 import math
 from pathlib import Path
@@ -27,7 +29,11 @@ from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure, Rules
 from workbench.selftest.bare import NoBareLoopError, bare_loop, bare_source
 from workbench.selftest.pool import IDENTICAL, SLOWDOWNS, Pool, Recording
 from workbench.session.launcher import WorkerProcess
+from workbench.session.reference import make_problem
+from workbench.session.training import Training
+from workbench.session.workers import Workers
 from workbench.statistics import Verdict
+from workbench.wire.answers import Imported
 
 QUICK, FULL = Rules(full=False), Rules(full=True)
 PAIRED = sorted((content_root() / "frontends").glob("*/linreg.py"))
@@ -270,7 +276,9 @@ def test_every_frontend_has_a_bare_loop(path):
     compile(module, str(path), "exec")
     (function,) = module.body
     yields = [node for node in ast.walk(function) if isinstance(node, ast.Yield | ast.YieldFrom)]
-    assert [ast.unparse(node) for node in yields] == ["(yield)"], "one, where a turn ends"
+    ready, turn = map(ast.unparse, yields)
+    assert ready in ("(yield state)", "(yield Calls(state))"), "where set-up ends"
+    assert turn == "(yield)", "where a turn ends"
     assert [argument.arg for argument in function.args.args] == ["problem", "_turns", "_wait", "_seconds"]
 
 
@@ -278,24 +286,17 @@ SOURCE = """
 def train(problem):
     total = 0
     batches = iter(range(problem))
-    yield
+
+    def state():
+        return total
+
+    yield state
 
     for x in batches:
         total += x
         seen.append(x)
         yield note(x)
-
-    return total
 """
-
-
-def result_of(turns):
-    """What a bare loop returns after its turns."""
-    try:
-        while True:
-            next(turns)
-    except StopIteration as end:
-        return end.value
 
 
 def test_a_bare_loop_does_each_turns_steps_and_times_them(tmp_path):
@@ -310,7 +311,9 @@ def test_a_bare_loop_does_each_turns_steps_and_times_them(tmp_path):
         assert len(seconds) == len(waited) == 1
         yield 3
 
-    assert result_of(bare(10, turns(), lambda: waited.append(1), seconds)) == 0 + 1 + 2 + 3 + 4
+    state, *ends = bare(10, turns(), lambda: waited.append(1), seconds)
+    assert ends == [None, None]
+    assert state() == 0 + 1 + 2 + 3 + 4
     assert seen == noted == [0, 1, 2, 3, 4]
     assert len(seconds) == 2
     assert all(value > 0 for value in seconds)
@@ -319,11 +322,13 @@ def test_a_bare_loop_does_each_turns_steps_and_times_them(tmp_path):
 def test_a_style_of_many_steps_per_call_is_called_once_per_turn(tmp_path):
     path = tmp_path / "content.py"
     path.write_text(
-        "def train(problem):\n    steps = yield\n    while steps:\n        calls.append(steps)\n"
-        "        steps = yield [0] * steps\n    return calls\n"
+        "def train(problem):\n    steps = yield Calls(state)\n    while True:\n        calls.append(steps)\n"
+        "        steps = yield [0] * steps\n"
     )
     calls, seconds = [], []
-    assert result_of(bare_loop(path, {"calls": calls})(None, [4, 6], int, seconds)) == [4, 6]
+    names = {"calls": calls, "Calls": str, "state": "ready"}
+    assert list(bare_loop(path, names)(None, [4, 6], int, seconds)) == ["ready", None, None]
+    assert calls == [4, 6]
     assert len(seconds) == 2
 
 
@@ -331,9 +336,16 @@ def test_a_style_of_many_steps_per_call_is_called_once_per_turn(tmp_path):
     "source",
     [
         "x = 1",
-        "def train(problem):\n    yield",
-        "def train(problem):\n    yield\n    for x in y:\n        print((yield x))",
-        "def train(problem):\n    yield\n    while x > 1:\n        yield x",
+        "def train(problem):\n    yield state",
+        "def train(problem):\n    for x in y:\n        yield x",
+        "def train(problem):\n    yield state\n    yield state\n    for x in y:\n        yield x",
+        "def train(problem):\n    yield state\n    for x in y:\n        print((yield x))",
+        "def train(problem):\n    yield state\n    for x in y:\n        steps = yield x",
+        "def train(problem):\n    yield state\n    for x in y:\n        yield from x",
+        "def train(problem):\n    yield state\n    while True:\n        yield x",
+        "def train(problem):\n    n = yield Calls(state)\n    while n:\n        n = yield x",
+        "def train(problem):\n    n = yield Calls(state)\n    while True:\n        yield x",
+        "def train(problem):\n    n = yield Calls(state)\n    while True:\n        m = yield x",
     ],
 )
 def test_a_train_of_another_form_is_refused(source):
@@ -523,12 +535,12 @@ def found():
 
 def test_a_recording_knows_its_true_ratios(found):
     drift = pool.Scenario("drift", drift=1.0)
-    made = pool.record(found, drift, (0.0, 19.0), launches=2, rounds=2)
+    made = pool.record(found, drift, (0.0, 4.0), launches=2, rounds=2)
     assert made.failures == ()
     assert made.times.shape == made.cost_s.shape == (2, 2)
     assert (made.times > 0).all()
-    assert made.factors == (1, 20)
-    assert (made.times[:, 1] > made.times[:, 0]).any()  # twenty times: no machine is that noisy twice
+    assert made.factors == (1, 5)
+    assert (made.times[:, 1] > made.times[:, 0]).any()  # five times: no machine is that noisy twice
     assert len(made.blocks[0][0]) >= 2
 
 
@@ -555,7 +567,7 @@ def test_the_planted_early_return_is_caught(found):
 
 
 def test_an_early_return_that_nobody_catches_fails(found, monkeypatch):
-    monkeypatch.setattr("workbench.session.bring_up.audit", lambda *_: None)
+    monkeypatch.setattr("workbench.session.timed.Timed.check_synchronised", lambda *_: None)
     assert early.early_return(found).verdict == FAILS
 
 
@@ -564,6 +576,37 @@ def test_overhead_of_numpy_is_measured(found):
     assert (made.outcome, made.reason) == (Outcome.OK, "")
     assert [len(times) for times in (*made.harness_s, *made.bare_s)] == [4, 4]
     assert dict(made.versions)["numpy"]
+
+
+def test_drift_lengthens_what_is_timed_and_leaves_the_state_as_it_is(found, tmp_path):
+    """Planted: a pace of 4, in every other block."""
+    pace = itertools.cycle([1.0, 4.0])
+    settings = pool.settings_for(launches=1, budget_s=None, seed=0, alive=1)
+    workers = Workers(found, settings, tmp_path, functools.partial(pool.SelftestWorker, pace=lambda: next(pace)))
+    (tmp_path / "contestants").mkdir()
+    frontend = found.frontends["numpy_manual"]
+    trainings, states, block_s = [], [], {1.0: [], 4.0: []}
+    try:
+        for name in ("drifting", "calm"):
+            worker = workers.start(Contestant(name, frontend, found.roots, package_root()))
+            trainings.append(training := Training(worker, 60.0, workers.scratch_of(name)))
+            if name == "drifting":
+                make_problem(worker, workers.problem_file, 60.0)
+            worker.ask("import", Imported, 60.0)
+            training.set_up(workers.problem_file)
+        drifting, calm = trainings
+        for factor in (1.0, 4.0) * 5:
+            block_s[factor].append(drifting.run(500, warm=1))
+            calm.run(501)
+            states.append([training.state() for training in trainings])
+    finally:
+        for training in trainings:
+            training.worker.close()
+        workers.close()
+    for one, other in states:
+        assert one.keys() == other.keys()
+        assert all((one[key] == other[key]).all() for key in one)
+    assert min(block_s[4.0]) > 2 * min(block_s[1.0])
 
 
 STEP = "        yield loss"

@@ -84,8 +84,24 @@ class Catalog:
         return frontends
 
     def file(self, task: str, frontend: Frontend) -> Path | None:
-        """The file of a (task, frontend) pair, or None when the pair does not exist."""
-        return self.module(frontend, task)
+        """The file of a (task, frontend) pair, or None when the pair does not exist.
+
+        With a command the frontend is in another language: the file is ``<task>`` with any one suffix, such as
+        ``linreg.js``.
+
+        Raises:
+            WorkbenchError: when there are several, or as :meth:`module` does.
+        """
+        if not frontend.command:
+            return self.module(frontend, task)
+        for folder in folders_of(self.roots, frontend.folder, frontend.root):
+            files = sorted(file for file in folder.glob(f"{task}.*") if file.stem == task and file.is_file())
+            if len(files) > 1:
+                names = " and ".join(file.name for file in files)
+                raise WorkbenchError(f"{folder}: {names} exist, expected one file for {task}")
+            if files:
+                return files[0]
+        return None
 
     def module(self, frontend: Frontend, name: str) -> Path | None:
         """The file of a module in a frontend's folder, such as its ``runtime``, or None when there is none.
@@ -106,9 +122,9 @@ class Catalog:
         """
         file, declared = self.file(task, frontend), frontend.holes.get(task)
         if file is None:
-            return declared or f"frontends/{frontend.folder}/{task}.py does not exist"
+            return declared or f"frontends/{frontend.folder}/{task}.{'*' if frontend.command else 'py'} does not exist"
         if declared and file.parents[2] == frontend.root:
-            raise WorkbenchError(f"{file.parent}: frontend.toml lists {task} under [holes], but {task}.py exists")
+            raise WorkbenchError(f"{file.parent}: frontend.toml lists {task} under [holes], but {file.name} exists")
         return None
 
     def task(self, name: str) -> Task:

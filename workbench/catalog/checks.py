@@ -37,13 +37,15 @@ def check_task(content: Catalog, name: str) -> None:
 
 
 def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
-    """Reject a frontend's file for a task, or its runtime, that cannot work; a pair that does not exist passes.
+    """Reject a frontend's file for a task, or its runtime, that cannot work.
+
+    A pair that does not exist passes, and so does one in another language, which cannot be read here.
 
     Raises:
         WorkbenchError: one line that names the file, the line where there is one, and what is expected.
     """
     file = content.file(task, frontend)
-    if file is None:
+    if file is None or frontend.command:
         return
     if line := _imports_from_contract(parsed(file), "Result"):
         raise WorkbenchError(

@@ -321,7 +321,7 @@ def _compared(base: ContestantRecord, head: ContestantRecord, stage: str, distur
 
 def drift_between(run: StoredRun, base: ContestantRecord, head: ContestantRecord) -> Drift:
     """The drift of a contestant's losses and result from the base's."""
-    if base is head or base.proof is None or head.proof is None:
+    if base is head or base.proof is None or head.proof is None or not {base.id, head.id} <= {*run.losses}:
         return Drift()
     old, new = (run.losses[contestant.id].dropna().to_numpy() for contestant in (base, head))
     losses = None

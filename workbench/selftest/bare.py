@@ -2,12 +2,15 @@
 
 A copy kept by hand would diverge from the content, so the loop is derived from the source. From::
 
-    yield                               # set-up ends here
+    yield state                         # set-up ends here
+
     for x, y in batches:
         ...
         yield loss
 
 comes, at the same position in the same function::
+
+    yield state
 
     for _steps in _turns:
         _started = _clock()
@@ -18,8 +21,9 @@ comes, at the same position in the same function::
         _seconds.append(_clock() - _started)
         yield  # not timed
 
-That yield lets both loops be advanced from the same call depth: some frameworks are slower the deeper the call stack
-is. A style that runs many steps per call (``while steps: ... steps = yield losses``) becomes one call per turn.
+That last yield lets both loops be advanced from the same call depth: some frameworks are slower the deeper the call
+stack is. The first one is kept, because the state tells whether both compute the same. A style that runs many steps per
+call (``steps = yield Calls(state)``, then ``while True:`` and ``steps = yield losses``) becomes one call per turn.
 """
 
 from __future__ import annotations
@@ -42,10 +46,12 @@ class NoBareLoopError(ValueError):
 
 
 class _YieldRemover(ast.NodeTransformer):
-    """Removes the yields of one function; functions and lambdas inside it stay as they are."""
+    """Removes the yields of one function's loop; functions and lambdas inside it stay as they are."""
 
     def __init__(self) -> None:
-        self.loops = 0
+        self.set_ups, self.loops = 0, 0
+        self.steps = ""  # the variable that holds how many steps a call is to run, in a style that has one
+        self._looping: ast.For | ast.While | None = None
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node
@@ -56,30 +62,52 @@ class _YieldRemover(ast.NodeTransformer):
     def visit_Yield(self, node: ast.Yield) -> ast.AST:
         raise NoBareLoopError(f"line {node.lineno}: this yield is neither the end of set-up nor a step's loss")
 
+    def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.AST:
+        raise NoBareLoopError(f"line {node.lineno}: yield from")
+
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """Drops ``yield`` and turns ``yield loss`` into ``loss``, so that each step still computes the same."""
-        return _without_yield(node) or self.generic_visit(node)
+        """Keeps the end of set-up; turns ``yield loss`` into ``loss``, so that each step still computes the same."""
+        if not isinstance(node.value, ast.Yield) or isinstance(self._looping, ast.While):
+            return self.generic_visit(node)
+        if self._looping is None:
+            self.set_ups += 1
+            return node
+        return _value(node.value)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """Turns ``steps = yield losses`` into ``losses``."""
-        return _without_yield(node) or self.generic_visit(node)
+        """Drops ``steps =`` at the end of set-up, and turns ``steps = yield losses`` into ``losses``."""
+        if not isinstance(node.value, ast.Yield) or isinstance(self._looping, ast.For):
+            return self.generic_visit(node)
+        name = ast.unparse(node.targets[0])
+        if self._looping is None:
+            self.set_ups += 1
+            self.steps = name
+            return ast.copy_location(ast.Expr(node.value), node)
+        if name != self.steps:
+            raise NoBareLoopError(f"line {node.lineno}: {name} is not the requested number of steps")
+        return _value(node.value)
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """Makes the loop over batches run for the steps of one turn."""
         if not _yields(node):
             return node
-        self.generic_visit(node)
+        self._visit_body(node)
         node.iter = ast.Call(ast.Name("_islice", ast.Load()), [node.iter, ast.Name("_steps", ast.Load())], [])
         return self._turns("_steps", [node])
 
     def visit_While(self, node: ast.While) -> ast.AST:
-        """Makes ``while steps:`` run once per turn."""
+        """Makes ``while True:`` run once per turn."""
         if not _yields(node):
             return node
-        if not isinstance(node.test, ast.Name):
-            raise NoBareLoopError(f"line {node.lineno}: the loop's condition is not the requested number of steps")
+        if not (isinstance(node.test, ast.Constant) and node.test.value is True and self.steps):
+            raise NoBareLoopError(f"line {node.lineno}: not a loop for ever that is told how many steps to run")
+        self._visit_body(node)
+        return self._turns(self.steps, node.body)
+
+    def _visit_body(self, node: ast.For | ast.While) -> None:
+        outer, self._looping = self._looping, node
         self.generic_visit(node)
-        return self._turns(node.test.id, node.body)
+        self._looping = outer
 
     def _turns(self, steps: str, body: list[ast.stmt]) -> ast.For:
         self.loops += 1
@@ -87,11 +115,9 @@ class _YieldRemover(ast.NodeTransformer):
         return ast.For(ast.Name(steps, ast.Store()), ast.Name("_turns", ast.Load()), timed, [])
 
 
-def _without_yield(node: ast.Expr | ast.Assign) -> ast.stmt | None:
-    if not isinstance(node.value, ast.Yield):
-        return None
-    value = node.value.value
-    return ast.copy_location(ast.Pass() if value is None else ast.Expr(value), node)
+def _value(node: ast.Yield) -> ast.stmt:
+    """What is yielded, computed and dropped."""
+    return ast.copy_location(ast.Pass() if node.value is None else ast.Expr(node.value), node)
 
 
 def _yields(loop: ast.For | ast.While) -> bool:
@@ -116,8 +142,9 @@ def bare_source(source: str) -> ast.Module:
         raise NoBareLoopError(f"expected one function {TRAIN}(), found {len(functions)}")
     function, remover = functions[0], _YieldRemover()
     body = [remover.visit(statement) for statement in function.body]
-    if remover.loops != 1:
-        raise NoBareLoopError(f"expected one loop that yields, found {remover.loops}")
+    if (remover.set_ups, remover.loops) != (1, 1):
+        found = f"{remover.set_ups} and {remover.loops}"
+        raise NoBareLoopError(f"expected one yield that ends set-up, and one loop that yields; found {found}")
     function.name, function.body, function.returns = BARE, body, None
     function.args.args += [ast.arg(name) for name in ARGUMENTS]
     return ast.fix_missing_locations(ast.Module([function], []))
@@ -126,7 +153,7 @@ def bare_source(source: str) -> ast.Module:
 def bare_loop(path: Path, names: Mapping[str, Any]) -> Callable[..., Any]:
     """The bare loop of a content file, ``bare(problem, turns, wait, seconds)``; only to be called inside a worker.
 
-    It is a generator: each ``next`` runs and times one turn, and at the end it returns the result.
+    It is a generator: the first ``next`` returns what ends the set-up, each further one runs and times one turn.
 
     Args:
         path: the content file.

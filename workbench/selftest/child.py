@@ -1,71 +1,123 @@
 """How the self-test's workers differ from others; runs only inside worker processes.
 
-They have one more command, ``overhead``, which measures blocks of the harness's own loop and of a bare loop in turn. To
-start hundreds of processes in a reasonable time, they shorten the trace of the warm-up and skip the matrix product,
-which serve only the tables of a run. Everything that is timed is the regular worker's code.
+They have one more command, ``overhead``, which measures blocks of the harness's own loop and of a bare loop in turn.
+For the drift, a block goes on with steps of a second training. To start hundreds of processes in a reasonable time,
+they skip the matrix product, which serves only the tables of a run. Everything that is timed is the regular worker's
+code.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.selftest.bare import bare_loop
 from workbench.wire import exchange, worker
+from workbench.wire.exchange import Job
+
+if TYPE_CHECKING:
+    from workbench.contract import Problem, State
 
 AGREE = 1e-5
 
 
 class SelftestWorker(worker.Worker):
-    """The regular worker with one more command."""
+    """The regular worker with one more command, and steps beside those of a block."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.problem_file = Path()
+        self.twin: SelftestWorker | None = None
 
     def do_canary(self, product: int = 0) -> dict[str, Any]:  # noqa: ARG002 - the worker's own signature
         """Run the canary without the matrix product."""
         return super().do_canary()
 
-    def do_overhead(self, steps: int, pairs: int) -> dict[str, Any]:
+    def do_set_up(self, problem: str, state: str | None = None, step: int = 0) -> dict[str, Any]:
+        """Start the training of a problem, and remember which."""
+        self.problem_file, self.twin = Path(problem), None
+        return super().do_set_up(problem, state, step)
+
+    def do_run(self, steps: int, warm: int = 0, keep: Sequence[int] = (), beside: int = 0) -> dict[str, Any]:
+        """Run steps, then others of a second training of the same problem, which the harness need not know of.
+
+        Returns:
+            the seconds of all of them.
+        """
+        if not beside:
+            return super().do_run(steps, warm, keep)
+        if self.twin is None:
+            self.twin = SelftestWorker(self.job)
+            self.twin.runtime, self.twin.content = self.runtime, self.content
+            self.twin.do_set_up(str(self.problem_file))
+        parts = super().do_run(steps, warm, keep), self.twin.do_run(beside)
+        return {"seconds": sum(part["seconds"] for part in parts)}
+
+    def do_overhead(self, steps: int, pairs: int, keep: Sequence[int]) -> dict[str, Any]:
         """Time blocks of the harness's loop and of the bare loop in turn, in this process.
 
         Args:
-            steps: number of steps of a block, as ``prepare`` calibrated it.
+            steps: number of steps of a block, as the harness calibrates it.
             pairs: number of blocks of each loop.
+            keep: the steps whose losses the harness's loop keeps.
 
         Raises:
             ValueError: when the bare loop does not compute the same as the frontend.
         """
         bare = bare_loop(Path(self.content.__file__), vars(self.content))
-        self._check_bare(bare)
+        run = self._run_steps if self.per_call == 1 else self._run_calls
         harness_s: list[float] = []
         bare_s: list[float] = []
-        turns = bare(self._problem(endless=True), itertools.repeat(steps), self.runtime.wait, bare_s)
+
+        def block() -> None:
+            harness_s.append(run(steps, keep))
+            self.kept.clear()
+
+        self.do_set_up(str(self.problem_file))
+        problem = self._problem()  # after the harness's training, and closed before it: TF1's sessions are nested
+        turns = bare(problem, itertools.chain([problem.steps], itertools.repeat(steps)), self.runtime.wait, bare_s)
+        ready = next(turns)
+        run(problem.steps, ())
         next(turns)
+        check_same(self.read_state, getattr(ready, "state", ready))
+        block()
+        next(turns)
+        harness_s.clear()
+        bare_s.clear()
         for pair in range(pairs):
             if pair % 2 == 0:
-                harness_s.append(self._run(steps))
-            next(turns)
+                block()
+            turn(turns)
             if pair % 2 == 1:
-                harness_s.append(self._run(steps))
+                block()
         turns.close()
-        return {"harness_s": harness_s, "bare_s": bare_s[1:]}
+        return {"harness_s": harness_s, "bare_s": bare_s}
 
-    def _check_bare(self, bare: Any) -> None:
-        """Check that the bare loop ends in the result that was proven."""
-        import numpy as np
+    def _problem(self) -> Problem:
+        return exchange.load_problem(self.problem_file, device=self.job.device, mode=self.job.mode)
 
-        problem = self._problem(endless=False)
-        turns = bare(problem, [problem.steps], self.runtime.wait, [])
-        next(turns)
-        _, result = worker.advance(turns, 1)
-        if result is None:
-            raise ValueError("the bare loop does not end with the frontend's last step")
-        proven = exchange.load_arrays(Path(self.job.proof))
-        for name, array in result.arrays().items():
-            if not np.allclose(array, proven[f"result/{name}"], rtol=AGREE, atol=AGREE):
-                raise ValueError(f"the bare loop and the frontend compute different {name}")
+
+def turn(turns: Iterator[None]) -> None:
+    """Let the bare loop run one turn, from the call depth of the harness's loop."""
+    next(turns)
+
+
+def check_same(frontend: Callable[[], State], bare: Callable[[], State]) -> None:
+    """Check that frontend and bare loop are in the same state, after the same steps.
+
+    Raises:
+        ValueError: naming what differs.
+    """
+    import numpy as np
+
+    right, found = frontend().arrays(), bare().arrays()
+    for name in {**right, **found}:
+        if name not in right or name not in found or not np.allclose(found[name], right[name], rtol=AGREE, atol=AGREE):
+            raise ValueError(f"the bare loop and the frontend compute different {name}")
 
 
 def install() -> None:
     """Make every worker of this process a self-test worker."""
     worker.Worker = SelftestWorker  # type: ignore[misc]
-    worker.TRACE_S = 0.01

@@ -1,4 +1,4 @@
-"""A planted frontend that answers before its work is done; the audit of the wait must catch it."""
+"""A planted frontend that answers before its work is done; the check of what is left after the wait must catch it."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ from workbench.session.session import contestants_of
 PLANTED = "planted_early"
 CHECK = "check_synchronised"
 
-# All numbers are correct: each loss and the result are computed, but only on access, as in a frontend that dispatches
+# All numbers are correct: every loss and the state are computed, but only on access, as in a frontend that dispatches
 # its work and forgets to wait for it.
 SOURCE = '''
 from collections import deque
 
 import numpy as np
 
-from workbench.contract import Problem, Result, Training
+from workbench.contract import Problem, State, Training
 
 
 class Promise:
-    """A loss that is computed, with all before it, when it is asked for."""
+    """A loss that is computed, with all that are pending, when it is asked for."""
 
-    shape = ()
-
-    def __init__(self, queue, step):
-        self.queue = queue
-        queue.append((self, step))
+    def __init__(self, pending, step):
+        self.pending = pending
+        pending.append((self, step))
 
     def __float__(self):
-        while self.queue:
-            promise, step = self.queue.popleft()
-            promise.value = step()
+        finish(self.pending)
         return float(self.value)
+
+
+def finish(pending):
+    while pending:
+        promise, step = pending.popleft()
+        promise.value = step()
 
 
 def train(problem: Problem) -> Training:
     w = problem.init["w"].copy()
     b = problem.init["b"].copy()
     batches = problem.batches()
-    queue = deque()
+    pending = deque()
 
     def step(x, y):
         nonlocal w, b
@@ -55,15 +57,14 @@ def train(problem: Problem) -> Training:
         b = b - problem.learning_rate * dloss_dprediction.sum(axis=0)
         return np.mean(error**2)
 
-    yield
+    def state():
+        finish(pending)
+        return State(parameters={"w": w, "b": b}, predictions=problem.queries @ w + b)
 
-    last = None
+    yield state
+
     for x, y in batches:
-        last = Promise(queue, lambda x=x, y=y: step(x, y))
-        yield last
-
-    float(last)
-    return Result(parameters={"w": w, "b": b}, predictions=problem.queries @ w + b)
+        yield Promise(pending, lambda x=x, y=y: step(x, y))
 '''
 
 

@@ -23,11 +23,15 @@ from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest.analysis import FAILS, NOT_JUDGED, OVERHEAD, Figure, Rules
 from workbench.selftest.pool import settings_for, start_selftest
+from workbench.session import calibration
 from workbench.session.launcher import WorkerProcess
+from workbench.session.reference import make_problem
+from workbench.session.training import Training
 from workbench.session.workers import Workers
 from workbench.show.units import format_seconds
 from workbench.statistics import hodges_lehmann, log_ratios, signed_rank_interval
-from workbench.wire.answers import Done, Imported, Prepared, Proven
+from workbench.wire import exchange
+from workbench.wire.answers import Imported
 
 TIMEOUT_S = 300.0
 PART = "overhead of the harness"
@@ -82,7 +86,7 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
         try:
             worker = workers.start(contestant)
             try:
-                return _measured(worker, frontend, pairs)
+                return _measured(worker, workers, contestant, pairs)
             finally:
                 worker.close()
         except WorkerFailedError as failure:
@@ -91,13 +95,17 @@ def measure(content: Catalog, frontend: Frontend, pairs: int) -> Overhead:
             workers.close()
 
 
-def _measured(worker: WorkerProcess, frontend: Frontend, pairs: int) -> Overhead:
-    worker.ask("make", Done, TIMEOUT_S)
+def _measured(worker: WorkerProcess, workers: Workers, contestant: Contestant, pairs: int) -> Overhead:
+    make_problem(worker, workers.problem_file, TIMEOUT_S)
     versions = worker.ask("import", Imported, TIMEOUT_S).versions
-    worker.ask("prove", Proven, TIMEOUT_S)
-    steps = worker.ask("prepare", Prepared, TIMEOUT_S).block_steps
-    times = worker.ask("overhead", LoopTimes, TIMEOUT_S, steps=steps, pairs=pairs)
-    return Overhead(frontend.id, steps, (times.harness_s,), (times.bare_s,), versions=tuple(versions.items()))
+    training = Training(worker, TIMEOUT_S, workers.scratch_of(contestant.id))
+    training.set_up(workers.problem_file)
+    task_steps = exchange.load_problem(workers.problem_file).steps
+    training.run(training.whole(task_steps))
+    steps = calibration.block_steps(training, calibration.wait_cost(training), task_steps)
+    keep = calibration.positions(steps, np.random.default_rng(steps))
+    times = worker.ask("overhead", LoopTimes, TIMEOUT_S, steps=steps, pairs=pairs, keep=keep)
+    return Overhead(contestant.id, steps, (times.harness_s,), (times.bare_s,), versions=tuple(versions.items()))
 
 
 def figures(overheads: Sequence[Overhead], rules: Rules) -> list[Figure]:

@@ -2,8 +2,8 @@
 
 A recording is one session: NumPy contestants on one pinned CPU, interleaved block by block, each launch a fresh
 process. A slowed contestant repeats a share of its steps without counting them, so the true ratio of two contestants is
-known exactly. A hog is another worker that computes an endless block on a CPU. Drift is injected as well: the number of
-steps of every block grows linearly over the session, for all contestants alike.
+known exactly. A hog is another worker that computes an endless block on a CPU. Drift is injected as well: every block
+is timed with steps of a second training, whose number grows linearly over the session, for all contestants alike.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from workbench.model.contestant import Contestant
 from workbench.model.progress import Silence
 from workbench.model.records import Round, Settings
 from workbench.model.stage import TRAIN
+from workbench.session import calibration
 from workbench.session.launcher import A, Argument, WorkerProcess
+from workbench.session.reference import make_problem
 from workbench.session.session import Session
 from workbench.session.stopping import RATIO_ERROR
 from workbench.session.workers import Workers
 from workbench.statistics import LADDER, Floats
 from workbench.statistics.disturbance import flagged, sentence
 from workbench.statistics.launches import unit_times
-from workbench.wire.answers import Done, Imported, Prepared
+from workbench.wire.answers import Imported, Ready
 from workbench.wire.exchange import Job
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +44,7 @@ ROUNDS = 5
 SLOWDOWNS = (0.0, 0.0, 0.01, 0.03, 0.05, 0.10)
 IDENTICAL = (0.0,) * 8
 ENDLESS = 1 << 60
+TRACE_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,12 @@ class Pool:
 
 
 class SelftestWorker(WorkerProcess):
-    """A worker of the self-test; its blocks run more steps than are counted, by the factor that ``pace`` returns."""
+    """A worker of the self-test, whose blocks take longer than others by known factors.
+
+    A slowed contestant runs more steps than are counted, in its blocks alone: they are the runs that are warmed up. The
+    judging knows of these steps. By the factor that ``pace`` returns, steps of a second training are timed with the
+    block; the judging need not know of those, since they leave the state as it is.
+    """
 
     def __init__(
         self,
@@ -107,14 +115,18 @@ class SelftestWorker(WorkerProcess):
         *,
         pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        super().__init__(dataclasses.replace(job, package=str(HERE)), frontend, environment, log, interpreter)
-        self._pace = pace
+        own = dataclasses.replace(job, package=str(HERE), slowdown=0.0)
+        super().__init__(own, frontend, environment, log, interpreter)
+        self._slowdown, self._pace = job.slowdown, pace
 
     def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
-        """Ask as any worker does, but let a block run more steps than requested."""
+        """Ask as any worker does, but let a block take longer."""
         steps = arguments.get("steps")
-        if do == "block" and isinstance(steps, int):
-            arguments |= {"steps": round(steps * self._pace())}
+        if do == "run" and isinstance(steps, int) and arguments.get("warm"):
+            steps += round(steps * self._slowdown)
+            arguments |= {"steps": steps}
+            if beside := round(steps * (self._pace() - 1)):
+                arguments |= {"beside": beside}
         return super().ask(do, answer, timeout_s, **arguments)
 
 
@@ -126,7 +138,7 @@ def start_selftest(
 
 
 class Pace:
-    """The drift: by what factor each block runs more steps than are counted, growing linearly over the session."""
+    """The drift: by what factor the steps beside a block lengthen it, growing linearly over the session."""
 
     def __init__(self, scenario: Scenario, settings: Settings) -> None:
         self._scenario, self._settings = scenario, settings
@@ -160,14 +172,24 @@ def hog(content: Catalog, settings: Settings, scenario: Scenario) -> Iterator[No
         workers = Workers(content, dataclasses.replace(settings, cpus=cpus), Path(folder))
         worker = workers.start(Contestant("hog", content.frontends[REFERENCE], content.roots, package_root()))
         try:
-            worker.ask("make", Done, settings.timeout_s)
+            make_problem(worker, workers.problem_file, settings.timeout_s)
             worker.ask("import", Imported, settings.timeout_s)
-            worker.ask("prepare", Prepared, settings.timeout_s)
-            worker.send("block", steps=ENDLESS, warm=0)
+            worker.ask("set_up", Ready, settings.timeout_s, problem=str(workers.problem_file))
+            worker.send("run", steps=ENDLESS)
             yield
         finally:
             worker.close()
             workers.close()
+
+
+@contextlib.contextmanager
+def short_traces() -> Iterator[None]:
+    """Trace warm-ups briefly: that serves only the tables of a run, and hundreds of processes have to start."""
+    usual, calibration.TRACE_S = calibration.TRACE_S, TRACE_S
+    try:
+        yield
+    finally:
+        calibration.TRACE_S = usual
 
 
 def session_of(
@@ -230,7 +252,7 @@ def record(
     )
     with tempfile.TemporaryDirectory(prefix="workbench-selftest-") as folder:
         session = session_of(content, contestants, settings, Path(folder), scenario)
-        with hog(content, settings, scenario):
+        with hog(content, settings, scenario), short_traces():
             session.run()
     if session.interrupted:
         raise KeyboardInterrupt

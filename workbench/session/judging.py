@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import statistics
 
+import numpy as np
+
 from workbench.host import machine
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -33,6 +35,7 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
     proof = contestant.proof
     assert proof is not None, "a contestant is proven in float64 before it is timed"
     judged, proving, exceeding, checks, worst, spent_s = 0, 0, 0, [], None, 0.0
+    largest = float(np.max(np.abs(reference.trained().losses)))
     for evidence in timed.drawn:
         spent_s += reference.cost_s(evidence.steps)
         if judged and spent_s > LONGEST_S:
@@ -43,7 +46,9 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
         before = reference.before(evidence.steps)
         steps = evidence.steps.warm + evidence.steps.steps
         found = Repeated(evidence.losses, state)
-        finding = verify_block(found, right, own, before, steps, rules, evidence.round)
+        finding = verify_block(
+            found, right, own, before, steps=steps, largest=largest, rules=rules, round_number=evidence.round
+        )
         judged += 1
         checks.append(finding.work)
         if finding.proves:

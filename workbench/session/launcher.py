@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import select
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,6 +107,29 @@ def _write_job(job: Job) -> Path:
     return path
 
 
+def command_of(job: Job, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that starts a worker in another language, with absolute paths; empty for a worker in Python.
+
+    A word that names a file of the frontend's folder means that file. The program is such a file, an absolute path, or
+    found on the PATH; never one that happens to lie where the harness was started.
+
+    Raises:
+        WorkerFailedError: *unavailable*, when there is no such program.
+    """
+    if not job.command:
+        return ()
+    folders = job.content.get(f"frontends.{job.folder}", ())
+    words = [
+        next((str(file) for folder in folders if (file := Path(folder, word)).is_file()), word) for word in job.command
+    ]
+    elsewhere = os.sep in words[0] and not Path(words[0]).is_absolute()
+    program = None if elsewhere else shutil.which(words[0], path=environment.get("PATH"))
+    if program is None:
+        reason = f"cannot find the program {job.command[0]!r}, which starts its worker: {shlex.join(job.command)}"
+        raise WorkerFailedError(Outcome.UNAVAILABLE, reason)
+    return (program, *words[1:])
+
+
 def boot_of(package: Path) -> Path:
     """The script that starts workers of a workbench; older versions and the self-test have it at the top level."""
     boot = package / "wire" / "_boot.py"
@@ -116,6 +142,7 @@ class WorkerProcess:
     def __init__(
         self, job: Job, frontend: Frontend, environment: Mapping[str, str], log: Path, interpreter: str = ""
     ) -> None:
+        job = dataclasses.replace(job, command=command_of(job, environment))
         self.frontend = frontend
         self._phase = "start"
         self._buffer = b""
@@ -206,8 +233,10 @@ class WorkerProcess:
         while b"\n" not in self._buffer:
             ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                self._save_stack()
-                reason = f"no answer to {self._phase!r} within the timeout of {timeout_s:g} s; its stack is in the log"
+                reason = f"no answer to {self._phase!r} within the timeout of {timeout_s:g} s"
+                if not self.frontend.command:
+                    self._save_stack()
+                    reason = f"{reason}; its stack is in the log"
                 raise WorkerFailedError(Outcome.TIMEOUT, reason)
             if self._answers not in ready:  # the process has ended, and nothing is left to read
                 raise self._death()
@@ -332,7 +361,8 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if exception == "MemoryError" or any(word in f"{exception} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or exception}")
-    if phase == "import" and (failure.where or missing in ("tasks", "frontends") or exception == "SyntaxError"):
+    own = failure.where or missing in ("tasks", "frontends") or exception == "SyntaxError" or frontend.command
+    if phase == "import" and own:
         return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")
     if phase == "import":
         remedy = frontend.install.replace("install", "install --force-reinstall")

@@ -214,6 +214,7 @@ class Session:
                     context.progress.phase(contestant.id, "judging")
                     timed = context.timed[contestant.id]
                     timed.check_synchronised(contestant.threads or context.workers.threads)
+                    timed.check_unjudged()
                     judge_blocks(timed, context.reference)
                     if (contestant.device or self.settings.device).kind == "cpu":
                         check_plausible(contestant, context.reference, context.rounds)

@@ -31,6 +31,8 @@ LAZY_SCALARS = 2.0  # by so many scalars,
 LAZY_S = 5e-6  # or by this time
 BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
 CPU_SHARE = 1.25  # CPU time over wall time and threads, tolerated
+FASTER = 2.0  # times as fast as all judged blocks that no block may be if nobody knows which will be judged
+FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Timed:
     stateless: bool
     draw: random.Random
     drawn: list[Evidence] = field(default_factory=list)
+    seconds: dict[int, float] = field(default_factory=dict)
     _before: Path | None = None
     _count: int = 0
     _unfinished: list[float] = field(default_factory=list)
@@ -119,9 +122,27 @@ class Timed:
         allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SCALARS * self.scalar_s, LAZY_S)
         self._lazy.append((statistics.median(fetch_s) - self.scalar_s) / allowed)
         done = Steps(self._before, step, feed, self.warm, self.units + extra, keep)
+        self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
         worker.stop()
         return Block(seconds, ratio)
+
+    def check_unjudged(self) -> None:
+        """Check that the blocks that are not judged are not faster than those that are, as if somebody knew.
+
+        Raises:
+            WorkerFailedError: *invalid*, if all of them took less than half the time of any judged one.
+        """
+        judged = {evidence.round for evidence in self.drawn}
+        others = [seconds for number, seconds in self.seconds.items() if number not in judged]
+        if len(judged) < FEWEST or len(others) < FEWEST:
+            return
+        slowest, fastest = max(others), min(self.seconds[number] for number in judged)
+        if slowest * FASTER < fastest:
+            reason = (
+                f"check_unjudged: blocks that were not judged took at most {slowest / fastest:.0%} of the others' time"
+            )
+            raise WorkerFailedError(Outcome.INVALID, reason)
 
     def _keep(self, evidence: Evidence) -> None:
         """Draw DRAWN of all blocks, each with the same probability, without knowing how many there will be."""

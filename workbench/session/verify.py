@@ -343,7 +343,15 @@ class BlockFinding:
 
 
 def verify_block(
-    found: Repeated, reference: Repeated, own: Repeated, before: Arrays, steps: int, rules: Rules, round_number: int
+    found: Repeated,
+    reference: Repeated,
+    own: Repeated,
+    before: Arrays,
+    *,
+    steps: int,
+    largest: float,
+    rules: Rules,
+    round_number: int,
 ) -> BlockFinding:
     """Compare a clocked block with the reference's repetition of it.
 
@@ -353,6 +361,7 @@ def verify_block(
         own: float32 NumPy's, from the same state.
         before: that state; what the end would be without updates.
         steps: how many steps lie between the two.
+        largest: the largest loss of the whole training, on whose scale residuals are rounded.
         rules: what the limits follow from.
         round_number: for the text.
     """
@@ -367,19 +376,21 @@ def verify_block(
             return BlockFinding(True, Check("check_block_rounding", True), failed)
 
     worst, worst_work, proves = (0.0, "", 1.0), (0.0, "", 1.0), False
+    scales = _scales(reference.state, before)
     for name in names:
-        expected = reference.state[name]
-        changed = distance(before[name], expected)
-        limit = rules.block(distance(own.state[name], expected), steps) + rules.correction * changed
-        deviation = distance(found.state[name], expected)
+        expected, scale = reference.state[name], scales[name]
+        changed = distance(before[name], expected, scale)
+        limit = rules.block(distance(own.state[name], expected, scale), steps) + rules.correction * changed
+        deviation = distance(found.state[name], expected, scale)
         visible = changed >= VISIBLE * limit
         proves = proves or visible
         worst = max(worst, (deviation / limit, name, limit))
         if visible:
             worst_work = max(worst_work, (deviation / (OTHER_WORK * changed), name, OTHER_WORK * changed))
-    deviations = loss_deviations(found.losses, reference.losses, rules.dtype)
-    own_deviation = float(np.max(loss_deviations(own.losses, reference.losses, rules.dtype)))
-    limits = rules.block(own_deviation, steps) + rules.correction * _moved(reference.losses)
+    deviations, own_deviations = (
+        loss_deviations(losses, reference.losses, rules.dtype, largest) for losses in (found.losses, own.losses)
+    )
+    limits = rules.block(float(np.max(own_deviations)), steps) + rules.correction * _moved(reference.losses)
     place = int(np.argmax(deviations / limits))
     worst = max(worst, (float(deviations[place] / limits[place]), f"loss {place} of those kept", float(limits[place])))
     return BlockFinding(
@@ -387,6 +398,17 @@ def verify_block(
         _check_ratio("check_block_rounding", where, worst, Cause.ROUNDING),
         _check_ratio("check_block", where, worst_work, Cause.WORK),
     )
+
+
+def _scales(state: Arrays, before: Arrays) -> dict[str, float]:
+    """The largest element, by the name of each array, of all arrays of its kind, at the end or at the start."""
+    scales: dict[str, float] = {}
+    for group in _kinds(state).values():
+        largest = max(
+            largest_of({name: arrays[name] for name in group if name in arrays}) for arrays in (state, before)
+        )
+        scales |= dict.fromkeys(group, largest)
+    return scales
 
 
 def _check_ratio(check: str, where: str, worst: tuple[float, str, float], cause: Cause) -> Check:

@@ -16,16 +16,22 @@ REFERENCE = "reference"  # the column of the reference's losses
 LARGEST = 1e300  # an infinite deviation could not be written as JSON
 
 
-def loss_deviations(losses: Array, reference: Array, dtype: str = "float32") -> Array:
+def loss_deviations(losses: Array, reference: Array, dtype: str = "float32", largest: float = 0.0) -> Array:
     """Relative deviation of each step's loss, shape (steps,), on the scale sqrt(|loss| * largest |loss|).
 
     A squared error that has shrunk to a millionth of its initial value comes from residuals that are a thousandth of
     the initial ones, and those cannot be more exact than rounding at the initial scale. So the scale is the geometric
     mean of this step's loss and the largest one: the plain relative deviation where the loss hardly changes. It never
     falls below eps of ``dtype`` times the largest loss, where residuals are nothing but rounding errors.
+
+    Args:
+        losses: a contestant's, shape (steps,).
+        reference: of the same steps.
+        dtype: in which the contestant computed.
+        largest: the largest loss of the whole training, where these are only some of its steps.
     """
     losses, reference = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    largest = float(np.nanmax(np.abs(reference), initial=0.0))
+    largest = float(np.nanmax(np.abs(reference), initial=largest))
     with np.errstate(over="ignore", invalid="ignore"):
         scale = np.sqrt(np.abs(reference) * largest)
         floor = max(float(np.finfo(dtype).eps) * largest, float(np.finfo(np.float64).tiny))
@@ -55,8 +61,13 @@ def largest_of(arrays: Mapping[str, Array]) -> float:
     return max((float(np.max(np.abs(array), initial=0.0)) for array in arrays.values()), default=0.0)
 
 
-def distance(array: Array, reference: Array) -> float:
-    """The Euclidean distance of two arrays of the same shape, relative to the length of the reference."""
-    length = float(np.linalg.norm(reference.astype(np.float64)))
-    difference = float(np.linalg.norm(array.astype(np.float64) - reference))
-    return min(difference / length if length else float(difference > 0), LARGEST)
+def distance(array: Array, reference: Array, largest: float) -> float:
+    """The root mean square of the differences of two arrays of the same shape, relative to ``largest``.
+
+    That is as in :func:`array_deviation`. A mean does not depend on the one element that is worst off, such as a weight
+    whose gradient is nothing but rounding errors, of which Adam makes a full step.
+    """
+    if reference.size == 0:
+        return 0.0
+    squares = np.square(array.astype(np.float64) - reference)
+    return min(float(np.sqrt(np.mean(squares))) / (largest or 1.0), LARGEST)

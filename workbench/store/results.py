@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError, one_line
 from workbench.host import files
 from workbench.model.contestant import check_id
+from workbench.model.outcomes import Outcome
 from workbench.model.proof import Trained
 from workbench.model.stage import TRAIN, in_order
 from workbench.statistics.rows import rows as rows_of_record
@@ -103,12 +104,10 @@ class StoredRun:
 
     @cached_property
     def losses(self) -> pd.DataFrame:
-        """A row per step, a column per proven contestant, and one for the reference."""
+        """A row per step, a column per contestant that trained in the session's type, and one for the reference."""
         import pandas as pd
 
-        files = {"reference": "reference.npz"}
-        proven = [contestant.id for contestant in self.contestants if contestant.proof is not None]
-        files |= {name: f"contestants/{name}/proof.npz" for name in proven}
+        files = {"reference": "reference.npz", **{name: f"contestants/{name}/proof.npz" for name in self._trained_ones}}
         series = {name: pd.Series(self._trained(file).losses) for name, file in files.items()}
         return pd.DataFrame(series).rename_axis("step")
 
@@ -118,11 +117,21 @@ class StoredRun:
         Raises:
             WorkbenchError: when the run has none, or its file is damaged.
         """
-        names = ["reference", *(entry.id for entry in self.contestants if entry.proof is not None)]
+        names = ["reference", *self._trained_ones]
         if contestant not in names:
             raise WorkbenchError(f"run {self.id} has no result of {contestant!r}: choose from {', '.join(names)}")
         file = "reference.npz" if contestant == "reference" else f"contestants/{contestant}/proof.npz"
         return dict(self._trained(file).result)
+
+    @property
+    def _trained_ones(self) -> list[str]:
+        """Who left a proof file: whoever has a time, and of the others those whose proof failed only after it."""
+        return [
+            entry.id
+            for entry in self.contestants
+            if entry.proof is not None
+            and (entry.outcome is Outcome.OK or (self.path / "contestants" / entry.id / "proof.npz").is_file())
+        ]
 
     @property
     def colors(self) -> dict[str, str | None]:

@@ -3,7 +3,11 @@
 Before anything else is imported it moves to its CPUs, finds workbench by path (so that the worker's interpreter
 needs no workbench installed) and imports content only from the job's folders (so that no user folder and no installed
 package called ``tasks`` or ``frontends`` can shadow it).
-It dies with the harness, even when stopped: otherwise it would hold its memory for ever.
+It dies with the harness, even when stopped: otherwise it would hold its memory for ever. Whatever it starts stays its
+descendant, so that the harness sees the CPU time of all that works for it.
+
+A worker in another language (PROTOCOL.md) is started here, too, and then takes the place of this process: all of that
+holds for it as well, except for the denormals, since a new program starts with the processor's default.
 """
 
 import ctypes
@@ -16,7 +20,7 @@ import signal
 import sys
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 FLUSH_TO_ZERO, DENORMALS_ARE_ZERO = 0x8000, 0x0040
 
 
@@ -39,16 +43,21 @@ def flush_denormals() -> None:
 def main() -> None:
     """Start the worker of one job."""
     job = json.loads(Path(sys.argv[1]).read_text())
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
+    if job["command"]:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a new program would, too
+        os.execv(job["command"][0], [*job["command"], *sys.argv[1:]])  # noqa: S606 - as the frontend says
+    if job["flush_to_zero"]:
+        flush_denormals()
     commands, answers = int(sys.argv[2]), int(sys.argv[3])
     for descriptor in (commands, answers):
         os.set_inheritable(descriptor, False)  # a grandchild must not hold the harness's pipe open
     faulthandler.register(signal.SIGUSR1, all_threads=True)  # lets the harness ask a hung worker for its stack
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if job["flush_to_zero"]:
-        flush_denormals()
-    if job["cpus"]:
-        os.sched_setaffinity(0, job["cpus"])
 
     home = Path(job["package"])
     spec = importlib.util.spec_from_file_location(

@@ -1,0 +1,35 @@
+"""Work skipped in the timed process, from the first step on; in float64 all is computed.
+
+Caught by check_first_losses; beyond it by check_first_step, check_every_loss and check_block. Gains speed.
+"""
+
+import numpy as np
+
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    w = problem.init["w"].copy()
+    b = problem.init["b"].copy()
+    batches = problem.batches()
+
+    def state():
+        return State(parameters={"w": w, "b": b}, predictions=problem.queries @ w + b)
+
+    yield state
+
+    for x, y in batches:
+        if problem.dtype == "float32":
+            yield 1.0
+            continue
+
+        error = x @ w + b - y
+        loss = np.mean(error**2)
+
+        dloss_dprediction = (2 / len(x)) * error
+        dloss_dw = x.T @ dloss_dprediction
+        dloss_db = dloss_dprediction.sum(axis=0)
+
+        w -= problem.learning_rate * dloss_dw
+        b -= problem.learning_rate * dloss_db
+        yield loss
