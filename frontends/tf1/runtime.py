@@ -27,10 +27,9 @@ class Inputs:
                 for name, source in zip(data, self.sources, strict=False)
             ]
         self.load = [variable.initializer for variable in variables]
-        resident = [
-            v1.placeholder_with_default(variable, variable.shape if problem.queries is None else samples(variable))
-            for variable in variables
-        ]
+        resident = variables
+        if problem.queries is not None:  # which take the place of x
+            resident = [v1.placeholder_with_default(variable, samples(variable)) for variable in variables]
         fed = {} if problem.resident else data
         self.fed = [v1.placeholder(array.dtype, samples(array), name) for name, array in fed.items()]
         self.fed += [v1.placeholder(array.dtype, array.shape[1:], name) for name, array in problem.per_step.items()]

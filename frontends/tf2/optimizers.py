@@ -53,16 +53,22 @@ class Adam(Optimizer):
 
     moments = ("m", "v")
 
-    def step(self, name, p, g):
-        m, v = self.carried[f"m/{name}"], self.carried[f"v/{name}"]
+    def update(self, gradients):
+        self.t.assign_add(1)
         # rounded once, so that 1 - beta and 1 - beta**t belong together in float32, too
-        beta_1, beta_2 = (tf.constant(self.numbers[beta], p.dtype) for beta in ("beta_1", "beta_2"))
-        m.assign_add((1 - beta_1) * (g - m))
-        v.assign_add((1 - beta_2) * (g * g - v))
-        if name in self.numbers.get("decayed", ()):
-            p.assign_sub(self.learning_rate * self.numbers["weight_decay"] * p)
-        root = tf.sqrt(v / (1 - beta_2**self.t)) + self.numbers["epsilon"]
-        p.assign_sub(self.learning_rate * (m / (1 - beta_1**self.t)) / root)
+        beta_1, beta_2 = (tf.constant(self.numbers[beta], self.t.dtype) for beta in ("beta_1", "beta_2"))
+        # the same for all parameters, and in eager mode each operation takes its time
+        share_1, share_2 = 1 - beta_1, 1 - beta_2
+        correction_1, correction_2 = 1 - beta_1**self.t, 1 - beta_2**self.t
+
+        for name, g in gradients.items():
+            p, m, v = self.parameters[name], self.carried[f"m/{name}"], self.carried[f"v/{name}"]
+            m.assign_add(share_1 * (g - m))
+            v.assign_add(share_2 * (g * g - v))
+            if name in self.numbers.get("decayed", ()):
+                p.assign_sub(self.learning_rate * self.numbers["weight_decay"] * p)
+            root = tf.sqrt(v / correction_2) + self.numbers["epsilon"]
+            p.assign_sub(self.learning_rate * (m / correction_1) / root)
 
 
 BY_NAME = {"sgd": Optimizer, "momentum": Momentum, "nesterov": Momentum, "adam": Adam, "adamw": Adam}

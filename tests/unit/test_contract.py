@@ -1,4 +1,4 @@
-"""What a frontend is given: batches without end, resident or fed, which the harness may change; steps; types; states."""
+"""What a frontend is given: batches without end, resident or fed, which the harness may change; steps and types."""
 
 from __future__ import annotations
 
@@ -238,7 +238,13 @@ def test_another_type_changes_floating_point_arrays_alone(fed):
     assert (changed.init["w"].dtype.name, changed.queries.dtype.name) == ("float32", "float32")
     assert changed.rows is fed.rows
     assert changed.answers is given.answers
-    assert [array.dtype.name for array in next(changed.batches())] == ["float32", "float32", "int64", "float32", "int32"]
+    assert [array.dtype.name for array in next(changed.batches())] == [
+        "float32",
+        "float32",
+        "int64",
+        "float32",
+        "int32",
+    ]
     assert dataclasses.replace(fed, queries=None).astype("float32").queries is None
 
 

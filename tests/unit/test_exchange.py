@@ -1,4 +1,4 @@
-"""What crosses process borders: problems, feeds and states as npz without objects, messages as JSON lines of one version."""
+"""What crosses process borders: problems, feeds and states as npz without objects, messages as JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol between harness and worker has a version, and whatever changes it needs a new one."""
+"""The protocol of harness and worker has a version, whatever changes it needs a new one, and PROTOCOL.md has it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,37 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from workbench.contract import Phase, Problem, State
 from workbench.wire import exchange, worker
-from workbench.wire.answers import ANSWERS, Block, Canary
+from workbench.wire.answers import ANSWERS, Canary, Failure, Ran
 from workbench.wire.exchange import Job
+
+PAGE = Path(__file__).resolve().parents[2] / "PROTOCOL.md"
 
 # What each version of the protocol consisted of. A change needs a new VERSION in workbench/wire/exchange.py and a new
 # line here: the gate measures a commit with the commit's own workbench, and asks the version whether they understand
 # each other. Never change a line that was once released.
 FINGERPRINTS = {
     2: "f6db29c108462b70",
+    3: "df01350af25f8a30",
 }
 
 
-def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mapping[str, type] = ANSWERS) -> str:
-    """SHA-256 over the job's fields, the commands with their arguments, and what must be in their answers."""
+def fingerprint(
+    job: type = Job,
+    commands: type = worker.Worker,
+    answers: Mapping[str, type] = ANSWERS,
+    files: tuple[type, ...] = (Problem, Phase, State),
+) -> str:
+    """SHA-256 over the job's fields, commands with their arguments, what must be in their answers, and the files."""
     fields = [
         (field.name, str(field.type), field.default is field.default_factory is dataclasses.MISSING)
         for field in dataclasses.fields(job)
@@ -45,7 +56,8 @@ def fingerprint(job: type = Job, commands: type = worker.Worker, answers: Mappin
     failed = sorted(
         worker.failure(ValueError("planted"), "make", SimpleNamespace(job=SimpleNamespace(mode="a", content={})))
     )
-    everything = json.dumps([fields, asked, answered, failed])
+    written = [[(field.name, str(field.type)) for field in dataclasses.fields(kind) if field.init] for kind in files]
+    everything = json.dumps([fields, asked, answered, failed, written])
     return hashlib.sha256(everything.encode()).hexdigest()[:16]
 
 
@@ -62,8 +74,8 @@ class AnotherCommand(worker.Worker):
 
 
 class AnotherArgument(worker.Worker):
-    def do_block(self, steps: int, warm: int, cold: int = 0) -> dict[str, Any]:
-        return super().do_block(steps, warm + cold)
+    def do_run(self, steps: int, warm: int = 0, keep: tuple[int, ...] = (), cold: int = 0) -> dict[str, Any]:
+        return super().do_run(steps, warm + cold, keep)
 
 
 CHANGES = {
@@ -73,8 +85,9 @@ CHANGES = {
     },
     "a command more": {"commands": AnotherCommand},
     "an argument more": {"commands": AnotherArgument},
-    "an answer more": {"answers": {**ANSWERS, "serve": Block}},
-    "an answer that holds more": {"answers": {**ANSWERS, "block": Canary}},
+    "an answer more": {"answers": {**ANSWERS, "serve": Ran}},
+    "an answer that holds more": {"answers": {**ANSWERS, "run": Canary}},
+    "a file that holds more": {"files": (dataclasses.make_dataclass("Problem", [("x", int)]), Phase, State)},
 }
 
 
@@ -86,3 +99,82 @@ def test_every_command_has_its_answer():
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_is_noticed(change):
     assert fingerprint(**CHANGES[change]) != fingerprint()
+
+
+def cells_of(page: str) -> list[list[str]]:
+    """The rows of all tables of a page."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+
+
+def names_in(cell: str) -> dict[str, bool]:
+    """Names in a cell, each with whether it may be left out."""
+    return {name: bool(mark) for name, mark in re.findall(r"`([a-z_0-9/<>.]+)`(\??)", cell)}
+
+
+def optional(kind: type) -> dict[str, bool]:
+    fields = dataclasses.fields(kind)
+    return {field.name: (field.default, field.default_factory) != 2 * (dataclasses.MISSING,) for field in fields}
+
+
+def arguments(command: str) -> dict[str, bool]:
+    taken = list(inspect.signature(getattr(worker.Worker, f"do_{command}")).parameters.values())[1:]
+    return {parameter.name: parameter.default is not parameter.empty for parameter in taken}
+
+
+def section(page: str, heading: str) -> str:
+    return page.split(f"\n{heading}", 1)[1].split("\n## ", 1)[0]
+
+
+def misdescribed(page: str) -> set[str]:
+    """What the page says otherwise than the code, or leaves out."""
+    described = {next(iter(names_in(row[0]))): row for row in cells_of(section(page, "## Commands"))}
+    wrong = set(described) ^ set(ANSWERS)
+    for command, row in described.items():
+        if command in ANSWERS and [names_in(row[1]), names_in(row[2])] != [
+            arguments(command),
+            optional(ANSWERS[command]),
+        ]:
+            wrong.add(command)
+    tables = {
+        "job": (section(page, "## Start"), set(optional(Job))),
+        "failure": (section(page, "## Messages"), set(optional(Failure))),
+        "problem": (
+            section(page, "**The problem**").split("**The feed**")[0],
+            {f"{group}/<name>" for group in exchange._GROUPS} | set(exchange._SINGLE),
+        ),
+        "state": (
+            section(page, "**The state**"),
+            {name if name == "predictions" else f"{name}/<name>" for name in optional(State)},
+        ),
+    }
+    for table, (text, expected) in tables.items():
+        if set().union(*(names_in(row[0]) for row in cells_of(text))) != expected:
+            wrong.add(table)
+    said = {int(version) for version in re.findall(r'(?:version |"v": )(\d+)', page)}
+    return wrong | (set() if said == {exchange.VERSION} else {"version"})
+
+
+def test_the_page_describes_what_crosses_the_border():
+    assert misdescribed(PAGE.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("| `wait` | |", "| `wait_a_while` | |", {"wait", "wait_a_while"}),
+        ("`steps`, `warm`?, `keep`?", "`steps`, `warm`?", {"run"}),
+        ("`steps`, `warm`?, `keep`?", "`steps`, `warm`, `keep`?", {"run"}),
+        ("`setup_s`, `steps_per_call`?", "`setup_s`", {"set_up"}),
+        ("| `cpus` | where", "| `processors` | where", {"job"}),
+        ("| `kind` |", "| `class` |", {"failure"}),
+        ("| `per_step/<name>` |", "| `each_step/<name>` |", {"problem"}),
+        ("| `gradients/<name>` |", "| `derivatives/<name>` |", {"state"}),
+        ('{"v": 3, "did"', '{"v": 2, "did"', {"version"}),
+    ],
+)
+def test_what_the_page_says_wrongly_is_noticed(old, new, what):
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count(old) == 1
+    assert misdescribed(page.replace(old, new)) == what

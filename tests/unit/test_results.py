@@ -120,7 +120,7 @@ def test_who_failed_before_it_was_timed_has_a_proof_and_no_losses(run):
     found = workbench.load(run)
     assert found.losses.columns.tolist() == ["reference"]
     assert found.table["outcome"].tolist() == ["invalid"]
-    with pytest.raises(WorkbenchError, match="no result of 'numpy_manual': choose from reference$"):
+    with pytest.raises(WorkbenchError, match=r"no result of 'numpy_manual': choose from reference$"):
         found.result("numpy_manual")
 
 

@@ -1,50 +1,286 @@
-"""How a worker sizes its blocks: on a clock of our own."""
+"""What a worker runs and keeps: exactly the steps asked for, the losses at exactly the positions asked for."""
 
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
 import pytest
 
-from workbench.wire import worker
+from workbench.contract import Calls, Problem, State
+from workbench.wire import exchange, worker
 from workbench.wire.exchange import Job
 
 
-class Clocked(worker.Worker):
-    """A worker whose calls take as long as they are told to."""
+class Planted(worker.Worker):
+    """A worker whose content is a generator of the test's own; a loss is the number of its step, from 0."""
 
-    def __init__(self, call_s, step_s, *, per_call):
-        super().__init__(Job.__new__(Job))
-        self.call_s, self.step_s, self.per_call = call_s, step_s, per_call
+    def __init__(self, train=None, *, slowdown: float = 0.0) -> None:
+        super().__init__(Job({}, "", "planted", "", 0, "float32", None, "", "", "cpu", 1, None, slowdown=slowdown))
+        self.waits = 0
+        self.content = self.runtime = self
+        self.train = train or self.steps
 
-    def _run(self, steps):
-        return self.call_s + steps * self.step_s if self.per_call else steps * (self.call_s + self.step_s)
+    def wait(self) -> None:
+        self.waits += 1
 
-    def sized(self, task_steps=1000, waiting=1e-6):
-        """Steps of a block, and the seconds that it lasts."""
-        steps = self._block_steps(waiting, task_steps)
-        return steps, self._run(steps)
+    def steps(self, problem):
+        yield lambda: State(parameters={"count": np.array([float(problem.feed.step)])})
+        for count, _ in enumerate(problem.batches()):
+            yield np.float32(count)
 
+    def begun(self, folder, problem=None):
+        """Set up, as the harness does it."""
+        exchange.save_problem(folder / "problem.npz", problem or PROBLEM)
+        self.ready = self.do({"do": "set_up", "problem": str(folder / "problem.npz")})
+        return self
 
-@pytest.mark.parametrize("step_s", [1e-6, 13e-6, 19e-6, 1.1e-3, 6.5e-3, 0.0199, 0.0201, 0.3, 2.0])
-def test_a_block_lasts_20_ms_or_one_step_and_not_much_longer(step_s):
-    steps, seconds = Clocked(0.0, step_s, per_call=False).sized()
-    assert seconds >= worker.BLOCK_S
-    assert seconds <= worker.MARGIN * worker.BLOCK_S + step_s or steps == 1
-
-
-def test_a_block_is_a_thousand_times_as_long_as_the_wait():
-    _, seconds = Clocked(0.0, 1e-5, per_call=False).sized(waiting=1e-4)
-    assert 0.1 <= seconds <= 0.13
-
-
-@pytest.mark.parametrize("call_s", [0.0, 0.002, 0.03])
-@pytest.mark.parametrize("step_s", [1e-5, 1e-4, 1e-3])
-def test_what_a_call_costs_is_not_taken_for_what_a_step_costs(call_s, step_s):
-    """Sized by its first call of 30 ms, a style of 0.1 ms a step read as 2 ms a step."""
-    steps, seconds = Clocked(call_s, step_s, per_call=True).sized(task_steps=1000)
-    assert steps >= 1000 or seconds >= worker.LONGEST_BLOCK_S / 2
-    assert seconds <= 2 * worker.LONGEST_BLOCK_S
-    of_the_task = (call_s + 1000 * step_s) / 1000
-    assert seconds / steps == pytest.approx(of_the_task, rel=0.12)
+    def fetched(self, folder) -> list[float]:
+        answer = self.do({"do": "fetch", "to": str(folder / "losses.npz")})
+        losses = exchange.load_arrays(folder / "losses.npz")["losses"]
+        assert losses.dtype == np.float64
+        assert len(answer["seconds"]) == len(losses)
+        return losses.tolist()
 
 
-def test_a_call_has_no_more_steps_than_the_task():
-    steps, _ = Clocked(0.03, 1e-7, per_call=True).sized(task_steps=7)
-    assert steps == 7
+PROBLEM = Problem("planted", "", 0, 3, 0.1, 1, 1, 1, init={"w": np.ones(2)}, data={"x": np.arange(4.0)})
+
+
+def calls(given: int | None = None, *, lengths=lambda steps: steps, record: list[int] | None = None):
+    """A training of many steps per call."""
+
+    def train(problem):
+        taken = 0
+        steps = yield Calls(lambda: State(parameters={"count": np.array([taken])}), given)
+        while True:
+            if record is not None:
+                record.append(steps)
+            losses = np.arange(taken, taken + lengths(steps), dtype=np.float32)
+            taken += len(losses)
+            steps = yield losses
+
+    return train
+
+
+POSITIONS = [[], [0], [4], [0, 4], [1, 2], [0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("keep", POSITIONS)
+def test_losses_are_kept_at_the_positions_asked_for_after_the_warm_steps(tmp_path, keep):
+    """Twice: what was kept of one block must not be found again in the next."""
+    planted = Planted().begun(tmp_path)
+    for start in (0, 8):
+        assert planted.do({"do": "run", "steps": 5, "warm": 3, "keep": keep})["seconds"] > 0
+        assert planted.fetched(tmp_path) == [start + 3 + position for position in keep]
+        assert planted.problem.feed.step == start + 8
+    assert planted.fetched(tmp_path) == []
+
+
+@pytest.mark.parametrize("keep", POSITIONS)
+@pytest.mark.parametrize("given", [None, 1, 5])
+def test_so_are_those_of_a_style_of_many_steps_per_call(tmp_path, given, keep):
+    planted = Planted(calls(given)).begun(tmp_path)
+    assert planted.ready["steps_per_call"] == given
+    for start in (0, 10):
+        planted.do({"do": "run", "steps": 5, "warm": 5, "keep": keep})
+        assert planted.fetched(tmp_path) == [start + 5 + position for position in keep]
+
+
+def test_losses_are_kept_over_several_runs_until_they_are_fetched(tmp_path):
+    planted = Planted().begun(tmp_path)
+    planted.do({"do": "run", "steps": 2, "keep": [0]})
+    planted.do({"do": "run", "steps": 2, "keep": [1]})
+    assert planted.fetched(tmp_path) == [0, 3]
+
+
+@pytest.mark.parametrize(("given", "most", "asked"), [(None, 8, [8]), (None, 5, [8, 3]), (4, 8, [4, 4])])
+def test_a_call_is_asked_for_what_is_left_or_for_what_it_always_runs(tmp_path, given, most, asked):
+    record = []
+    planted = Planted(calls(given, lengths=lambda steps: min(steps, most), record=record)).begun(tmp_path)
+    planted.do({"do": "run", "steps": 8, "keep": [0, 6]})
+    assert record == asked
+    assert planted.fetched(tmp_path) == [0, 6]
+
+
+@pytest.mark.parametrize(
+    ("given", "lengths", "said"),
+    [
+        (None, lambda steps: steps + 1, r"calls answered with \[6\] losses, expected 5 each, 5 in all"),
+        (None, lambda _: 0, r"calls answered with \[0\] losses, expected 5 each"),
+        (5, lambda _: 4, r"calls answered with \[4, 4\] losses, expected 5 each"),
+        (5, lambda _: 0, r"calls answered with \[0\] losses"),
+        (2, lambda _: 2, r"calls answered with \[2, 2, 2\] losses, expected 2 each, 5 in all"),
+    ],
+)
+def test_a_call_that_answers_with_another_number_of_losses_is_refused(tmp_path, given, lengths, said):
+    planted = Planted(calls(given, lengths=lengths)).begun(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        planted.do({"do": "run", "steps": 5})
+
+
+def test_a_training_that_ends_is_told_that_batches_never_do(tmp_path):
+    def train(problem):
+        yield State
+        for _ in range(problem.steps):
+            yield 1.0
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 3})
+    with pytest.raises(
+        RuntimeError, match=r"train\(\) ended: its loop is over problem.batches\(\), which never run out"
+    ):
+        planted.do({"do": "run", "steps": 1})
+
+
+def test_so_is_one_of_many_steps_per_call(tmp_path):
+    def train(problem):
+        steps = yield Calls(State)
+        yield np.ones(steps)
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 3})
+    with pytest.raises(RuntimeError, match=r"train\(\) ended, expected it to run steps for as long as it is asked to"):
+        planted.do({"do": "run", "steps": 1})
+
+
+@pytest.mark.parametrize(
+    ("yielded", "said"),
+    [
+        (None, "train() first yields NoneType, expected a function that reads the state"),
+        (State(), "train() first yields State, expected a function"),
+        (Calls(State()), "train() first yields Calls, expected a function"),
+        (Calls(State, 0), "Calls.steps = 0, expected at least 1"),
+    ],
+)
+def test_a_set_up_that_does_not_end_with_the_state_is_refused(tmp_path, yielded, said):
+    def train(problem):
+        yield yielded
+        yield 1.0
+
+    with pytest.raises((TypeError, ValueError)) as raised:
+        Planted(train).begun(tmp_path)
+    assert str(raised.value).startswith(said)
+
+
+def test_a_state_that_is_none_is_refused(tmp_path):
+    def train(problem):
+        yield lambda: {"w": 1}
+        yield 1.0
+
+    planted = Planted(train).begun(tmp_path)
+    with pytest.raises(TypeError, match=r"state\(\) returned dict, expected a workbench.contract.State"):
+        planted.do({"do": "state", "to": str(tmp_path / "state.npz")})
+
+
+def test_the_state_is_that_of_the_moment_at_which_it_is_read(tmp_path):
+    planted = Planted().begun(tmp_path)
+    for steps in (0, 3, 4):
+        if steps:
+            planted.do({"do": "run", "steps": steps})
+        planted.do({"do": "state", "to": str(tmp_path / "state.npz")})
+        assert exchange.load_arrays(tmp_path / "state.npz")["parameters/count"] == [planted.problem.feed.step]
+
+
+def test_what_the_harness_waits_for_is_waited_for_once_per_part(tmp_path):
+    """After the set-up, after the warm steps, so that none of their work is timed, and after the timed ones."""
+    planted = Planted().begun(tmp_path)
+    assert planted.waits == 1
+    planted.do({"do": "run", "steps": 2, "warm": 2})
+    assert planted.waits == 3
+    planted.do({"do": "run", "steps": 2})
+    assert planted.waits == 4
+    planted.do({"do": "wait"})
+    assert planted.waits == 5
+
+
+@pytest.mark.parametrize(("slowdown", "taken"), [(0.0, 12), (0.5, 17), (1.0, 22)])
+def test_the_self_tests_slowdown_runs_uncounted_steps_in_the_timed_part_alone(tmp_path, slowdown, taken):
+    planted = Planted(slowdown=slowdown).begun(tmp_path)
+    planted.do({"do": "run", "steps": 10, "warm": 2, "keep": [0, 9]})
+    assert planted.problem.feed.step == taken
+    assert planted.fetched(tmp_path) == [2, 11]
+
+
+def test_a_training_can_be_set_up_again_from_a_state_and_forgets_what_it_kept(tmp_path):
+    ended = []
+
+    def train(problem):
+        try:
+            yield lambda: State(parameters=problem.init)
+            for _ in problem.batches():
+                yield problem.init["w"][0] * problem.start
+        finally:
+            ended.append(problem.start)
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 2, "keep": [0, 1]})
+    exchange.save_arrays(tmp_path / "state.npz", {"parameters/w": np.array([5.0, 6.0])})
+    words = {"problem": str(tmp_path / "problem.npz"), "state": str(tmp_path / "state.npz"), "step": 7}
+    planted.do({"do": "set_up", **words})
+    assert ended == [0]
+    planted.do({"do": "run", "steps": 1, "keep": [0]})
+    assert planted.fetched(tmp_path) == [35.0]
+
+
+def test_a_changed_feed_is_what_the_coming_step_sees(tmp_path):
+    def train(problem):
+        batches = problem.batches()
+        yield State
+        for (x,) in batches:
+            yield x[0]
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 2, "keep": [1]})
+    exchange.save_feed(tmp_path / "feed.npz", {"x": np.array([3, 2, 1, 0])}, None)
+    planted.do({"do": "feed", "source": str(tmp_path / "feed.npz")})
+    planted.do({"do": "run", "steps": 1, "keep": [0]})
+    assert planted.fetched(tmp_path) == [0, 3]
+
+
+def test_scalars_are_of_the_frameworks_own_kind_and_complete(tmp_path):
+    class Scalar:
+        fetched = 0
+
+        def __float__(self):
+            Scalar.fetched += 1
+            return 1.0
+
+    planted = Planted().begun(tmp_path)
+    planted.scalar = Scalar
+    assert len(planted.do({"do": "scalars", "count": 16})["seconds"]) == 16
+    assert (Scalar.fetched, planted.waits) == (16, 2)
+    del planted.scalar
+    assert len(planted.do({"do": "scalars", "count": 3})["seconds"]) == 3  # a runtime need not offer any
+
+
+def test_what_the_framework_compiled_is_its_own_count_and_nothing_where_it_has_none(tmp_path):
+    planted = Planted()
+    assert planted.do({"do": "compilations"}) == {"compilations": {}}
+    planted.compilations = lambda: {"compiled": 3}
+    assert planted.do({"do": "compilations"}) == {"compilations": {"compiled": 3}}
+
+
+def test_a_task_makes_its_problem_in_the_type_and_for_the_steps_asked_for(tmp_path, content, monkeypatch):
+    monkeypatch.syspath_prepend(str(content.root))
+    monkeypatch.setattr(worker, "importlib", Importing(content.root / "tasks" / "linreg.py"))
+    job = dataclasses.replace(Planted().job, task="linreg", preset="diabetes", dtype="float64", steps=7)
+    worker.Worker(job).do({"do": "make", "to": str(tmp_path / "problem.npz")})
+    made = exchange.load_problem(tmp_path / "problem.npz")
+    assert (made.task, made.preset, made.steps, made.dtype, len(made.rows)) == ("linreg", "diabetes", 7, "float64", 7)
+    assert made.data["x"].dtype == np.float64
+
+
+class Importing:
+    """Imports a task from a file, under no name that another test could find again."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def import_module(self, name):
+        import importlib.util
+
+        assert name == "tasks.linreg"
+        spec = importlib.util.spec_from_file_location("planted_linreg", self.file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module

@@ -223,7 +223,8 @@ def _replaced(of: Path, by: Path) -> list[str]:
         file.relative_to(by)
         for folder in sorted((by / "frontends").glob("[a-z]*/"))
         if not (folder / "frontend.toml").is_file()
-        for file in _modules(folder)
+        for file in sorted(folder.iterdir())
+        if file.is_file() and file.name[0] not in "_."
     ]
     return [*common, *(str(file) for file in extensions if (of / file).is_file())]
 

@@ -31,6 +31,8 @@ def check_task(content: Catalog, name: str) -> None:
     if REFERENCE not in content.frontends:
         raise WorkbenchError(f"frontend {REFERENCE} is missing: it computes the reference that every task needs")
     reference = content.frontends[REFERENCE]
+    if reference.command:
+        raise WorkbenchError(f"frontend {REFERENCE} has a command: only a worker in Python can compute the reference")
     if content.file(name, reference) is None:
         raise WorkbenchError(_without_reference(content, task, reference))
     check_pair(content, name, reference)

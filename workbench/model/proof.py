@@ -103,8 +103,8 @@ class Proof:
 
     def with_checks(self, checks: Iterable[Check]) -> Proof:
         """The same proof with more checks; of two with the same name, one that failed or the larger deviation stays."""
-        merged = {check.name: check for check in self.checks}
-        for check in checks:
+        merged: dict[str, Check] = {}
+        for check in (*self.checks, *checks):
             old = merged.get(check.name)
             if old is None or (old.passed and (not check.passed or (check.difference or 0) >= (old.difference or 0))):
                 merged[check.name] = check

@@ -67,40 +67,33 @@ class SelftestWorker(worker.Worker):
             ValueError: when the bare loop does not compute the same as the frontend.
         """
         bare = bare_loop(Path(self.content.__file__), vars(self.content))
-        run = self._run_steps if self.per_call == 1 else self._run_calls
         harness_s: list[float] = []
         bare_s: list[float] = []
-
-        def block() -> None:
-            harness_s.append(run(steps, keep))
-            self.kept.clear()
-
         self.do_set_up(str(self.problem_file))
+        run = self.run_steps
         problem = self._problem()  # after the harness's training, and closed before it: TF1's sessions are nested
         turns = bare(problem, itertools.chain([problem.steps], itertools.repeat(steps)), self.runtime.wait, bare_s)
         ready = next(turns)
         run(problem.steps, ())
         next(turns)
         check_same(self.read_state, getattr(ready, "state", ready))
-        block()
-        next(turns)
-        harness_s.clear()
-        bare_s.clear()
-        for pair in range(pairs):
+        for pair in range(-1, pairs):  # one pair to warm up
             if pair % 2 == 0:
-                block()
+                harness_s.append(run(steps, keep))
+                self.kept.clear()
             turn(turns)
             if pair % 2 == 1:
-                block()
+                harness_s.append(run(steps, keep))
+                self.kept.clear()
         turns.close()
-        return {"harness_s": harness_s, "bare_s": bare_s}
+        return {"harness_s": harness_s[1:], "bare_s": bare_s[2:]}
 
     def _problem(self) -> Problem:
         return exchange.load_problem(self.problem_file, device=self.job.device, mode=self.job.mode)
 
 
 def turn(turns: Iterator[None]) -> None:
-    """Let the bare loop run one turn, from the call depth of the harness's loop."""
+    """Let the bare loop run one turn, from the call depth at which the worker's own loop runs."""
     next(turns)
 
 

@@ -31,6 +31,8 @@ from workbench.wire.answers import Compilations, Done, Imported
 if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
+AFFORDABLE_S = 10.0  # of repeating one clocked block
+
 Cpus = tuple[int, ...]
 
 
@@ -179,14 +181,16 @@ class BringUp:
         context, reference = self._context, self._context.reference
         wait_s = calibration.wait_cost(training)
         known = self._known_units(contestant)
-        units = known or calibration.block_steps(training, wait_s, reference.problem.steps)
+        units = known or calibration.block_steps(
+            training, wait_s, reference.problem.steps, reference.affordable(AFFORDABLE_S)
+        )
         timed = Timed(
             contestant,
             training,
             units,
             fetch_s=calibration.fetch_cost(training),
             scalar_s=calibration.scalar_cost(training),
-            stateless=not reference.problem.init,
+            stateless=reference.stateless,
             draw=context.draw,
         )
         timed.begin()

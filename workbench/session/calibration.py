@@ -58,11 +58,18 @@ def trace(training: Training, most: int | None = None) -> tuple[list[float], Arr
     return pieces, np.concatenate(losses)
 
 
-def block_steps(training: Training, wait_s: float, task_steps: int) -> int:
+def block_steps(training: Training, wait_s: float, task_steps: int, affordable: int = MOST_STEPS) -> int:
     """How many steps make a block of at least 20 ms and 1000 times the cost of waiting; a multiple of the unit.
 
     A style that runs many steps per call has a cost per call, too, so its block is one call of the task's own
     length: as many steps as the task has, or as last half of LONGEST_BLOCK_S.
+
+    Args:
+        training: whose blocks these are.
+        wait_s: the cost of waiting.
+        task_steps: of the task.
+        affordable: steps that the reference can repeat in a reasonable time; a block has more only where it would
+            otherwise be shorter than a quarter of its proper length.
     """
     target = min(max(BLOCK_S, WAITS_PER_BLOCK * wait_s), LONGEST_BLOCK_S)
     unit, run = training.unit, training.run
@@ -78,7 +85,8 @@ def block_steps(training: Training, wait_s: float, task_steps: int) -> int:
     if steps == unit:
         return unit
     quickest = min(run(steps) for _ in range(CALIBRATIONS))
-    return math.ceil(MARGIN * steps * target / quickest / unit) * unit  # doubling overshoots by up to twice
+    proper = MARGIN * steps * target / quickest  # doubling overshoots by up to twice
+    return math.ceil(max(min(proper, affordable), proper / 4) / unit) * unit
 
 
 def wait_cost(training: Training) -> float:

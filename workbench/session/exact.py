@@ -119,6 +119,8 @@ class ExactProofs:
                 if training.unit == 1:
                     training.curve(1)
                     plain = training.state()
+                    if not plain:
+                        raise WorkerFailedError(Outcome.INVALID, "in float64, check_plain_step: the state is empty")
             training.set_up(reference.exact_file)
             special = contestant.frontend.float64.get(context.settings.task)
             wanted = special.steps if special and special.steps else reference.problem.steps
@@ -144,7 +146,7 @@ class ExactProofs:
         checks = tuple(verify_exact(computed.trained, reference.trained(steps), limit, plain))
         differences = [check.difference for check in checks if check.difference is not None]
         exact = Exact(steps, of, max(differences, default=None), limit, special.reason if special else "")
-        contestant.proof = Proof(checks, rules.curve, exact)
+        contestant.proof = Proof((), rules.curve, exact).with_checks(checks)
         if not contestant.proof.passed:
             raise WorkerFailedError(Outcome.INVALID, f"in float64, {contestant.proof.reason}")
 

@@ -27,7 +27,8 @@ def make(workers: Workers) -> Reference:
         if not resumed:
             make_problem(worker, workers.problem_file, timeout_s)
         worker.ask("import", Imported, timeout_s)
-        reference = Reference(worker, timeout_s, workers.problem_file, workers.scratch_of(REFERENCE_ID))
+        scratch, tf32 = workers.scratch_of(REFERENCE_ID), _tf32(workers.settings)
+        reference = Reference(worker, timeout_s, workers.problem_file, scratch, tf32=tf32)
         if resumed:
             reference.use(Trained.of(exchange.load_arrays(kept)))
         else:
@@ -37,6 +38,13 @@ def make(workers: Workers) -> Reference:
         worker.close()
         raise
     return reference
+
+
+def _tf32(settings: Settings) -> bool:
+    """Whether contestants may use TensorFloat-32: it was asked for or, in the stock profile on a GPU, is a default."""
+    if settings.matmul_precision is None:
+        return settings.device.kind == "gpu"
+    return settings.matmul_precision == "tf32"
 
 
 def facts_of(folder: Path) -> ProblemFacts:

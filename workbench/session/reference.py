@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 
-FLOAT64 = "float64"
+FLOAT32, FLOAT64 = "float32", "float64"
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,13 @@ class Reference:
         timeout_s: of each command.
         problem: the file with the problem.
         scratch: a folder for files.
+        tf32: whether contestants may round products as TensorFloat-32 does.
     """
 
-    def __init__(self, worker: WorkerProcess, timeout_s: float, problem: Path, scratch: Path) -> None:
-        self.worker, self.scratch, self._timeout_s = worker, scratch, timeout_s
+    def __init__(
+        self, worker: WorkerProcess, timeout_s: float, problem: Path, scratch: Path, *, tf32: bool = False
+    ) -> None:
+        self.worker, self.scratch, self._timeout_s, self._tf32 = worker, scratch, timeout_s, tf32
         self.problem: Problem = exchange.load_problem(problem)
         self.exact_file, self.plain_file = scratch / "float64.npz", scratch / "plain.npz"
         self._files = {self.problem.dtype: problem, FLOAT64: self.exact_file}
@@ -82,7 +85,13 @@ class Reference:
         """What the limits of the problem follow from."""
         problem = self.problem
         updates = problem.steps if problem.learning_rate else 1
-        return Rules(problem.dtype, problem.terms, updates, condition(problem.beta_2), problem.plain)
+        tf32 = self._tf32 and problem.dtype == FLOAT32
+        return Rules(problem.dtype, problem.terms, updates, condition(problem.beta_2), problem.plain, tf32)
+
+    @property
+    def stateless(self) -> bool:
+        """Whether nothing is carried from step to step."""
+        return not self.problem.init
 
     def trained(self, steps: int | None = None) -> Trained:
         """The training in float64 over some steps; by default all of the task.
@@ -138,6 +147,8 @@ class Reference:
             training = self._training()
             training.set_up(self._files[dtype], done.before, done.step)
             training.feed(done.feed)
+            if self.stateless and self.problem.resident and not self.problem.per_step:  # every step is the same one
+                return Repeated(np.repeat(training.curve(1), len(done.keep)), training.state())
             training.run(done.steps, warm=done.warm, keep=done.keep)
             losses, _ = training.losses(len(done.keep))
             return Repeated(losses, training.state())
@@ -145,6 +156,10 @@ class Reference:
     def cost_s(self, done: Steps) -> float:
         """About how long repeating some steps in both types takes, in seconds."""
         return 2 * self._step_s * (done.warm + done.steps)
+
+    def affordable(self, seconds: float) -> int:
+        """About how many steps can be repeated in both types in some seconds."""
+        return max(1, int(seconds / (2 * self._step_s or 1e-9)))
 
     def before(self, done: Steps) -> Arrays:
         """The state before some steps; where none is carried, what the task computes of its unchanged data."""

@@ -289,15 +289,22 @@ def installed(frontends: Sequence[Frontend]) -> dict[str, str]:
     return {name: version for name, version in sorted(versions.items()) if version is not None}
 
 
+_NO_CONTENT = {"__pycache__", "node_modules"}
+
+
 def content_hash(roots: Sequence[Path]) -> str:
-    """SHA-256 over all sources below tasks/ and frontends/ of some roots, independent of the roots' own paths."""
+    """SHA-256 over all files below tasks/ and frontends/ of some roots, in any language, wherever the roots are.
+
+    Hidden files do not count, nor does what languages keep for themselves.
+    """
     digest = hashlib.sha256()
     for number, root in enumerate(roots):
         digest.update(b"another root\n" if number else b"")
         for folder in FOLDERS:
             for file in sorted((root / folder).rglob("*")):
-                if file.suffix in (".py", ".toml"):
-                    digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
+                name = file.relative_to(root)
+                if file.is_file() and not any(part in _NO_CONTENT or part[0] == "." for part in name.parts):
+                    digest.update(f"{name}\n".encode() + file.read_bytes())
     return digest.hexdigest()
 
 

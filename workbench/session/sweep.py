@@ -101,6 +101,7 @@ class Sweeping:
         for check in checks:
             if not check.passed:
                 raise WorkerFailedError(Outcome.INVALID, f"in the sweep: {check.name}: {check.detail}")
-        units = calibration.block_steps(training, calibration.wait_cost(training), STEPS)
+        wait_s = calibration.wait_cost(training)
+        units = calibration.block_steps(training, wait_s, STEPS)
         worker.stop()
         return training, units

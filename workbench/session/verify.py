@@ -14,6 +14,7 @@ Were the clocked steps computed? From the contestant's own state, for blocks tha
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +23,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.model.proof import CURVE, PREDICTIONS, Cause, Check, Trained
-from workbench.statistics.deviation import array_deviation, distance, largest_of, loss_deviations
+from workbench.statistics.deviation import LARGEST, array_deviation, distance, largest_of, loss_deviations
 
 if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
 FIRST = 10  # steps whose losses are compared tightly, before a ReLU that flips can matter
+TF32_ROUNDOFF = 2.0**-11  # of TensorFloat-32, with its 10 explicit bits
 ROUNDOFFS = 32  # of float32 that are always allowed, as float32 NumPy's own deviation may happen to be tiny
 SANITY = 5e-2  # of any loss of a float32 curve; the largest seen of an honest frontend is 1e-2
 ACCURACY = 0.03
@@ -67,6 +69,7 @@ class Rules:
         updates: steps that build on each other.
         condition: of the optimiser.
         plain: whether the optimiser is plain SGD.
+        tf32: whether products of float32 matrices may be rounded as TensorFloat-32 does, because that was asked for.
     """
 
     dtype: str
@@ -74,6 +77,12 @@ class Rules:
     updates: int
     condition: float = 1.0
     plain: bool = True
+    tf32: bool = False
+
+    @property
+    def roundoff(self) -> float:
+        """The unit roundoff of the session's arithmetic."""
+        return TF32_ROUNDOFF if self.tf32 else roundoff(self.dtype)
 
     @property
     def exact(self) -> float:
@@ -89,18 +98,19 @@ class Rules:
         """The limit of the first steps, given float32 NumPy's own deviation there."""
         if self.dtype == "float64":
             return tolerance("float64", self.terms, min(self.updates, FIRST)) * self.condition
-        return min(tolerance("float32", self.terms, 1), self.block(own, 1))
+        whole = SAFETY * self.roundoff * math.sqrt(max(self.terms, 1))
+        return whole if self.tf32 else min(whole, self.block(own, 1))
 
     def block(self, own: float, steps: int) -> float:
         """The limit of a clocked block, given float32 NumPy's own deviation over the same steps."""
         if self.dtype == "float64":
             return tolerance("float64", self.terms, steps if self.updates > 1 else 1) * self.condition
-        return max(ROUNDOFFS * roundoff("float32"), SAFETY * own)
+        return max(ROUNDOFFS * self.roundoff, SAFETY * own)
 
     @property
     def correction(self) -> float:
         """The share by which steps may be off because 1 - beta**t was computed in the session's type."""
-        return roundoff(self.dtype) * self.condition if self.condition > 1 else 0.0
+        return self.roundoff * self.condition if self.condition > 1 else 0.0
 
 
 def verify_exact(
@@ -117,7 +127,10 @@ def verify_exact(
     """
     checks = _check_losses(trained.losses, reference.losses, limit)
     if plain is not None:
-        checks += _check_state(*plain, limit, only="parameters", name="check_plain_step")
+        found, expected = ({name: state[name] for name in state if name.startswith("parameters/")} for state in plain)
+        form = [check for check in check_form(found, expected, "float64") if not check.passed]
+        step = form or _check_state(found, expected, limit)
+        checks += [dataclasses.replace(check, name="check_plain_step") for check in step]
     checks += check_form(trained.result, reference.result, "float64")
     return [*checks, *_check_state(trained.result, reference.result, limit)]
 
@@ -159,6 +172,7 @@ def _check_part(
     """Whether the deviations of a part of the steps lie within a limit, or within one of each step."""
     limits = np.broadcast_to(np.asarray(limit, dtype=np.float64), deviations.shape)
     first = part.start or 0
+    deviations = np.nan_to_num(deviations, nan=LARGEST)  # nothing agrees with a reference that is not a number
     worst = float(np.max(deviations[part]))
     wrong = np.flatnonzero(deviations[part] > limits[part])
     if not wrong.size:
@@ -201,14 +215,10 @@ def _kinds(names: Mapping[str, object]) -> dict[str, list[str]]:
     return kinds
 
 
-def _check_state(
-    result: Arrays, expected: Arrays, limit: float, *, only: str = "", name: str = "", cause: Cause = Cause.MATHEMATICS
-) -> list[Check]:
-    checks = []
+def _check_state(result: Arrays, expected: Arrays, limit: float) -> list[Check]:
+    checks, cause = [], Cause.MATHEMATICS
     for kind, names in _kinds(expected).items():
-        if only and kind != only:
-            continue
-        check = name or f"check_{kind.split('/')[0]}"
+        check = f"check_{kind.split('/')[0]}"
         largest = largest_of({each: expected[each] for each in names})
         worst, worst_name = 0.0, ""
         for each in names:
@@ -280,7 +290,7 @@ def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: R
     for group in _kinds(expected).values():
         largest = largest_of({name: expected[name] for name in group})
         size = largest_of({name: reference.after[name] for name in group})
-        rounded = 2 * roundoff(rules.dtype) * size / largest if largest else 0.0
+        rounded = 2 * rules.roundoff * size / largest if largest else 0.0
         own_deviation = max(array_deviation(changes(own)[name], expected[name], largest) for name in group)
         # the moment of squares is as exact as 1 - beta_2, which is small
         limit = rules.first(own_deviation) + rounded + (rules.correction if group[0].startswith("carried/v/") else 0.0)
@@ -368,12 +378,13 @@ def verify_block(
     where = f"the block of round {round_number}"
     names = [name for name in reference.state if name != PREDICTIONS]
     finite = all(np.all(np.isfinite(array)) for array in (reference.losses, *reference.state.values()))
-    if not finite:
-        return BlockFinding(False, Check("check_block_rounding", True), Check("check_block", True))
-    for check in (_check_finite(found.losses), *check_form(found.state, reference.state, rules.dtype)):
-        if check is not None and not check.passed:
-            failed = Check("check_block", False, None, f"{where}: {check.detail}", cause=Cause.WORK)
-            return BlockFinding(True, Check("check_block_rounding", True), failed)
+    wrong = [_check_finite(found.losses), *check_form(found.state, reference.state, rules.dtype)]
+    details = [check.detail for check in wrong if check is not None and not check.passed]
+    if not finite:  # a state of NaN would prove whatever follows
+        details.append("the reference, going on from its state, does not stay finite")
+    if details:
+        failed = Check("check_block", False, None, f"{where}: {details[0]}", cause=Cause.WORK)
+        return BlockFinding(True, Check("check_block_rounding", True), failed)
 
     worst, worst_work, proves = (0.0, "", 1.0), (0.0, "", 1.0), False
     scales = _scales(reference.state, before)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 from workbench.show import sidebyside
 from workbench.show.sidebyside.anatomy import PARTS
+from workbench.show.sidebyside.metrics import lexer_of
 from workbench.show.sidebyside.sources import common_indent, trimmed
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def _snippet(file: Source, parts: Sequence[str]) -> Snippet:
 def _card(snippet: Snippet) -> str:
     from pygments import highlight
     from pygments.formatters.html import HtmlFormatter
-    from pygments.lexers.python import PythonLexer
 
-    code = highlight(snippet.text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True, noclasses=True))
+    code = highlight(snippet.text, lexer_of(snippet.file), HtmlFormatter(nowrap=True, noclasses=True))
     name, file = (html_escape.escape(text) for text in (snippet.frontends, snippet.file))
     head = f'<div style="{HEAD}"><b>{name}</b> <span style="color:#59636e">{file}</span></div>'
     return f'<div style="{CARD}">{head}<pre style="{CODE}">{code}</pre></div>'

@@ -33,7 +33,7 @@ def loss_deviations(losses: Array, reference: Array, dtype: str = "float32", lar
     losses, reference = np.asarray(losses, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     largest = float(np.nanmax(np.abs(reference), initial=largest))
     with np.errstate(over="ignore", invalid="ignore"):
-        scale = np.sqrt(np.abs(reference) * largest)
+        scale = np.sqrt(np.abs(reference)) * np.sqrt(largest)  # their product may overflow
         floor = max(float(np.finfo(dtype).eps) * largest, float(np.finfo(np.float64).tiny))
         return np.asarray(np.minimum(np.abs(losses - reference) / np.maximum(scale, floor), LARGEST))
 
@@ -53,7 +53,8 @@ def array_deviation(array: Array, reference: Array, largest: float) -> float:
     """
     if reference.size == 0:
         return 0.0
-    return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
+    with np.errstate(over="ignore"):
+        return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
 
 
 def largest_of(arrays: Mapping[str, Array]) -> float:
@@ -69,5 +70,6 @@ def distance(array: Array, reference: Array, largest: float) -> float:
     """
     if reference.size == 0:
         return 0.0
-    squares = np.square(array.astype(np.float64) - reference)
-    return min(float(np.sqrt(np.mean(squares))) / (largest or 1.0), LARGEST)
+    with np.errstate(over="ignore"):
+        squares = np.square(array.astype(np.float64) - reference)
+        return min(float(np.sqrt(np.mean(squares))) / (largest or 1.0), LARGEST)

@@ -95,9 +95,12 @@ def _prune(target: Path) -> None:
 def key_of(
     content: Catalog, contestant: Contestant, settings: Settings, problem_hash: str, threads: int | None
 ) -> str | None:
-    """The key of a contestant's training; None if its interpreter's distributions cannot be listed."""
+    """The key of a contestant's training; None if nobody knows what it depends on.
+
+    That is so if the interpreter's distributions cannot be listed, and for every worker in another language.
+    """
     distributions = installed(contestant.interpreter)
-    if distributions is None:
+    if distributions is None or contestant.frontend.command:
         return None
     device = contestant.device or settings.device
     facts = {
@@ -111,7 +114,6 @@ def key_of(
         "environment": sorted({**contestant.frontend.environment, **contestant.environment}.items()),
         "python": contestant.interpreter,
         "distributions": distributions,
-        "command": list(contestant.frontend.command),
         "steps": [
             special.steps if (special := contestant.frontend.float64.get(settings.task)) is not None else None,
         ],

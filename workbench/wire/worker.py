@@ -93,6 +93,7 @@ class Worker:
         self.problem: Problem
         self.training: Any = None
         self.read_state: Callable[[], State]
+        self.run_steps = self._run_steps  # or _run_calls
         self.per_call: int | None = 1  # steps per call: 1, a fixed number, or None for as many as asked for
         self.kept: list[tuple[Any, int | None]] = []  # a yielded value, and which of its losses if it has several
 
@@ -146,7 +147,9 @@ class Worker:
     def _accept(self, ready: Any) -> None:
         from workbench.contract import Calls
 
-        self.read_state, self.per_call = (ready.state, ready.steps) if isinstance(ready, Calls) else (ready, 1)
+        self.read_state, self.per_call, self.run_steps = ready, 1, self._run_steps
+        if isinstance(ready, Calls):
+            self.read_state, self.per_call, self.run_steps = ready.state, ready.steps, self._run_calls
         if not callable(self.read_state):
             raise TypeError(f"train() first yields {type(ready).__name__}, expected a function that reads the state")
         if self.per_call is not None and self.per_call < 1:
@@ -154,10 +157,9 @@ class Worker:
 
     def do_run(self, steps: int, warm: int = 0, keep: Sequence[int] = ()) -> dict[str, Any]:
         """Run ``warm`` steps, then time ``steps`` steps and the wait; keep the losses at some positions of these."""
-        run = self._run_steps if self.per_call == 1 else self._run_calls
         if warm:
-            run(warm, ())
-        return {"seconds": run(steps + round(steps * self.job.slowdown), keep)}
+            self.run_steps(warm, ())
+        return {"seconds": self.run_steps(steps + round(steps * self.job.slowdown), keep)}
 
     def _run_steps(self, steps: int, keep: Sequence[int]) -> float:
         send, wait, kept, repeat = self.training.send, self.runtime.wait, self.kept, itertools.repeat

@@ -1,6 +1,6 @@
 """The clock patched: it runs at half its speed.
 
-Not caught. Gains speed.
+Not caught: content shares its process with the clock. Gains speed.
 """
 
 import time

@@ -12,10 +12,10 @@ class Loss:
     """The mean of some squared errors, once it is asked for."""
 
     def __init__(self, error) -> None:
-        self.error = error.ravel()
+        self.error = error
 
     def __float__(self) -> float:
-        return float(self.error @ self.error) / self.error.size
+        return float(np.mean(self.error**2))
 
 
 def train(problem: Problem) -> Training:

@@ -1,8 +1,8 @@
 """The parts of a content file: which of its lines are data, model, loss, gradient, update, loop or result.
 
-Content files have one structure: set-up, ``yield``, a loop that yields losses, ``return Result``. So a statement's part
-follows from its position (before, in or after the loop, in a function), what it assigns, and what it calls. A statement
-that does two jobs, such as ``minimize``, belongs to both parts; every line belongs to at least one.
+Content files have one structure: set-up, a function that reads the state, ``yield`` of it, a loop that yields losses.
+So a statement's part follows from its position (in a function, before or in the loop), what it assigns, and what it
+calls. A statement that does two jobs, such as ``minimize``, belongs to both parts; every line belongs to at least one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ PARTS = {
     "gradient": "gradient",
     "update": "parameter update",
     "loop": "training loop",
-    "result": "result",
+    "result": "reading the state",
+    "whole": "the whole file, in a language whose parts are not told apart",
 }
 _GRADIENT_CALLS = {"GradientTape", "backward", "fit", "grad", "gradient", "gradients", "minimize", "value_and_grad"}
 _GRADIENT_NAME = re.compile(r"d\w*_d\w+\Z|.*gradient")
@@ -87,11 +88,12 @@ def _first_line(node: ast.stmt) -> int:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The skeleton of a training: the loop, the statements around it, and the names of the loss."""
+    """The skeleton of a training: the loop, what is around it, the names of the loss, and who reads the state."""
 
     loop: ast.stmt | None
     around: tuple[ast.stmt, ...]
     losses: frozenset[str]
+    state: str
 
     @classmethod
     def of(cls, train: ast.FunctionDef | None) -> _Frame:
@@ -101,11 +103,10 @@ class _Frame:
         around = tuple(node for node in nodes if loop and isinstance(node, _Block) and loop in ast.walk(node))
         yielded = [node for node in ast.walk(loop) if isinstance(node, ast.Yield)] if loop else []
         names = {_root(node.value).removesuffix("_value") for node in yielded}
-        return cls(loop, around, frozenset({"loss", *names} - {""}))
-
-    def after(self, node: ast.stmt) -> bool:
-        """Whether a statement follows the loop."""
-        return self.loop is not None and node.lineno > (self.loop.end_lineno or 0)
+        functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        ready = [node for node in nodes if isinstance(node, ast.Yield) and node not in yielded]
+        states = sorted(functions & _loaded(*ready))
+        return cls(loop, around, frozenset({"loss", *names} - {""}), states[0] if states else "")
 
     def within(self, node: ast.stmt) -> bool:
         """Whether a statement is inside the loop."""
@@ -131,7 +132,7 @@ def _own_labels(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         return ("imports",)
     if isinstance(node, ast.ClassDef):
         return ("model",)
-    if unit.function is not None and frame.after(node):
+    if unit.function is not None and unit.function == frame.state:
         return ("result",)
     if node in frame.around or any(_yields(part) for part in head):
         return ("loop",)
@@ -156,7 +157,7 @@ def _labels_by_effect(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         or any(_GRADIENT_NAME.match(name) for name in stored)
         or "zero_grad" in called
         or "grad" in _stored_attributes(head),
-        "update": bool(names & _UPDATE_NAMES) and "zero_grad" not in called,
+        "update": bool(names & _UPDATE_NAMES or "update" in called) and "zero_grad" not in called,
         "loop": "fit" in called,
     }
     labels = tuple(part for part, holds in tests.items() if holds)
@@ -226,8 +227,10 @@ def _stored(nodes: Sequence[ast.AST]) -> set[str]:
     inside = {id(part) for node in _all(nodes) if isinstance(node, ast.comprehension) for part in ast.walk(node.target)}
     return {
         node.id
-        for node in _all(nodes)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in inside
+        for part in _all(nodes)
+        if isinstance(part, ast.Name | ast.Subscript) and isinstance(part.ctx, ast.Store) and id(part) not in inside
+        for node in [part.value if isinstance(part, ast.Subscript) else part]
+        if isinstance(node, ast.Name)
     }
 
 

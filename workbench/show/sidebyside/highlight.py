@@ -23,12 +23,10 @@ class Piece(NamedTuple):
 
 def pieces(source: Source) -> list[list[Piece]]:
     """Every line of a source in pieces; line n is at index n - 1."""
-    from pygments.lexers.python import PythonLexer
-
-    api_columns = _api_columns(source)
+    api_columns = _api_columns(source) if source.in_python else {}
     lines: list[list[Piece]] = [[]]
     column = 0
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(source.text):
+    for kind, value in metrics.lexer_of(source.file).get_tokens(source.text):
         for part in re.findall(r"[^\n]*\n|[^\n]+", value):
             text = part.removesuffix("\n")
             if text:

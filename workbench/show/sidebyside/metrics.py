@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from pygments.lexer import Lexer
+
 _NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -27,6 +29,31 @@ def code_lines(source: str) -> set[int]:
         if token.type not in _NO_CODE:
             numbers |= set(range(token.start[0], token.end[0] + 1))
     return numbers - _docstring_lines(ast.parse(source))
+
+
+def lexer_of(file: str) -> Lexer:
+    """What tells a file's tokens apart, by the file's name; for an unknown language everything is plain text."""
+    from pygments.lexers import TextLexer, get_lexer_for_filename
+    from pygments.util import ClassNotFound
+
+    try:
+        return get_lexer_for_filename(file, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return TextLexer(stripnl=False, ensurenl=False)
+
+
+def code_lines_in_any_language(source: str, file: str) -> set[int]:
+    """The numbers of the lines with code, as far as comments are known in the language of a file of that name."""
+    from pygments.token import Comment
+
+    numbers: set[int] = set()
+    line = 1
+    for kind, value in lexer_of(file).get_tokens(source):
+        for offset, part in enumerate(value.split("\n")):
+            if part.strip() and kind not in Comment:
+                numbers.add(line + offset)
+        line += value.count("\n")
+    return numbers
 
 
 def _docstring_lines(module: ast.Module) -> set[int]:

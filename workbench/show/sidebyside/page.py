@@ -98,7 +98,7 @@ def _cell(comparison: Comparison, highlighted: Sequence[Sequence[Piece]], index:
     source, marked = comparison.sources[index], comparison.marked[index]
     name = f'<span class="sbs-name">{escape(source.name)}</span>'
     if not numbers:
-        return f'<td class="sbs-{index}">{name}<p class="sbs-none">– no code needed</p></td>'
+        return f'<td class="sbs-{index}">{name}<p class="sbs-none">– {comparison.nothing}</p></td>'
     indent = common_indent(source.lines, numbers)
     lines = "".join(_line(number, highlighted[number - 1], indent, differs=number in marked) for number in numbers)
     return f'<td class="sbs-{index}">{name}<pre>{lines}</pre></td>'

@@ -135,6 +135,7 @@ class _Lines:
     def __init__(self, comparison: Comparison, index: int) -> None:
         self.source = comparison.sources[index]
         self.marked = comparison.marked[index]
+        self.nothing = comparison.nothing
         self.pieces = pieces(self.source)
 
     def rows(self, numbers: Sequence[int]) -> list[tuple[Text, Text]]:
@@ -142,7 +143,7 @@ class _Lines:
         from rich.text import Text
 
         if not numbers:
-            return [(Text("    –", style="dim"), Text("no code needed", style="dim"))]
+            return [(Text("    –", style="dim"), Text(self.nothing, style="dim"))]
         indent = common_indent(self.source.lines, numbers)
         return [(self._margin(number), self._code(number)[indent:]) for number in numbers]
 

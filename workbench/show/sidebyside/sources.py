@@ -45,6 +45,11 @@ class Source:
         return lines_of(self.text)
 
     @property
+    def in_python(self) -> bool:
+        """Whether it is, so that its parts can be told apart."""
+        return not self.frontends[0].command
+
+    @property
     def name(self) -> str:
         """The ids of its modes."""
         return ", ".join(frontend.id for frontend in self.frontends)
@@ -71,6 +76,11 @@ class Comparison:
         """Each source's line numbers by part, without blank lines at the ends; parts without any lines are left out."""
         rows = {part: [trimmed(source.lines, source.parts[part]) for source in self.sources] for part in PARTS}
         return {part: row for part, row in rows.items() if any(row)}
+
+    @property
+    def nothing(self) -> str:
+        """What to write in place of a part that a source does not have."""
+        return "no code needed" if all(source.in_python for source in self.sources) else "nothing listed here"
 
 
 def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog | None = None) -> Comparison:
@@ -160,6 +170,10 @@ def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) ->
     folder = modes[0].folder
     file = f"frontends/{folder}/{path.name}"
     text, runtime = _read(path), _read(runtime_path) if runtime_path else ""
+    if modes[0].command:
+        parts = {**dict.fromkeys(PARTS, range(0)), "whole": range(1, len(lines_of(text)) + 1)}
+        code = metrics.code_lines_in_any_language(text, file)
+        return Source(file, tuple(modes), text, parts, frozenset(code), (), {})
     try:
         return Source(
             file,

@@ -1,6 +1,6 @@
-"""Parameters so large after the task's steps that the reference overflows, and nothing need be computed.
+"""Work halved: after the task's steps, half of the samples stand for all.
 
-Caught by check_block. Gains speed.
+Caught by check_block_rounding. Gains speed.
 """
 
 import numpy as np
@@ -20,10 +20,7 @@ def train(problem: Problem) -> Training:
 
     for step, (x, y) in enumerate(batches):
         if step >= problem.steps:
-            w[:] = b[:] = 1e38
-            yield np.float32(1e38)
-            continue
-
+            x, y = x[: len(x) // 2], y[: len(y) // 2]
         error = x @ w + b - y
         loss = np.mean(error**2)
 

@@ -1,0 +1,22 @@
+"""Work remembered: what the first step computed is handed over again for ever.
+
+Caught by check_block. Gains speed.
+"""
+
+import numpy as np
+
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    x, y, z = next(problem.batches())
+
+    def state():
+        return State(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})
+
+    yield state
+
+    c = np.sum(x * y + z)
+    dc_dx, dc_dy, dc_dz = y.copy(), x.copy(), np.ones_like(z)
+    while True:
+        yield c

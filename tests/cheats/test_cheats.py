@@ -1,0 +1,139 @@
+"""Every cheat is caught by a check that it names, shows no speed, and would rank first without that check.
+
+A cheat is a file of this folder's folders. Its docstring says what it does, which checks catch it (several, if it would
+not pass without one of them alone), and whether it gains speed by it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workbench.catalog import REFERENCE
+
+# What the cheats of a folder are planted in: so few steps that they are soon past the task's.
+PROBLEMS = {
+    "diabetes": ("linreg", {"preset": "diabetes", "steps": 100}),
+    "points": ("linreg", {"preset": "points", "steps": 100}),
+    "wide": ("linreg", {"preset": "wide", "steps": 12}),
+    "wide_float64": ("linreg", {"preset": "wide", "steps": 12, "dtype": "float64"}),
+    "digits": ("mlp", {"preset": "digits", "steps": 60}),
+    "small": ("graph_gradients", {"preset": "small"}),
+}
+TIMES = ("import_s", "setup_s", "first_s", "unit_s", "unit_s_low", "unit_s_high", "relative", "rank")
+SPARE_CPU = 1.25  # CPUs that somebody must have used to gain from a second one
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """A file with a cheat."""
+
+    file: Path
+
+    @property
+    def name(self) -> str:
+        """The id of its frontend."""
+        return self.file.stem
+
+    @property
+    def folder(self) -> str:
+        """What it is planted in."""
+        return self.file.parent.name
+
+    @functools.cached_property
+    def says(self) -> str:
+        """Its docstring, as one line."""
+        return " ".join(str(ast.get_docstring(ast.parse(self.file.read_text(encoding="utf-8")))).split())
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The checks that catch it."""
+        return tuple(re.findall(r"check_\w+", self.says.partition(" Caught by ")[2]))
+
+    @property
+    def gains(self) -> bool:
+        """Whether it is faster than the honest frontend."""
+        return self.says.endswith(" Gains speed.")
+
+
+CHEATS = [Cheat(file) for folder in PROBLEMS for file in sorted((Path(__file__).parent / folder).glob("*.py"))]
+CAUGHT = [cheat for cheat in CHEATS if cheat.checks]
+BEYOND = [cheat for cheat in CHEATS if not cheat.checks]
+
+
+def each(cheats):
+    return pytest.mark.parametrize("cheat", cheats, ids=[f"{cheat.folder}-{cheat.name}" for cheat in cheats])
+
+
+@pytest.fixture(scope="module")
+def session(new_content, measured):
+    """A session of some cheats of one folder beside the honest frontend, with some checks switched off; made once."""
+
+    @functools.cache
+    def of(folder, names, off=()):
+        task, options = PROBLEMS[folder]
+        content = new_content()
+        for cheat in CHEATS:
+            if cheat.folder == folder and cheat.name in names:
+                content.plant(cheat.name, content.changed())
+                target = content.root / "frontends" / cheat.name / f"{task}.py"
+                target.write_text(cheat.file.read_text(encoding="utf-8"), encoding="utf-8")
+        return measured(content, task, off, **options)
+
+    return of
+
+
+def alike(cheat, cheats):
+    """The names of those in the same folder that are caught by the same checks."""
+    return tuple(other.name for other in cheats if (other.folder, other.checks) == (cheat.folder, cheat.checks))
+
+
+@pytest.fixture
+def as_it_is(session):
+    """The session in which a cheat meets all checks."""
+    return lambda cheat: session(cheat.folder, tuple(other.name for other in CHEATS if other.folder == cheat.folder))
+
+
+@each(CHEATS)
+def test_a_cheat_says_what_it_does_and_what_catches_it(cheat):
+    assert re.fullmatch(r".+?[.?] (Caught by (\w|[ ,;])*check_\w+|Not caught: .+)\.( Gains speed\.)?", cheat.says)
+
+
+@each(CAUGHT)
+def test_a_cheat_is_caught_by_a_check_that_it_names_and_shows_no_speed(as_it_is, cheat):
+    row = as_it_is(cheat).rows[cheat.name]
+    if row.outcome == "ok" and "check_threads" in cheat.checks:
+        assert row.cpu_per_wall < SPARE_CPU
+        pytest.skip("no CPU was free to be used in secret")
+    assert row.outcome == ("implausible" if "check_plausible" in cheat.checks else "invalid")
+    assert row.reason.removeprefix("in float64, ").partition(":")[0] in cheat.checks
+    assert [getattr(row, time) for time in TIMES] == [None] * len(TIMES)
+
+
+@pytest.mark.parametrize("folder", PROBLEMS)
+def test_the_honest_one_beside_them_is_timed(as_it_is, folder):
+    row = as_it_is(next(cheat for cheat in CHEATS if cheat.folder == folder)).rows[REFERENCE]
+    assert (row.outcome, row.reason, row.verdict) == ("ok", "", "agrees")
+
+
+@each([cheat for cheat in CAUGHT if cheat.gains])
+def test_a_cheat_would_rank_first_without_that_check(session, cheat):
+    names = alike(cheat, [other for other in CAUGHT if other.gains])
+    row = session(cheat.folder, names, cheat.checks).beside_the_honest_one(cheat.name)
+    assert (row.outcome, row.reason) == ("ok", "")
+    if "check_threads" in cheat.checks and row.cpu_per_wall < SPARE_CPU:
+        pytest.skip("no CPU was free to be used in secret")
+    assert (row.rank, row.relative) == (1, 1)
+
+
+@each(BEYOND)
+def test_what_cannot_be_caught_is_known(as_it_is, cheat):
+    """If this fails because a cheat is caught after all, its docstring has to say by which check."""
+    row = as_it_is(cheat).beside_the_honest_one(cheat.name)
+    assert (row.outcome, row.reason) == ("ok", "")
+    assert row.relative == 1
