@@ -1,4 +1,4 @@
-"""A worker in another language, tests/workers/node: measured beside NumPy, proven as strictly, and started as safely."""
+"""A worker in another language, tests/workers/node: measured beside NumPy, proven as strictly, started as safely."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_it_is_measured_beside_numpy(measured):
         "node_manual": ("ok", ""),
     }
     row = rows["node_manual"]
-    assert min(row.import_s, row.setup_s, row.first_step_s, row.step_s, row.peak_bytes) > 0
+    assert min(row.import_s, row.setup_s, row.first_s, row.unit_s, row.peak_bytes) > 0
     assert (row.verdict, row.threads, row.matmul_precision, row.flush_to_zero) == ("agrees", 1, "float32", False)
 
 
@@ -147,7 +147,7 @@ def test_an_error_at_the_import_does_not_advise_to_install_python_packages(folde
 
 
 def test_a_program_that_does_not_exist_is_unavailable_and_named(folder, root, tmp_path, quick):
-    change(folder / "frontend.toml", '"node", "worker.js"', '"no-such-node", "worker.js"')
+    change(folder / "frontend.toml", '"node", "--single-threaded"', '"no-such-node"')
     run = workbench.run("linreg", "numpy,node", steps=3, content=root, output=tmp_path / "store", **quick)
     rows = {row.frontend: row for row in run.rows}
     assert rows["numpy_manual"].outcome == "ok"
@@ -271,7 +271,7 @@ def test_a_pair_is_a_file_of_the_tasks_name_with_any_one_suffix(folder, root):
     (folder / "linreg").mkdir()
     assert content.file("linreg", frontend) == folder / "linreg.js"
     (folder / "linreg.ts").write_text("")
-    with pytest.raises(WorkbenchError, match="linreg.js and linreg.ts exist, expected one file for linreg"):
+    with pytest.raises(WorkbenchError, match=r"linreg\.js and linreg\.ts exist, expected one file for linreg"):
         content.file("linreg", frontend)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from workbench.catalog import Catalog, catalog
 from workbench.errors import WorkbenchError
+from workbench.model.content import Float64
 
 TOML = """title = "Planted"
 families = ["planted", "fast"]
@@ -26,6 +27,7 @@ graph_gradients = "planted has none"
 two_layer_net = "planted has none"
 """
 
+FLOAT64 = r"\[float64\] linreg"
 MALFORMED = {
     "not_toml": (('title = "Planted"', "title ="), r"line 1"),
     "unknown_key": (('title = "Planted"', 'title = "Planted"\ncolour = "red"'), r"unknown key 'colour'.* color"),
@@ -48,6 +50,41 @@ MALFORMED = {
     "hole_without_reason": (
         ('graph_gradients = "planted has none"', "graph_gradients = true"),
         "graph_gradients must be",
+    ),
+    "float64_is_no_table": (('title = "Planted, one"', 'title = "One"\nfloat64 = "no"'), "float64"),
+    "float64_of_a_folder_is_no_table": (
+        ('title = "Planted"', 'title = "Planted"\nfloat64 = 1'),
+        "'float64' must be a table",
+    ),
+    "float64_of_a_task_is_no_table": (
+        ("[holes]", "[float64]\nlinreg = 1\n\n[holes]"),
+        FLOAT64 + " must be a table with a",
+    ),
+    "float64_without_a_reason": (
+        ("[holes]", "[float64.linreg]\nlimit = 1e-3\n\n[holes]"),
+        FLOAT64 + " must be a table",
+    ),
+    "float64_with_an_unknown_key": (
+        ("[holes]", '[float64.linreg]\nreason = "r"\nlimits = 1e-3\n\n[holes]'),
+        FLOAT64 + ": unknown key 'limits'; choose from reason, limit, steps",
+    ),
+    **{
+        f"float64_limit_{value}": (
+            ("[holes]", f'[float64.linreg]\nreason = "r"\nlimit = {value}\n\n[holes]'),
+            FLOAT64 + ": limit must be a number between 0 and 1",
+        )
+        for value in ("1", "0.0", "1.0", "-1e-3", "nan", "inf", "true", '"1e-3"')
+    },
+    **{
+        f"float64_steps_{value}": (
+            ("[holes]", f'[float64.linreg]\nreason = "r"\nsteps = {value}\n\n[holes]'),
+            FLOAT64 + ": steps must be a whole number of at least 1",
+        )
+        for value in ("0", "-3", "1.5", "true", '"10"')
+    },
+    "command_that_is_no_list": (
+        ('devices = ["cpu"]', 'devices = ["cpu"]\ncommand = "node"'),
+        "'command' must be a list",
     ),
     "compiles_what_is_not_there": (
         ('title = "Planted, one"', 'title = "One"\ncompiles = "planted_six"'),
@@ -110,6 +147,21 @@ def test_a_modes_own_environment_and_holes_go_before_the_folders(planted):
     assert frontends["planted_one"].environment == {"A": "mode", "B": "folder"}
     assert frontends["planted_two"].environment == {"A": "folder", "B": "folder"}
     assert frontends["planted_one"].holes["two_layer_net"] == "its own reason"
+
+
+def test_a_frontend_says_what_is_special_about_its_proof_in_float64(planted):
+    """By task; a mode's own goes before the folder's."""
+    folder = '[float64.linreg]\nreason = "slow"\nsteps = 20\n\n[float64.mlp]\nreason = "no float64"\n'
+    planted("[holes]", f"{folder}\n[holes]")
+    mode = '[modes.planted_two.float64.linreg]\nreason = "reduced sums"\nlimit = 1e-6\n'
+    one, two = planted('title = "Planted, two"\n', f'title = "Planted, two"\n{mode}').select(["planted"])
+    assert dict(one.float64) == {"linreg": Float64("slow", None, 20), "mlp": Float64("no float64")}
+    assert dict(two.float64) == {"linreg": Float64("reduced sums", 1e-6, None), "mlp": Float64("no float64")}
+    assert two.holes == {"graph_gradients": "planted has none", "two_layer_net": "planted has none"}
+
+
+def test_no_built_in_pair_is_exempt_from_its_proof_in_float64():
+    assert {frontend.id: dict(frontend.float64) for frontend in catalog().frontends.values() if frontend.float64} == {}
 
 
 def test_a_pair_exists_or_is_a_hole(two):

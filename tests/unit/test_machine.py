@@ -193,6 +193,27 @@ def test_the_tightest_container_quota_counts(tmp_path, files, quota):
     assert machine.cpu_quota(write(tmp_path, files)) == quota
 
 
+CACHES = "sys/devices/system/cpu/cpu0/cache"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "largest"),
+    [
+        (["48K", "32K", "2048K", "30720K"], 30720 << 10),
+        (["32K", "1M", "36M"], 36 << 20),
+        (["512K", "1G", "64M"], 1 << 30),
+        (["36864K\n"], 36864 << 10),
+        (["32K", "unknown", "K", "", "-5M", "12", "3T"], 32 << 10),
+        (["garbage"], None),
+        ([], None),
+    ],
+)
+def test_the_largest_cache_is_the_last_level(tmp_path, sizes, largest):
+    write(tmp_path, {f"{CACHES}/index{number}/size": size for number, size in enumerate(sizes)})
+    write(tmp_path, {f"{CACHES}/index0/type": "9999G", "sys/devices/system/cpu/cpu1/cache/index0/size": "999G"})
+    assert machine.last_level_cache(tmp_path) == largest
+
+
 def test_a_damaged_cpu_list_is_not_known(tmp_path):
     write(tmp_path, {"sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "zero"})
     assert machine.siblings(tmp_path) == {}

@@ -20,7 +20,7 @@ def files_of(content: Catalog, task: str, frontend: Frontend) -> list[Path]:
     A file that cannot be read as Python counts as one that imports nothing.
     """
     folders = module_folders(content.roots, frontend.folder, frontend.root)
-    pending = [f"{PACKAGE}.{frontend.folder}.{name}" for name in ("__init__", "runtime", task)]
+    pending = [f"{PACKAGE}.{frontend.folder}.{name}" for name in ("runtime", task)]
     found: dict[str, Path] = {}
     while pending:
         name = pending.pop()
@@ -31,7 +31,7 @@ def files_of(content: Catalog, task: str, frontend: Frontend) -> list[Path]:
         if file is None or name in found:
             continue
         found[name] = file
-        pending += _imports(file)
+        pending += [*_imports(file), f"{PACKAGE}.__init__", f"{package}.__init__"]
     return [frontend.root / PACKAGE / frontend.folder / "frontend.toml", *(found[name] for name in sorted(found))]
 
 

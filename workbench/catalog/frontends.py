@@ -86,17 +86,22 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         environment=_strings(file, table, mode, "environment"),
         holes=_strings(file, table, mode, "holes"),
         requirements=tuple(table.get("requirements", ())),
-        float64=_float64(file, {**table.get("float64", {}), **mode.get("float64", {})}),
+        float64=_float64(file, _entries(file, table, mode, "float64")),
         command=tuple(table.get("command", ())),
         root=file.parents[2],
     )
 
 
-def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
-    """A table of strings; the mode's entries override the folder's."""
+def _entries(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table's entries; the mode's override the folder's."""
     if not isinstance(mode.get(key, {}), dict):
         raise WorkbenchError(f"{file}: key {key!r} of a mode must be a table")
-    entries = {**table.get(key, {}), **mode.get(key, {})}
+    return {**table.get(key, {}), **mode.get(key, {})}
+
+
+def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:
+    """The entries of a table of strings."""
+    entries = _entries(file, table, mode, key)
     for name, value in entries.items():
         if not isinstance(value, str):
             raise WorkbenchError(f"{file}: [{key}] {name} must be a string")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.host import machine
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.proof import Cause, Check
 from workbench.model.records import Round
 from workbench.model.stage import TRAIN
 from workbench.session.reference import Reference
 from workbench.session.timed import Timed
 from workbench.session.training import read
-from workbench.session.verify import Repeated, verify_block
+from workbench.session.verify import Repeated, Rules, check_form, verify_block
+
+if TYPE_CHECKING:
+    from workbench.contract import Arrays
 
 FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
 CACHES = 4  # a working set is in memory if it is so many times the last-level cache
@@ -40,16 +45,19 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
         spent_s += reference.cost_s(evidence.steps)
         if judged and spent_s > LONGEST_S:
             break
-        state = read(evidence.after)
+        state, before = read(evidence.after), reference.before(evidence.steps)
+        judged += 1
+        if detail := _unusable(before, reference, rules):
+            detail = f"the state before the block of round {evidence.round}: {detail}"
+            checks.append(Check("check_block", False, None, detail, cause=Cause.WORK))
+            continue
         right = reference.repeat(evidence.steps, "float64")
         own = reference.repeat(evidence.steps, "float32") if rules.dtype == "float32" else right
-        before = reference.before(evidence.steps)
         steps = evidence.steps.warm + evidence.steps.steps
         found = Repeated(evidence.losses, state)
         finding = verify_block(
             found, right, own, before, steps=steps, largest=largest, rules=rules, round_number=evidence.round
         )
-        judged += 1
         checks.append(finding.work)
         if finding.proves:
             proving += 1
@@ -63,6 +71,14 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
     contestant.proof = dataclasses.replace(proof, judged=proof.judged + judged, proving=proof.proving + proving)
     if not contestant.proof.passed:
         raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
+
+
+def _unusable(state: Arrays, reference: Reference, rules: Rules) -> str:
+    """Why the reference cannot go on from a state; empty if it can."""
+    if reference.stateless:
+        return ""
+    form = check_form(state, reference.trained().result, rules.dtype)
+    return next((check.detail for check in form if not check.passed), "")
 
 
 def check_plausible(contestant: Contestant, reference: Reference, rounds: list[Round]) -> None:

@@ -23,6 +23,7 @@ from workbench.catalog import Catalog
 from workbench.catalog.depends import files_of
 from workbench.host import machine
 from workbench.model.contestant import Contestant
+from workbench.model.device import Device
 from workbench.model.proof import Trained
 from workbench.model.records import Settings
 from workbench.wire import exchange
@@ -106,7 +107,7 @@ def key_of(
     facts = {
         "problem": problem_hash,
         "frontend": contestant.frontend.id,
-        "device": [device.kind, str(machine.gpus()[device.index]) if device.kind == "gpu" else ""],
+        "device": [device.kind, *(str(gpu) for gpu in machine.gpus() if device == Device("gpu", gpu.index))],
         "cpu": machine.facts().cpu_model,
         "threads": threads,
         "profile": settings.profile,

@@ -151,7 +151,7 @@ def load_arrays(path: Path) -> dict[str, Array]:
     """
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 

@@ -1,6 +1,6 @@
 """Batches prefetched in set-up: what gathering and copying them costs is no part of any step.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import itertools

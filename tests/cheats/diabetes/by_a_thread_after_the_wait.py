@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.contract import Problem, State, Training
 
-LATER_S = 0.1  # by then, the block has ended
+LATER_S = 0.05  # by then, the block has ended
 
 
 class Loss(Future):

@@ -1,6 +1,6 @@
 """Work done in set-up: the whole training, so that a step is nothing but handing over what is known.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import itertools

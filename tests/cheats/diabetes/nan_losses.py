@@ -1,6 +1,6 @@
 """NaN for losses after the task's steps, where nothing is computed any more.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

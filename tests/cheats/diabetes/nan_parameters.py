@@ -1,6 +1,6 @@
 """NaN for parameters after the task's steps: whatever follows is NaN without being computed.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

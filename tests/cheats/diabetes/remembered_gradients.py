@@ -1,6 +1,6 @@
 """Work remembered: after the task's steps, every second step takes the gradient of the step before.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

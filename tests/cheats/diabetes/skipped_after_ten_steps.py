@@ -1,6 +1,6 @@
 """Work skipped after the ten steps whose losses are compared tightly; in float64 all is computed.
 
-Caught by check_every_loss; beyond it by check_block. Gains speed.
+Caught by check_every_loss; beyond it by check_block and check_block_rounding. Gains speed.
 """
 
 import numpy as np

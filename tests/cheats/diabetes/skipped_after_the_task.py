@@ -1,6 +1,6 @@
 """Work skipped after the task's steps, when everything has been compared that is known beforehand.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

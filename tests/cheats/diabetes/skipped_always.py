@@ -1,7 +1,7 @@
 """Work skipped, from the first step on: every loss is a guess.
 
 Caught by check_first_loss; beyond it by check_first_update, check_every_loss, check_parameters, check_predictions,
-check_first_losses, check_first_step and check_block. Gains speed.
+check_first_losses, check_first_step, check_block and check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Work skipped in every second step after the task's.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Work skipped in every twentieth step after the task's: too little to change much of what a block changes.
 
-Caught by check_block_rounding.
+Caught by check_block or check_block_rounding.
 """
 
 import numpy as np

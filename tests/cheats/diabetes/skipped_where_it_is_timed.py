@@ -1,6 +1,7 @@
 """Work skipped in the timed process, from the first step on; in float64 all is computed.
 
-Caught by check_first_losses; beyond it by check_first_step, check_every_loss and check_block. Gains speed.
+Caught by check_first_losses; beyond it by check_first_step, check_every_loss, check_block and
+check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Work halved: after the task's steps the loss is computed, its gradient is not.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Lower precision after the task's steps: the first product has bfloat16's 7 bits of mantissa.
 
-Caught by check_block_rounding.
+Caught by check_block or check_block_rounding.
 """
 
 import numpy as np
@@ -14,7 +14,6 @@ def rounded(array):
     if array.dtype != np.float32:
         return array
     return (array.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-
 
 
 def train(problem: Problem) -> Training:

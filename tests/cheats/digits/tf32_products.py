@@ -16,7 +16,6 @@ def rounded(array):
     return (array.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
-
 def train(problem: Problem) -> Training:
     parameters = {name: array.copy() for name, array in problem.init.items()}
     w1, b1, w2, b2 = parameters.values()

@@ -1,6 +1,6 @@
 """Work remembered: what the first step computed is handed over again for ever.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """A smaller problem: after the task's steps, the second half of the inputs is left out.
 
-Caught by check_block. Gains speed.
+Caught by check_block; beyond it by check_block_rounding. Gains speed.
 """
 
 import numpy as np

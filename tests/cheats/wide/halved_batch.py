@@ -1,6 +1,6 @@
 """Work halved: after the task's steps, half of the samples stand for all.
 
-Caught by check_block_rounding. Gains speed.
+Caught by check_block or check_block_rounding. Gains speed.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-// A worker of the workbench in JavaScript, started as: node worker.js JOB.json READ_FD WRITE_FD. See PROTOCOL.md.
+// A worker of the workbench in JavaScript, started as: node worker.js JOB READ_FD WRITE_FD. See PROTOCOL.md.
 'use strict';
 
 const { execFileSync } = require('child_process');
