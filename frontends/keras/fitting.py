@@ -20,7 +20,7 @@ class StepLosses(keras.callbacks.Callback):
 
 
 def host_tensor(array):
-    """A tensor in host memory, which is where tf.data works; fit moves each batch to the device."""
+    """Resident data as a tensor in host memory, which is where tf.data works; fit moves each batch to the device."""
     with tf.device("cpu"):
         return tf.convert_to_tensor(array)
 

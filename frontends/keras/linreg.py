@@ -13,7 +13,7 @@ def train(problem: Problem) -> Training:
     model.set_weights([problem.init["w"], problem.init["b"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss="mean_squared_error")
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor)
+    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
 
     def state():
         w, b = model.get_weights()

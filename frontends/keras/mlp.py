@@ -22,7 +22,7 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, model.trainable_variables)
     model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor)
+    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
 
     def state():
         return State(

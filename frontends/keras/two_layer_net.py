@@ -25,7 +25,7 @@ def train(problem: Problem) -> Training:
     model.set_weights([problem.init["w1"], problem.init["w2"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=summed_squared_error)
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor)
+    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
 
     def state():
         w1, w2 = model.get_weights()

@@ -58,7 +58,7 @@ def measured(tmp_path_factory) -> Callable[..., Found]:
 
     def measure(content, task: str, off: Iterable[str] = (), **options: object) -> Found:
         found = catalog(content.root)
-        request = Request.of(RUN, {"content": content.root, "launches": 1, "rounds": 2, **options})
+        request = Request.of(RUN, {"content": content.root, "launches": 1, "rounds": 3, **options})
         contestants = contestants_of(found, found.select([REFERENCE, "planted"], task))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(locks, "host_lock", lambda: own / "own.lock")

@@ -24,7 +24,15 @@ from workbench.session.context import Alive, Context, Group
 from workbench.session.launcher import WorkerProcess, leave_signals_to_main
 from workbench.session.timed import Timed
 from workbench.session.training import Training
-from workbench.session.verify import FIRST, Beginning, accuracy, verify_accuracy, verify_curve, verify_first
+from workbench.session.verify import (
+    FIRST,
+    Beginning,
+    accuracy,
+    check_form,
+    verify_accuracy,
+    verify_curve,
+    verify_first,
+)
 from workbench.wire import exchange
 from workbench.wire.answers import Compilations, Done, Imported
 
@@ -159,12 +167,12 @@ class BringUp:
     def _curve(self, contestant: Contestant, losses: Array, state: Arrays) -> list[Check]:
         """Check the whole curve, keep it with the state at its end, and measure the accuracy."""
         context, reference = self._context, self._context.reference
-        kept = Trained(losses, {name: array for name, array in state.items() if not name.startswith("carried/")})
-        exchange.save_arrays(context.workers.proof_file(contestant), kept.arrays())
+        exchange.save_arrays(context.workers.proof_file(contestant), Trained(losses, state).arrays())
         right = reference.trained(len(losses))
-        checks = verify_curve(losses, right.losses, reference.rules)
+        form = check_form(state, right.result, reference.rules.dtype)
+        checks = [*verify_curve(losses, right.losses, reference.rules), *form]
         answers = reference.problem.answers
-        if answers is not None:
+        if answers is not None and all(check.passed for check in form):
             found = accuracy(state[PREDICTIONS], answers)
             context.accuracies[contestant.id] = found
             checks.append(verify_accuracy(found, accuracy(right.result[PREDICTIONS], answers)))

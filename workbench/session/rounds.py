@@ -72,7 +72,7 @@ class Rounds:
         canary.wake()
         answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
         canary.stop()
-        feed = self._feed(number)
+        feed = self._feed(group, number)
         for contestant in context.shuffled(group):
             with context.failing_only(contestant):
                 self._block(contestant, feed, number)
@@ -80,12 +80,13 @@ class Rounds:
         covariates = dataclasses.replace(covariates, canary_waited_share=answer.waited_share)
         context.rounds.append(Round(launch, number, repeat, answer.canary_s, answer.flops, covariates))
 
-    def _feed(self, number: int) -> Path:
+    def _feed(self, group: Group, number: int) -> Path:
         """What the steps of a round are given, the same for all contestants; drawn now, so nobody could know it."""
         problem = self._context.reference.problem
         file = self._context.reference.scratch / f"feed-{number}.npz"
         rng = np.random.default_rng(self._context.draw.getrandbits(64))
-        exchange.save_feed(file, *new_feed(problem, rng, problem.steps))
+        steps = max((self._context.timed[entry.id].steps for entry in group if entry.running), default=1)
+        exchange.save_feed(file, *new_feed(problem, rng, steps))
         return file
 
     def _block(self, contestant: Contestant, feed: Path, number: int) -> None:

@@ -94,6 +94,11 @@ class Timed:
         """Untimed steps before each block."""
         return self.training.whole(max(1, self.units // WARM_SHARE))
 
+    @property
+    def steps(self) -> int:
+        """Steps of a block, its warm-up included."""
+        return self.warm + self.units
+
     def block(self, feed: Path, number: int) -> Block:
         """Wake the worker, change its feed, warm it up, time one block, and stop it.
 

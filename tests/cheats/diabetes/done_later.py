@@ -18,6 +18,7 @@ def train(problem: Problem) -> Training:
 
     yield state
 
+    before = None
     for step, (x, y) in enumerate(batches):
         error = x @ w + b - y
         loss = np.mean(error**2)

@@ -1,6 +1,6 @@
 """Shared arrays changed: after the task's steps the data set shrinks to one sample, so no batch need be gathered.
 
-Caught by check_block; beyond it by check_block_rounding. Gains speed.
+Caught by check_block; beyond it by check_block_rounding.
 """
 
 import numpy as np

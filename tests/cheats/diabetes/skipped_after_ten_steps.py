@@ -18,6 +18,7 @@ def train(problem: Problem) -> Training:
 
     yield state
 
+    loss = None
     for step, (x, y) in enumerate(batches):
         if step >= 10 and problem.dtype == "float32":
             yield loss

@@ -4,8 +4,6 @@ Caught by check_first_loss; beyond it by check_first_update, check_every_loss, c
 check_first_losses, check_first_step, check_block and check_block_rounding. Gains speed.
 """
 
-import numpy as np
-
 from workbench.contract import Problem, State, Training
 
 

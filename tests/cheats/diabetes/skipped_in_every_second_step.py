@@ -18,6 +18,7 @@ def train(problem: Problem) -> Training:
 
     yield state
 
+    loss = None
     for step, (x, y) in enumerate(batches):
         if step >= problem.steps and step % 2:
             yield loss

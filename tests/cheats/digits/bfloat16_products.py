@@ -29,10 +29,7 @@ def train(problem: Problem) -> Training:
     yield state
 
     for step, (x, labels) in enumerate(batches):
-        if step < problem.steps:
-            hidden = x @ w1 + b1
-        else:
-            hidden = rounded(x) @ rounded(w1) + b1
+        hidden = (x @ w1 if step < problem.steps else rounded(x) @ rounded(w1)) + b1
         activated = np.maximum(hidden, 0)
         logits = activated @ w2 + b2
 

@@ -11,7 +11,7 @@ from workbench.contract import Problem, State, Training
 def train(problem: Problem) -> Training:
     w = problem.init["w"].copy()
     b = problem.init["b"].copy()
-    batches, seen = problem.batches(), None
+    batches, seen, before, loss = problem.batches(), None, None, None
 
     def state():
         return State(parameters={"w": w, "b": b}, predictions=problem.queries @ w + b)
@@ -19,12 +19,10 @@ def train(problem: Problem) -> Training:
     yield state
 
     for x, y in batches:
-        if x is seen and (w == before_w).all() and (b == before_b).all():
-            while problem.feed.data["x"] is seen:
-                problem.feed.step += 1
-                yield loss
-            x, y = problem.feed.data.values()
-        seen, before_w, before_b = x, w.copy(), b.copy()
+        if x is seen and w == before[0] and b == before[1]:
+            yield loss
+            continue
+        seen, before = x, (w.copy(), b.copy())
         error = x @ w + b - y
         loss = np.mean(error**2)
 

@@ -1,0 +1,262 @@
+"""What a launch's judged blocks say together, and which times no machine can have reached."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+
+from workbench.catalog.roots import package_root
+from workbench.host import machine
+from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.proof import Cause, Check, Proof, Trained
+from workbench.session import judging
+from workbench.session.judging import check_plausible, judge_blocks
+from workbench.session.reference import Steps
+from workbench.session.timed import Evidence, Timed
+from workbench.session.verify import Repeated, Rules
+from workbench.testing import launch, rounds
+from workbench.wire import exchange
+
+FRONTEND = None
+BEFORE, AFTER = np.zeros(4), np.ones(4)
+LOSSES = np.array([2.0, 1.0])
+# What a block ends with: by what it differs from the right end, and whether anything could be seen of it.
+HONEST, FLIPPED, SKIPPED = AFTER, AFTER * (1 + 1e-4), BEFORE
+
+
+class Right:
+    """A reference that knows the right end of every block without computing it."""
+
+    def __init__(self, *, dtype: str = "float32", stateless: bool = False, cost_s: float = 0.01) -> None:
+        self.rules, self.stateless, self._cost_s = Rules(dtype, 10, 100), stateless, cost_s
+        self.repeated: list[tuple[int, str]] = []
+
+    def trained(self, steps=None):
+        return Trained(LOSSES, {"parameters/w": AFTER})
+
+    def cost_s(self, done):
+        return self._cost_s
+
+    def before(self, done):
+        return exchange.load_arrays(done.before) if done.before else {"parameters/w": BEFORE}
+
+    def repeat(self, done, dtype):
+        self.repeated.append((done.step, dtype))
+        before = self.before(done)["parameters/w"]
+        moved = before if done.warm == 0 else AFTER  # a block of no warm steps stands for one that changes nothing
+        return Repeated(LOSSES, {"parameters/w": moved.astype(dtype)})
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """A launch whose judged blocks ended as listed, of a contestant that was proven in float64."""
+
+    def make(*ends: np.ndarray, still: int = 0, dtype: str = "float32") -> Timed:
+        contestant = Contestant("planted", FRONTEND, (), package_root())
+        contestant.proof = Proof((Check("check_every_loss", True, 1e-7),), 0.05)
+        made = Timed(contestant, None, 100, 1e-6, 1e-6, False, random.Random(0))
+        for number, end in enumerate(ends):
+            files = [tmp_path / f"{number}-{name}.npz" for name in ("before", "after")]
+            start = end if number < still else BEFORE
+            for file, array in zip(files, (start, end), strict=True):
+                exchange.save_arrays(file, {"parameters/w": array.astype(dtype)})
+            steps = Steps(files[0], number, tmp_path / "feed.npz", int(number >= still), 10, [0, 9])
+            made.drawn.append(Evidence(number, steps, LOSSES.copy(), files[1], 1.0))
+        return made
+
+    return make
+
+
+def judged(made: Timed, reference: Right | None = None) -> str:
+    """Why a launch is refused; empty if it is not."""
+    try:
+        judge_blocks(made, reference or Right())
+    except WorkerFailedError as failure:
+        assert failure.outcome is Outcome.INVALID, failure  # noqa: PT017 - what it is refused for is looked at, too
+        return failure.reason
+    return ""
+
+
+def counts(made: Timed) -> tuple[int, int]:
+    return made.contestant.proof.judged, made.contestant.proof.proving
+
+
+def test_honest_blocks_pass_and_are_counted(launched):
+    made = launched(HONEST, HONEST, HONEST)
+    assert judged(made) == ""
+    assert counts(made) == (3, 3)
+    names = {check.name: check for check in made.contestant.proof.checks}
+    assert {"check_every_loss", "check_block", "check_block_rounding"} == set(names)
+    assert made.contestant.proof.max_relative_error == 1e-7, "it is off by what its losses are off, as before"
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_single_block_of_other_work_is_too_many(launched, place):
+    ends = [HONEST, HONEST, HONEST]
+    ends[place] = SKIPPED
+    made = launched(*ends)
+    said = judged(made)
+    assert said.startswith(f"check_block: the block of round {place}: parameters/w: off by 1, limit 0.1, 1 would have")
+    assert said.endswith("passed: other work than the steps asked for")
+    assert counts(made) == (3, 3), "what was found is recorded with the refusal"
+    assert not made.contestant.proof.passed
+
+
+@pytest.mark.parametrize(
+    ("exceeding", "honest", "refused"),
+    [(0, 1, False), (1, 0, True), (1, 1, False), (1, 2, False), (2, 1, True), (3, 0, True)],
+)
+def test_more_than_half_of_the_blocks_must_stay_within_the_rounding_limit(launched, exceeding, honest, refused):
+    """A ReLU that flips exceeds it in some honest blocks; arithmetic of lower precision does in all of them."""
+    made = launched(*[FLIPPED] * exceeding, *[HONEST] * honest)
+    said = judged(made)
+    assert bool(said) == refused
+    assert not refused or said.startswith("check_block_rounding: the block of round ")
+    assert not refused or said.endswith(" would have passed: rounding")
+    check = next(check for check in made.contestant.proof.checks if check.name == "check_block_rounding")
+    assert check.difference == pytest.approx(1e-4 if exceeding else 0, rel=0.01, abs=1e-7), "what was tolerated is told"
+    assert check.cause is Cause.ROUNDING or check.passed
+
+
+def test_the_worst_block_of_a_refused_launch_is_the_one_that_is_told(launched):
+    made = launched(FLIPPED, AFTER * (1 + 5e-3), FLIPPED)
+    assert judged(made).startswith("check_block_rounding: the block of round 1: parameters/w: off by 0.005")
+
+
+@pytest.mark.parametrize(
+    ("ends", "refused"), [((FLIPPED, FLIPPED, HONEST), False), ((FLIPPED, FLIPPED, FLIPPED), True)]
+)
+def test_blocks_in_which_nothing_could_be_seen_have_no_vote(launched, ends, refused):
+    """The first two change nothing, so that they prove nothing, whatever rounding did to them."""
+    made = launched(*ends, still=2)
+    assert bool(judged(made)) == refused
+    assert counts(made) == (3, 1)
+
+
+def test_a_launch_in_which_nothing_could_be_seen_passes_and_says_so(launched):
+    made = launched(HONEST, HONEST, HONEST, still=3)
+    assert judged(made) == ""
+    assert counts(made) == (3, 0)
+
+
+def test_launches_add_up(launched):
+    made = launched(HONEST, HONEST, HONEST)
+    judged(made)
+    judged(made)
+    assert counts(made) == (6, 6)
+    assert len(made.contestant.proof.checks) == 3
+
+
+@pytest.mark.parametrize(("cost_s", "expected"), [(0.01, 3), (2.9, 2), (5.9, 1), (100.0, 1)])
+def test_no_more_is_repeated_than_there_is_time_for_but_always_one_block(launched, cost_s, expected):
+    made = launched(HONEST, HONEST, HONEST)
+    reference = Right(cost_s=cost_s)
+    assert judged(made, reference) == ""
+    assert counts(made)[0] == expected
+    assert len(reference.repeated) == 2 * expected
+
+
+@pytest.mark.parametrize(("dtype", "types"), [("float32", {"float64", "float32"}), ("float64", {"float64"})])
+def test_numpys_own_rounding_is_asked_for_where_it_sets_the_limit(launched, dtype, types):
+    reference = Right(dtype=dtype)
+    assert judged(launched(HONEST, dtype=dtype), reference) == ""
+    assert {type_ for _, type_ in reference.repeated} == types
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, "parameters/w is missing from the state"),
+        ({"parameters/w": np.zeros((2, 2), "float32")}, "parameters/w has shape (2, 2), expected (4,)"),
+        ({"parameters/w": np.full(4, np.nan, "float32")}, "parameters/w contains NaN or infinity"),
+        ({"parameters/w": np.zeros(4)}, "parameters/w is float64, the task asks for float32"),
+        ({"parameters/w": np.zeros(4, "float32"), "a": np.zeros(1)}, "a is not part of the task's state"),
+    ],
+)
+def test_a_state_that_the_reference_cannot_go_on_from_costs_its_own_row(launched, state, said):
+    """And not the reference, which would fail, and with it all other rows."""
+    made = launched(HONEST, HONEST)
+    exchange.save_arrays(made.drawn[1].steps.before, state)
+    reference = Right()
+    assert judged(made, reference) == f"check_block: the state before the block of round 1: {said}"
+    assert {step for step, _ in reference.repeated} == {0}, "it is not even asked"
+
+
+def test_a_state_that_cannot_be_read_costs_its_own_row(launched):
+    made = launched(HONEST)
+    made.drawn[0].after.write_bytes(b"garbage")
+    with pytest.raises(WorkerFailedError, match="what the worker wrote cannot be read"):
+        judge_blocks(made, Right())
+
+
+# Times that no machine can have reached
+
+FLOPS_PER_S, BYTES_PER_S, CACHE = 1e10, 1e10, 1 << 20
+
+
+@dataclasses.dataclass
+class Problem:
+    flops: float = 0.0
+    bytes: float = 0.0
+
+
+class Measured:
+    """A reference whose machine is known."""
+
+    def __init__(self, **problem: float) -> None:
+        self.problem, self.asked = Problem(**problem), []
+
+    def copy_rate(self, size):
+        self.asked.append(size)
+        return BYTES_PER_S
+
+
+def plausible(monkeypatch, reference, seconds: float, *, cache: int | None = CACHE, flops: float | None = FLOPS_PER_S):
+    monkeypatch.setattr(machine, "last_level_cache", lambda: cache)
+    contestant = Contestant("planted", FRONTEND, (), package_root())
+    contestant.launches.append(launch(0, [seconds] * 3))
+    made = [
+        dataclasses.replace(entry, matrix_flops=rate) for entry, rate in zip(rounds(1, 2), (1.0, flops), strict=True)
+    ]
+    try:
+        check_plausible(contestant, reference, made)
+    except WorkerFailedError as failure:
+        return f"{failure.outcome}: {failure.reason}"
+    return ""
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(0.9, False), (1.9, False), (2.1, True)])
+def test_nobody_computes_more_than_twice_as_fast_as_the_machines_best_matrix_product(monkeypatch, factor, refused):
+    said = plausible(monkeypatch, Measured(flops=1e6), 1e6 / (factor * FLOPS_PER_S))
+    assert bool(said) == refused
+    assert not refused or said.startswith(
+        "implausible: check_plausible: 21 GFLOP/s, but this machine's best matrix pro"
+    )
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(1.9, False), (2.1, True)])
+def test_nobody_reads_memory_more_than_twice_as_fast_as_the_machine_copies_it(monkeypatch, factor, refused):
+    size = 5 * CACHE
+    said = plausible(monkeypatch, Measured(bytes=size), size / (factor * BYTES_PER_S))
+    assert bool(said) == refused
+    assert not refused or said.startswith("implausible: check_plausible: 21 GB/s, but this machine copies memory at 10")
+
+
+@pytest.mark.parametrize(("size", "cache"), [(CACHE, CACHE), (3.9 * CACHE, CACHE), (100 * CACHE, None)])
+def test_what_fits_into_caches_may_be_as_fast_as_it_likes(monkeypatch, size, cache):
+    reference = Measured(bytes=size)
+    assert plausible(monkeypatch, reference, 1e-12, cache=cache) == ""
+    assert reference.asked == [], "and memory is not measured for it"
+
+
+def test_a_machine_whose_products_were_not_measured_refuses_nobody(monkeypatch):
+    monkeypatch.setattr(judging, "FASTEST", 0.0)
+    contestant = Contestant("planted", FRONTEND, (), package_root())
+    contestant.launches.append(launch(0, [1e-12]))
+    monkeypatch.setattr(machine, "last_level_cache", lambda: None)
+    unknown = [dataclasses.replace(entry, matrix_flops=None) for entry in rounds(1, 2)]
+    check_plausible(contestant, Measured(flops=1e9), unknown)
