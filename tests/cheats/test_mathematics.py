@@ -184,10 +184,10 @@ def test_what_is_right_in_another_way_is_timed(linreg, name):
     assert row.unit_s > 0
 
 
-def test_float32_alone_would_not_see_the_smallest(new_content, measured, monkeypatch):
-    """What float64 is for: without it, such an Adam is timed and ranked."""
+def test_float32_alone_would_not_see_the_smallest_of_them(new_content, measured, monkeypatch):
+    """What float64 is for: without it, an Adam whose betas went through float32 is timed and ranked."""
     monkeypatch.setattr(ExactProofs, "prove", lambda *_: None)
-    name, content = "epsilon_squared_under_the_root", new_content()
+    name, content = "betas_rounded_to_float32", new_content()
     plant_net(content, name, ADAM[name])
     row = measured(content, "mlp", rounds=1, steps=30).rows[name]
     assert (row.outcome, row.reason, row.verdict) == ("ok", "", "agrees")

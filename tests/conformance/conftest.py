@@ -1,4 +1,4 @@
-"""Content loaded in this process: tasks and NumPy only, and forgotten again afterwards."""
+"""Content loaded in this process: tasks and NumPy only, and forgotten again afterwards; and proofs made anew."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def content_module() -> Iterator[Callable[[str], ModuleType]]:
     sys.path.remove(root)
     for name in [name for name in sys.modules if name.partition(".")[0] in ("tasks", "frontends")]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every training in float64 is run here, whatever earlier runs on this machine have kept of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -25,6 +26,15 @@ def cpu_seconds(pid: int) -> float | None:
         with contextlib.suppress(OSError, OverflowError):
             total += _own(child) + _of_ended_children(child)
     return total
+
+
+def move(pid: int, cpus: Sequence[int]) -> None:
+    """Move a process to other CPUs: every thread, since each has its own affinity mask, and all that it started."""
+    for process in (pid, *descendants(pid)):
+        with contextlib.suppress(OSError):
+            for thread in (_PROC / str(process) / "task").iterdir():
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(int(thread.name), cpus)
 
 
 def descendants(pid: int) -> list[int]:

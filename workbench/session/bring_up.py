@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.host.processes import move
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import PREDICTIONS, Check, Proof, Trained
@@ -34,7 +35,7 @@ from workbench.session.verify import (
     verify_first,
 )
 from workbench.wire import exchange
-from workbench.wire.answers import Compilations, Done, Imported
+from workbench.wire.answers import Compilations, Imported
 
 if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
@@ -107,7 +108,7 @@ class BringUp:
         began, context = time.monotonic(), self._context
         reference, timeout, measuring = context.reference, context.timeout_s, context.settings.cpus
         if cpus != measuring:
-            worker.ask("move", Done, timeout, cpus=cpus)
+            move(worker.pid, cpus)
         context.progress.phase(contestant.id, "importing")
         imported = worker.ask("import", Imported, timeout)
         context.progress.phase(contestant.id, "first steps")
@@ -130,7 +131,7 @@ class BringUp:
         launch.blocks[TRAIN.name] = self._calibrated(contestant, training, trace)
         launch.compiled_before = self._compiled(worker) or compiled
         if cpus != measuring:
-            worker.ask("move", Done, timeout, cpus=measuring)
+            move(worker.pid, measuring)
         worker.stop()
         launch.bring_up_s = time.monotonic() - began
         contestant.launches.append(launch)

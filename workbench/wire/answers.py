@@ -163,7 +163,6 @@ ANSWERS: dict[str, type] = {
     "scalars": Fetched,
     "state": Done,
     "feed": Done,
-    "move": Done,
     "canary": Canary,
     "copy": Copied,
     "compilations": Compilations,

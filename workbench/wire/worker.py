@@ -11,7 +11,6 @@ the harness decides (PROTOCOL.md describes them for other languages)::
     scalars        fetch as many finished scalars of the framework: timed
     state          read the training's state and write it to a file
     feed           change what the coming steps are given
-    move           move all threads to other CPUs
     compilations   what the framework has compiled so far, by its own counters
     observe        report what is observed: threads, precision, memory
     finish         end the process
@@ -240,13 +239,6 @@ class Worker:
         self.problem.feed.change(*exchange.load_feed(Path(source)))
         return {}
 
-    def do_move(self, cpus: list[int]) -> dict[str, Any]:
-        """Move to other CPUs: every thread, since each has its own affinity mask."""
-        for thread in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread.name), cpus)
-        return {}
-
     def do_canary(self, product: int = 0) -> dict[str, Any]:
         """Time a constant workload and, unless ``product`` is 0, a matrix product of that size."""
         from workbench.wire import canary
@@ -318,8 +310,6 @@ def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
         "text": text[:2000],
         "where": raised_in(error, worker.job.content),
         "missing": getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None,
-        "peak_bytes": peak_resident_bytes(),
-        "mode": worker.job.mode,
     }
 
 

@@ -1,7 +1,6 @@
 // A worker of the workbench in JavaScript, started as: node worker.js JOB READ_FD WRITE_FD. See PROTOCOL.md.
 'use strict';
 
-const { execFileSync } = require('child_process');
 const fs = require('fs');
 const path = require('path');
 const { performance } = require('perf_hooks');
@@ -74,11 +73,6 @@ const commands = {
 
   feed({ source }) {
     problem.feed(source);
-    return {};
-  },
-
-  move({ cpus }) {
-    execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cpus.join(','), String(process.pid)]);
     return {};
   },
 
