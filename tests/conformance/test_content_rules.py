@@ -14,14 +14,19 @@ from workbench.catalog.roots import content_root
 
 ROOT = content_root()
 TASKS = sorted(ROOT.glob("tasks/[a-z]*.py"))
-MODULES = sorted(path for path in ROOT.glob("frontends/*/[a-z]*.py") if path.name != "runtime.py")
+TASK_NAMES = {path.stem for path in TASKS}
+ALL = sorted(path for path in ROOT.glob("frontends/*/[a-z]*.py") if path.name != "runtime.py")
+MODULES = [path for path in ALL if path.stem in TASK_NAMES]
+HELPERS = [path for path in ALL if path.stem not in TASK_NAMES]  # what several tasks of a frontend share
 RUNTIMES = sorted(ROOT.glob("frontends/*/runtime.py"))
 MOST_LINES = 80
 CONTRACT = "workbench.contract"
 SHARED_RUNTIME = dict.fromkeys(("keras", "tf2"), "frontends.tf1.runtime")
 DATA_SETS = {"sklearn"}
+PURE = {"functools", "itertools", "math", "operator"}  # what helpers may have of the standard library
 CLOCKS_AND_OUTPUT = {"print", "time", "timeit", "datetime", "perf_counter", "monotonic", "logging", "input", "open"}
-RUNTIME_OFFERS = {"configure", "wait", "observe", "peak_device_bytes"}
+RUNTIME_OFFERS = {"configure", "wait", "versions", "observe", "peak_device_bytes"}
+COMPILERS = {"pytorch": "torch.compile(", "tf2": "tf.function("}  # of the folders with a compiled mode
 
 
 def imported(tree: ast.AST) -> list[str]:
@@ -79,7 +84,7 @@ def rule_generator(tree: ast.Module, source: str, path: Path) -> str:
 
 
 def rule_imports(tree: ast.Module, source: str, path: Path) -> str:
-    return ", ".join(outside(tree, homes_of(path)))
+    return ", ".join(outside(tree, homes_of(path) | (set() if path.stem in TASK_NAMES else PURE)))
 
 
 def rule_no_clock_no_output(tree: ast.Module, source: str, path: Path) -> str:
@@ -94,22 +99,76 @@ def rule_no_class_but_the_frameworks_own(tree: ast.Module, source: str, path: Pa
     return ", ".join(bare)
 
 
+def rule_the_line_that_makes_the_mode(tree: ast.Module, source: str, path: Path) -> str:
+    """It stands in the file itself, once, and nowhere else: it is what two modes of a folder differ by."""
+    call = COMPILERS.get(path.parent.name)
+    if call is None:
+        return "problem.mode is of no use here" if "problem.mode" in source else ""
+    lines = [line for line in source.splitlines() if call in line]
+    modes = compiled_modes(path)
+    if len(lines) != 1 or not any(f'if problem.mode == "{mode}" else' in lines[0] for mode in modes):
+        return f"expected one line with {call}...) if problem.mode == ... else ..."
+    return ""
+
+
+def compiled_modes(path: Path) -> list[str]:
+    """The modes of a folder that compile another one."""
+    table = tomllib.loads((path.parent / "frontend.toml").read_text(encoding="utf-8"))
+    return [name for name, mode in table["modes"].items() if "compiles" in mode]
+
+
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
+HELPER_RULES = [rule_docstring, rule_length, rule_imports, rule_no_clock_no_output]
 
 
 def broken(source: str, path: Path) -> dict[str, str]:
     """The rules a content module breaks, and how."""
     tree = ast.parse(source)
-    return {rule.__name__: text for rule in RULES if (text := rule(tree, source, path))}
+    rules = RULES if path.stem in TASK_NAMES else HELPER_RULES
+    return {rule.__name__: text for rule in rules if (text := rule(tree, source, path))}
 
 
 def label(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
+@pytest.mark.parametrize("path", [*MODULES, *HELPERS], ids=label)
 def test_a_content_module_keeps_every_rule(path):
     assert broken(path.read_text(encoding="utf-8"), path) == {}
+
+
+def test_there_are_helpers_beside_the_tasks_and_no_task_is_taken_for_one():
+    assert {"optimizers", "layouts", "fitting"} <= {path.stem for path in HELPERS}
+    assert not {path.stem for path in HELPERS} & set(catalog().tasks)
+    assert {path.stem for path in MODULES} == set(catalog().tasks) == TASK_NAMES
+
+
+@pytest.mark.parametrize("path", HELPERS, ids=label)
+def test_a_helper_is_used_by_a_task_beside_it_and_trains_nothing_itself(path):
+    name = f"frontends.{path.parent.name}.{path.stem}"
+    users = [other for other in path.parent.glob("*.py") if other != path]
+    assert any(within(found, {name}) for other in users for found in imported(ast.parse(other.read_text("utf-8"))))
+    source = path.read_text(encoding="utf-8")
+    assert "train" not in functions(ast.parse(source))
+    assert "Problem.batches" not in source
+
+
+@pytest.mark.parametrize("path", [*HELPERS, *RUNTIMES], ids=label)
+def test_no_mode_is_made_where_the_reader_of_a_task_does_not_see_it(path):
+    source = path.read_text(encoding="utf-8")
+    assert "problem.mode" not in source
+    assert not any(call in source for call in COMPILERS.values())
+
+
+def test_every_folder_with_a_compiled_mode_has_its_rule():
+    assert {path.parent.name for path in RUNTIMES if compiled_modes(path)} == set(COMPILERS)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("frontends/**/__init__.py")), ids=label)
+def test_a_package_holds_nothing_but_its_docstring(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
 
 
 PLANTED = {
@@ -119,20 +178,46 @@ PLANTED = {
     "rule_imports": ("import numpy as np\n", "import numpy as np\nfrom frontends.tf1 import runtime\n"),
     "rule_no_clock_no_output": ("        yield loss\n", "        print(loss)\n        yield loss\n"),
     "rule_no_class_but_the_frameworks_own": ("def train(", "class Model:\n    pass\n\n\ndef train("),
+    "rule_the_line_that_makes_the_mode": ("    batches =", "    mode = problem.mode\n    batches ="),
+}
+PLANTED_IN_HELPERS = {
+    "rule_docstring": ('"""Optimisers in NumPy', '_ = """Optimisers in NumPy'),
+    "rule_length": PLANTED["rule_length"],
+    "rule_imports": PLANTED["rule_imports"],
+    "rule_no_clock_no_output": ("        self.t += 1\n", "        self.t += 1\n        print(self.t)\n"),
 }
 
 
-@pytest.mark.parametrize("rule", PLANTED)
-def test_each_rule_refuses_what_is_planted(rule):
-    path = ROOT / "frontends" / "numpy" / "linreg.py"
-    old, new = PLANTED[rule]
+@pytest.mark.parametrize(
+    ("name", "rule"), [*(("linreg", rule) for rule in PLANTED), *(("optimizers", rule) for rule in PLANTED_IN_HELPERS)]
+)
+def test_each_rule_refuses_what_is_planted(name, rule):
+    path = ROOT / "frontends" / "numpy" / f"{name}.py"
+    old, new = (PLANTED if name == "linreg" else PLANTED_IN_HELPERS)[rule]
     source = path.read_text(encoding="utf-8")
     assert source.count(old) == 1
     assert set(broken(source.replace(old, new), path)) == {rule}
 
 
+@pytest.mark.parametrize("folder", COMPILERS)
+@pytest.mark.parametrize("fault", ["gone", "elsewhere", "another mode", "twice"])
+def test_a_mode_that_is_made_otherwise_is_refused(folder, fault):
+    path = ROOT / "frontends" / folder / "linreg.py"
+    source = path.read_text(encoding="utf-8")
+    (line,) = [line for line in source.splitlines(keepends=True) if COMPILERS[folder] in line]
+    (mode,) = compiled_modes(path)
+    new = {
+        "gone": "",
+        "elsewhere": "    step = in_mode(step)\n",
+        "another mode": line.replace(mode, "eager"),
+        "twice": line + line,
+    }[fault]
+    assert set(broken(source.replace(line, new), path)) == {"rule_the_line_that_makes_the_mode"}
+
+
 def test_something_is_planted_for_every_rule():
     assert set(PLANTED) == {rule.__name__ for rule in RULES}
+    assert set(PLANTED_IN_HELPERS) == {rule.__name__ for rule in HELPER_RULES}
 
 
 @pytest.mark.parametrize(
@@ -186,19 +271,28 @@ def test_a_task_imports_the_contract_and_numpy_and_data_sets_inside_functions_al
 def test_a_task_specifies_itself_and_makes_its_problem(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     spec = ast.get_docstring(tree) or ""
-    assert all(part in spec for part in ("Result:", "Feeding:", "What trips people who port this:"))
+    assert all(part in spec for part in ("State:", "Feeding:", "What trips people who port this:"))
     assert [argument.arg for argument in functions(tree)["make"].args.args] == ["preset", "seed"]
     assert rule_no_clock_no_output(tree, "", path) == ""
 
 
+def state_of(source: str) -> list[str]:
+    """The groups that a file names in its state, in order."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    (state,) = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "State"]
+    assert not state.args, "a group is named"
+    return sorted(keyword.arg for keyword in state.keywords)
+
+
 @pytest.mark.parametrize("task", catalog().tasks)
-def test_every_frontend_of_a_task_uses_the_same_names_in_its_result(task):
+def test_every_frontend_of_a_task_names_the_same_groups_in_its_state(task):
     """Read from the sources: what differs between two files is what differs between two frameworks."""
-    found = {}
-    for path in MODULES:
-        if path.stem == task:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-            results = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Result"]
-            found[label(path)] = sorted(keyword.arg for call in results for keyword in call.keywords)
+    found = {label(path): state_of(path.read_text(encoding="utf-8")) for path in MODULES if path.stem == task}
     assert len(set(map(tuple, found.values()))) == 1, found
+    assert set(next(iter(found.values()))) <= {"parameters", "predictions", "gradients", "carried"}
+
+
+def test_a_group_that_one_frontend_leaves_out_would_be_noticed():
+    source = (ROOT / "frontends" / "numpy" / "mlp.py").read_text(encoding="utf-8")
+    assert state_of(source) == ["carried", "parameters", "predictions"]
+    assert state_of(source.replace(", carried=optimizer.carried", "")) == ["parameters", "predictions"]

@@ -23,6 +23,7 @@ from workbench.session.verify import tolerance
 from workbench.show.run import Run
 
 STEPS = 40
+ROUNDS = 3  # in a single block, a ReLU that flips may exceed what rounding explains, or hide what the block changes
 CATALOG = catalog()
 QUICK_PRESETS = {"linreg": ("points", "diabetes"), "two_layer_net": ("classic", "batches")}
 FLOAT64_CASES = (("linreg", "points"),)
@@ -117,7 +118,7 @@ def run_of(tmp_path_factory, quick) -> Callable[[Case], Run]:
         if case not in done:
             store: Path = tmp_path_factory.mktemp(case.task)
             settings = {"preset": case.preset, "dtype": case.dtype, "steps": STEPS, "output": store}
-            done[case] = api.run(case.task, case.frontends, **settings, **quick)
+            done[case] = api.run(case.task, case.frontends, **settings, **{**quick, "rounds": ROUNDS})
         return done[case]
 
     return run
@@ -158,7 +159,7 @@ def check_was_looked_at_by_every_check(pair: Pair) -> None:
 
 
 def check_clocked_blocks_were_repeated_and_prove_that_they_were_computed(pair: Pair) -> None:
-    assert 1 <= pair.row["blocks_proving"] <= pair.row["blocks_judged"] <= 3
+    assert 1 <= pair.row["blocks_proving"] <= pair.row["blocks_judged"] == ROUNDS
 
 
 def check_accuracy_is_counted_where_there_are_answers(pair: Pair) -> None:
@@ -176,7 +177,7 @@ def check_nothing_is_compiled_while_it_is_timed(pair: Pair) -> None:
 
 
 def check_has_no_reservation(pair: Pair) -> None:
-    assert pair.row["warnings"] == ""
+    assert pair.row["warnings"] == []
 
 
 def check_a_loss_per_step(pair: Pair) -> None:
@@ -228,10 +229,9 @@ def check_precision_is_as_asked_for(pair: Pair) -> None:
 
 
 def check_the_result_is_named_shaped_and_typed_as_the_reference(pair: Pair) -> None:
-    """But for what is carried from step to step, which is compared and not kept."""
-    found, reference = pair.run.result(pair.frontend.id), pair.run.result("reference")
-    expected = {name: array for name, array in reference.items() if not name.startswith("carried/")}
-    assert set(reference) - set(expected) == set(CARRIED.get(pair.case.task, ()))
+    found, expected = pair.run.result(pair.frontend.id), pair.run.result("reference")
+    carried = {name for name in expected if name.startswith("carried/")}
+    assert carried == set(CARRIED.get(pair.case.task, ()))
     assert {name: array.shape for name, array in found.items()} == {
         name: array.shape for name, array in expected.items()
     }

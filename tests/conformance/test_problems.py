@@ -44,8 +44,11 @@ def test_every_array_has_the_type_asked_for_and_is_finite(task, preset, made, dt
     arrays = [*problem.init.values(), *problem.data.values()]
     arrays += [] if problem.queries is None else [problem.queries]
     assert problem.dtype == dtype
-    assert {array.dtype.name for array in arrays} == {dtype}
+    assert {array.dtype.name for array in arrays if array.dtype.kind != "i"} == {dtype}
     assert all(np.isfinite(array).all() and array.size for array in arrays)
+    labels = {name: array for name, array in made.data.items() if array.dtype.kind == "i"}
+    assert all(problem.data[name] is array for name, array in labels.items()), "labels stay what they are"
+    assert set(labels) == ({"labels"} if made.answers is not None else set())
 
 
 def test_start_values_are_shaped_as_the_specification_says(task, preset, made):
@@ -55,7 +58,7 @@ def test_start_values_are_shaped_as_the_specification_says(task, preset, made):
     }
     found = {name: array.shape for name, array in made.init.items()}
     for name, shape in found.items():
-        words = named.get(name) or re.findall(r"one shape \((\w+), (\w+)\)", task.spec)[0]
+        words = named[name]
         for word, size in zip(words, shape, strict=True):
             assert int(word) == size if word.isdigit() else sizes.setdefault(word, size) == size, (name, shape)
 
@@ -63,9 +66,30 @@ def test_start_values_are_shaped_as_the_specification_says(task, preset, made):
 def test_data_and_queries_fit_together(task, preset, made):
     samples = {len(array) for array in made.data.values()}
     assert len(samples) == (1 if made.data else 0)
-    assert all(array.ndim == 2 for array in made.data.values())
+    assert all(array.ndim == (2 if array.dtype.kind == "f" else 1) for array in made.data.values())
     if made.queries is not None:
         assert made.queries.shape[1:] == made.data["x"].shape[1:]
+        assert made.queries.dtype == made.data["x"].dtype
+
+
+def test_answers_are_classes_of_queries_that_are_kept_from_training(task, preset, made):
+    if made.answers is None:
+        assert task.name != "mlp"
+        return
+    assert (made.answers.dtype.kind, made.answers.shape) == ("i", made.queries.shape[:1])
+    assert set(made.answers.tolist()) == set(made.data["labels"].tolist()) == set(range(10))
+    trained = {row.tobytes() for row in made.data["x"]}
+    assert not trained & {row.tobytes() for row in made.queries}
+
+
+def test_the_specification_names_every_array_of_the_state(task, preset, made):
+    """And the formula of what it updates by, with every number that the optimiser has."""
+    paragraph = next(part for part in task.spec.split("\n\n") if part.startswith("State:"))
+    assert all(f'"{name}"' in paragraph for name in made.init or made.data)
+    numbers = {name for name, value in made.optimizer.items() if isinstance(value, float)}
+    assert all(name in task.spec for name in numbers)
+    assert ("<-" in task.spec) == bool(made.learning_rate)
+    assert ('"m/..."' in paragraph) == (made.optimizer["name"] == "adam")
 
 
 def test_rows_are_in_range_and_never_twice_in_an_epoch(task, preset, made):

@@ -43,10 +43,12 @@ class Session:
 def session(cli, quick_options, tmp_path_factory) -> Callable[..., Session]:
     """Runs linreg on a content folder and keeps all there is to look at."""
 
+    cache = tmp_path_factory.mktemp("cache")
+
     def run(content, *options: str) -> Session:
         store, temporary = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("temporary")
         words = ["run", "linreg", "-f", content.frontends, "--json", "--content", content.root, "--output", store]
-        done = cli(*words, *quick_options, *options, TMPDIR=str(temporary))
+        done = cli(*words, *quick_options, *options, TMPDIR=str(temporary), XDG_CACHE_HOME=str(cache))
         return Session(done.returncode, done.stdout, done.stderr, store, temporary)
 
     return run

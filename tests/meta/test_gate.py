@@ -15,10 +15,12 @@ from workbench.statistics import LADDER
 
 LOOP = "for x, y in batches:\n"
 SLOWER = f"{LOOP}        for _ in range(5000):\n            pass\n"  # many times the step itself
+SKIPS = "        if problem.feed.step > problem.steps:\n            yield loss\n            continue\n"
 FAULTS = {
     "steady": [],
     "slower": [(LOOP, SLOWER)],
     "wrong": [("(2 / len(x)) * error", "(1 / len(x)) * error")],
+    "cheats": [(LOOP, f"{LOOP}{SKIPS}")],
     "broken": [("    yield loss\n", "    yield loss\n        raise RuntimeError('planted')\n")],
 }
 
@@ -36,7 +38,7 @@ def commit(folder, message):
 
 @pytest.fixture(scope="module")
 def repository(new_content):
-    """Four frontends alike at the tag base; each with its own fault at the tag head; one new, one removed."""
+    """Five frontends alike at the tag base; each with its own fault at the tag head; one new, one removed."""
     content = new_content()
     git(content.root, "init", "--quiet")
     for name in (*FAULTS, "removed"):
@@ -89,6 +91,7 @@ def test_each_fault_is_found_and_named_alone(gate):
     assert findings == {
         "slower": "slower",
         "wrong": "wrong",
+        "cheats": "wrong",
         "broken": "failed",
         "new": "new",
         "new_and_wrong": "wrong",
@@ -117,7 +120,7 @@ def test_summary_and_junit_are_written(gate):
     assert "**slower**" in (place / "gate.md").read_text()
     suite = ElementTree.parse(place / "gate.xml").getroot()
     failing = {case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None}
-    assert failing == {"slower", "wrong", "broken", "new_and_wrong"}
+    assert failing == {"slower", "wrong", "cheats", "broken", "new_and_wrong"}
 
 
 def test_the_run_is_kept_and_can_be_looked_at(gate, command):
@@ -249,17 +252,28 @@ def test_the_pytest_fixture_fails_for_what_is_slower_alone(repository, tmp_path)
     assert "linreg slower slower" in done.stdout
 
 
-@pytest.mark.parametrize("place", ["wire/exchange.py", "exchange.py"])
-def test_a_commit_whose_workbench_speaks_another_protocol_is_not_measured(new_content, regress, place):
-    """The second place is where the first versions of the workbench declared it."""
+PROTOCOL_99 = {"wire/exchange.py": "VERSION = 99\n", "contract.py": "CONTRACT = 2\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (PROTOCOL_99, "speaks worker protocol 99"),
+        ({"wire/exchange.py": "VERSION = 2\n", "contract.py": "import math\n"}, "contract 1: "),  # as it was before
+        ({"exchange.py": "VERSION = 2\n"}, "contract 1: "),  # where the first versions declared it
+        ({**PROTOCOL_99, "contract.py": "CONTRACT = 99\n"}, "contract 99: "),
+    ],
+)
+def test_a_commit_whose_workbench_measures_in_another_way_is_not_measured(new_content, regress, files, said):
     content = new_content()
-    file = content.root / "workbench" / place
-    file.parent.mkdir(parents=True)
-    file.write_text("VERSION = 99\n")
+    for name, text in files.items():
+        file = content.root / "workbench" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     git(content.root, "init", "--quiet")
     commit(content.root, "base")
     done, found, _ = regress(content.root, "linreg", "--base", "HEAD", "-f", "numpy_manual")
     [row] = found["rows"]
     assert (done.returncode, row["finding"]) == (3, "not comparable")
-    assert "speaks worker protocol 99" in row["reason"]
+    assert said in row["reason"]
     assert found["runs"] == []

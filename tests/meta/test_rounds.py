@@ -9,7 +9,7 @@ from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest import pool
 from workbench.session.context import Context
 from workbench.session.rounds import MOST_ROUNDS
-from workbench.wire.answers import Block
+from workbench.session.timed import Block, Timed
 
 PLANNED = 5
 CALM, SCATTERING = (1.0, 1.0, 1.001), (1.0, 1.5, 0.7)
@@ -28,7 +28,7 @@ def test_rounds_go_on_where_blocks_scatter_and_ratios_decide(factors, wanted, mo
     """Planted: what the machine does to each block. Twice as slow a contestant is no reason to go on."""
     speeds = itertools.cycle([factor for pair in zip(factors, (2.0, 2.0, 2.0), strict=True) for factor in pair])
     monkeypatch.setattr(pool, "RATIO_ERROR", wanted)
-    monkeypatch.setattr("workbench.session.rounds.timed_block", lambda *_: Block(next(speeds), 1.0))
+    monkeypatch.setattr(Timed, "block", lambda *_: Block(next(speeds), 1.0))
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     scattering = wanted is not None and factors is SCATTERING
     assert [len(blocks) for blocks in made.blocks[0]] == [MOST_ROUNDS * PLANNED if scattering else PLANNED] * 2
@@ -37,7 +37,7 @@ def test_rounds_go_on_where_blocks_scatter_and_ratios_decide(factors, wanted, mo
 def test_rounds_stop_as_soon_as_the_ratio_is_known(monkeypatch):
     """Blocks that scatter by some percent: more rounds than planned, and fewer than the most."""
     speeds = itertools.cycle([1.0, 1.0, 1.02, 1.0, 0.98, 1.0])
-    monkeypatch.setattr("workbench.session.rounds.timed_block", lambda *_: Block(next(speeds), 1.0))
+    monkeypatch.setattr(Timed, "block", lambda *_: Block(next(speeds), 1.0))
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     assert PLANNED < len(made.blocks[0][0]) < MOST_ROUNDS * PLANNED
 
@@ -53,6 +53,6 @@ def test_contestants_that_fail_in_a_round_ask_for_no_more(left, monkeypatch):
             raise WorkerFailedError(Outcome.ERROR, "planted")
         return answer
 
-    monkeypatch.setattr("workbench.session.rounds.timed_block", block)
+    monkeypatch.setattr(Timed, "block", block)
     made = pool.record(catalog(), pool.QUIET, (0.0, 0.0), launches=1, rounds=PLANNED)
     assert len(made.failures) == 2 - left

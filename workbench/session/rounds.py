@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,22 +92,27 @@ class Rounds:
 
     def _block(self, contestant: Contestant, feed: Path, number: int) -> None:
         context, blocks = self._context, _latest(contestant)
-        before = context.sampler.snapshot() if self._energy_readable() else None
-        block = context.timed[contestant.id].block(feed, number)
-        if before is not None:
-            covariates = noise.between(before, context.sampler.snapshot())
-            on_gpu = context.settings.device.kind == "gpu"
-            joules = covariates.gpu_joules if on_gpu else covariates.cpu_joules
-            blocks.energy_j.append(None if joules is None else joules / blocks.units)
+        timed = context.timed[contestant.id]
+        block = timed.block(feed, number, self._energy)
+        if block.joules is not None:
+            blocks.energy_j.append(block.joules / timed.steps)
         blocks.seconds.append(block.seconds / blocks.units)
         blocks.rounds.append(number)
         if block.cpu_per_wall is not None:
             blocks.cpu_per_wall = max(block.cpu_per_wall, blocks.cpu_per_wall or 0.0)
 
-    def _energy_readable(self) -> bool:
-        snapshot = self._context.sampler.snapshot()
-        on_gpu = self._context.settings.device.kind == "gpu"
-        return bool(snapshot.gpu and snapshot.gpu.energy_mj) if on_gpu else bool(snapshot.cpu_energy_uj)
+    def _energy(self) -> Callable[[], float | None]:
+        """Starts to measure energy, where the machine reports it."""
+        sampler, on_gpu = self._context.sampler, self._context.settings.device.kind == "gpu"
+        before = sampler.snapshot()
+        if not (before.gpu and before.gpu.energy_mj if on_gpu else before.cpu_energy_uj):
+            return lambda: None
+
+        def joules() -> float | None:
+            covariates = noise.between(before, sampler.snapshot())
+            return covariates.gpu_joules if on_gpu else covariates.cpu_joules
+
+        return joules
 
     def keep_complete(self, group: Group, workers: Alive) -> list[Contestant]:
         """After an interrupt: keep only the rounds that all contestants have finished.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +49,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Block:
-    """A block has run: seconds of all its units, and CPU seconds per second from the warming to the wait."""
+    """A block has run.
+
+    Attributes:
+        seconds: of all its units.
+        cpu_per_wall: CPU seconds per second, from the warming to the wait.
+        joules: from the warming to the wait; None where the machine does not report energy.
+    """
 
     seconds: float
     cpu_per_wall: float | None
+    joules: float | None = None
 
 
 @dataclass
@@ -99,8 +107,13 @@ class Timed:
         """Steps of a block, its warm-up included."""
         return self.warm + self.units
 
-    def block(self, feed: Path, number: int) -> Block:
+    def block(self, feed: Path, number: int, energy: Callable[[], Callable[[], float | None]]) -> Block:
         """Wake the worker, change its feed, warm it up, time one block, and stop it.
+
+        Args:
+            feed: the file that says what the steps are given.
+            number: of the round.
+            energy: starts to measure energy, and returns the function that ends it and tells the joules.
 
         Raises:
             WorkerFailedError: when it fails.
@@ -111,9 +124,10 @@ class Timed:
         extra = round(self.units * self.contestant.slowdown)  # of the self-test: steps that are run, but not counted
         keep = positions(self.units, np.random.default_rng(self.draw.getrandbits(64)))
         started, used = time.perf_counter(), cpu_seconds(worker.pid)
-        step = training.step
+        step, joules_since = training.step, energy()
         seconds = training.run(self.units, self.warm, keep)
         training.step += extra
+        joules = joules_since()
         ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
         time.sleep(IDLE_S)
         idle, used_idle = time.perf_counter(), cpu_seconds(worker.pid)
@@ -130,7 +144,7 @@ class Timed:
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
         worker.stop()
-        return Block(seconds, ratio)
+        return Block(seconds, ratio, joules)
 
     def check_unjudged(self) -> None:
         """Check that the blocks that are not judged are not faster than those that are, as if somebody knew.

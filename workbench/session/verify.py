@@ -105,7 +105,7 @@ class Rules:
         """The limit of a clocked block, given float32 NumPy's own deviation over the same steps."""
         if self.dtype == "float64":
             return tolerance("float64", self.terms, steps if self.updates > 1 else 1) * self.condition
-        return max(ROUNDOFFS * self.roundoff, SAFETY * own)
+        return max((SAFETY if self.tf32 else ROUNDOFFS) * self.roundoff, SAFETY * own)
 
     @property
     def correction(self) -> float:
@@ -222,9 +222,10 @@ def _check_state(result: Arrays, expected: Arrays, limit: float) -> list[Check]:
         largest = largest_of({each: expected[each] for each in names})
         worst, worst_name = 0.0, ""
         for each in names:
-            if each not in result or result[each].shape != expected[each].shape:
+            array, reference = result.get(each), expected[each]
+            if array is None or array.shape != reference.shape or array.dtype.kind != reference.dtype.kind:
                 continue  # check_form says so
-            deviation = array_deviation(result[each], expected[each], largest)
+            deviation = array_deviation(array, reference, largest)
             if not deviation <= worst:
                 worst, worst_name = deviation, each
         detail = "" if worst <= limit else f"{worst_name}: {story(worst, limit, worst, cause)}"

@@ -153,7 +153,8 @@ def _with_compilations(row: Row, launch: Launch) -> Row:
     if not launch.compiled:
         return row
     counts = {name: count for name, count in launch.compiled.items() if name != GRAPH_BREAKS}
-    later = sum(count - launch.compiled_before.get(name, 0) for name, count in counts.items())
+    # a count can fall: TensorFlow forgets graphs that nothing refers to
+    later = sum(max(0, count - launch.compiled_before.get(name, 0)) for name, count in counts.items())
     return dataclasses.replace(
         row,
         compilations=sum(counts.values()),
