@@ -19,58 +19,67 @@ from workbench.store import eventlog
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
-START = '    w = problem.init["w"].copy()\n'
 MODULE = "import numpy as np\n"
 GATE = """import os
-import sys
 from pathlib import Path
 
-import workbench.wire.worker
+from workbench.wire.worker import Worker
 
 
-def gate():
-    if os.path.exists({go!r}):
+def reached(at):
+    if at != {at!r}:
+        return
+    counter = Path({counter!r})
+    counter.write_bytes(bytes(len(counter.read_bytes()) + 1 if counter.exists() else 1))
+    if len(counter.read_bytes()) == {number} and os.path.exists({go!r}):
         go = os.open({go!r}, os.O_RDONLY)
         os.write(os.open({arrived!r}, os.O_WRONLY), b"x")
         os.read(go, 1)
 
 
-def proofs():
-    counter = Path({counter!r})
-    made = len(counter.read_bytes()) if counter.exists() else 0
-    counter.write_bytes(bytes(made + 1))
-    return made
+def role_of(worker):
+    if not worker.job.flush_to_zero:
+        return "reference"
+    return "exact" if worker.job.dtype == "float64" else "launch"
 
 
-def blocks(before=workbench.wire.worker.Worker.do_block, made=[]):
-    def do_block(worker, **how):
-        made.append(how)
-        if len(made) == {number} and "reference" not in worker.job.proof:
-            gate()
-        return before(worker, **how)
+def set_up(worker, before=Worker.do_set_up, **how):
+    reached(role_of(worker))
+    return before(worker, **how)
 
-    workbench.wire.worker.Worker.do_block = do_block
+
+def feed(worker, before=Worker.do_feed, **how):
+    worker.is_clocked = role_of(worker) == "launch"
+    return before(worker, **how)
+
+
+def run(worker, before=Worker.do_run, **how):
+    if getattr(worker, "is_clocked", False):
+        worker.is_clocked = False
+        reached("block")
+    return before(worker, **how)
+
+
+Worker.do_set_up, Worker.do_feed, Worker.do_run = set_up, feed, run
 
 
 """
-# The reference is the first that proves itself, so the contestant's first launch makes proof number 1.
-AT = {
-    "proof": "if not problem.endless and proofs() == {number}:\n        gate()\n",
-    "block": "if problem.endless:\n        blocks()\n",
-}
 
 
 class Gate:
-    """A place in numpy_manual where its worker stops until it is let through; a blocking read, no sleeping."""
+    """A place in numpy_manual where its worker stops until it is let through; a blocking read, no sleeping.
+
+    ``at`` is the set-up of the "reference", the set-up in float64 ("exact") or that of a "launch", or a clocked "block";
+    ``number`` says which of them, counted from 1 over all processes.
+    """
 
     def __init__(self, content: Any, folder: Path, at: str, number: int) -> None:
         self.go, self.arrived = folder / "go", folder / "arrived"
         for path in (self.go, self.arrived):
             os.mkfifo(path)
-        names = {"go": str(self.go), "arrived": str(self.arrived), "counter": str(folder / "proofs")}
-        code = f"    {AT[at]}{START}".replace("{number}", str(number))
-        module = GATE.format(**names, number=number) + MODULE
-        (content.numpy / "linreg.py").write_text(content.changed((MODULE, module), (START, code)))
+        names = {"go": str(self.go), "arrived": str(self.arrived), "counter": str(folder / "reached")}
+        module = GATE.format(**names, at=at, number=number) + MODULE
+        (content.numpy / "linreg.py").write_text(content.changed((MODULE, module)))
         self._descriptors = [os.open(path, os.O_RDWR) for path in (self.arrived, self.go)]
 
     def wait(self) -> None:
@@ -167,7 +176,8 @@ def harness(shell_environment, tmp_path, temporary) -> Iterator[Callable[..., Ha
     def start(*words: object, store: Path | None = None, environment: dict[str, str] | None = None, **how) -> Harness:
         place = store or tmp_path / "store"
         line = [sys.executable, "-c", WITHOUT_PICTURES, str(ROOT), *map(str, words), "--output", str(place)]
-        found = Harness(line, place, shell_environment | {"TMPDIR": str(temporary)} | (environment or {}), **how)
+        own = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        found = Harness(line, place, shell_environment | own | (environment or {}), **how)
         started.append(found)
         return found
 

@@ -28,7 +28,7 @@ def fill(place):
     return filler
 
 
-@pytest.mark.parametrize(("at", "number"), [("proof", 2), ("block", 1)])
+@pytest.mark.parametrize(("at", "number"), [("launch", 2), ("block", 1)])
 def test_a_disk_that_fills_up_amid_a_session_costs_what_was_not_finished_alone(
     measure, harness, gate, small_disk, content, at, number
 ):
@@ -89,7 +89,7 @@ def test_a_store_that_can_only_be_read_is_refused_before_anything_runs_and_can_b
 
 @pytest.mark.parametrize("what", ["run", "store"])
 def test_a_folder_that_is_removed_while_measuring_stays_removed_and_all_is_shown(measure, gate, left_running, what):
-    there = gate("proof", 2)
+    there = gate("launch", 2)
     session = measure("--json")
     there.wait()
     shutil.rmtree(session.folder if what == "run" else session.store)

@@ -34,7 +34,7 @@ def until_gone(left_running):
 
 @pytest.mark.parametrize("number", ENDING, ids=lambda n: n.name)
 def test_one_signal_ends_cleanly_with_all_that_was_measured(measure, gate, left_running, temporary, number):
-    there = gate("proof", 2)
+    there = gate("launch", 2)
     session = measure("--json")
     there.wait()
     session.signal(number)
@@ -49,7 +49,7 @@ def test_one_signal_ends_cleanly_with_all_that_was_measured(measure, gate, left_
 
 
 def test_an_interrupt_before_anything_was_measured_leaves_a_row_that_says_so(measure, gate):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     session = measure("--json")
     there.wait()
     session.signal(signal.SIGINT)
@@ -59,7 +59,7 @@ def test_an_interrupt_before_anything_was_measured_leaves_a_row_that_says_so(mea
 
 
 def test_an_interrupt_before_the_problem_is_made_leaves_nothing(measure, gate):
-    there = gate("proof", 0)
+    there = gate("reference", 1)
     session = measure()
     there.wait()
     session.signal(signal.SIGINT)
@@ -93,7 +93,7 @@ def test_a_second_signal_ends_at_once_with_a_valid_log(measure, gate, left_runni
 
 
 def test_what_nohup_ignores_stays_ignored(measure, gate):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     session = measure(launches=1, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     there.wait()
     session.signal(signal.SIGHUP)
@@ -104,7 +104,7 @@ def test_what_nohup_ignores_stays_ignored(measure, gate):
 @pytest.fixture
 def killed(measure, gate, left_running):
     """A session of three launches whose harness was killed in the second."""
-    there = gate("proof", 2)
+    there = gate("launch", 2)
     session = measure(launches=3)
     there.wait()
     session.signal(signal.SIGKILL)
@@ -137,7 +137,7 @@ def test_resume_measures_only_what_is_missing(killed, harness, content):
 
 
 def test_resume_goes_on_after_an_interrupt_that_came_before_all(measure, harness, content, gate):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     session = measure()
     there.wait()
     session.signal(signal.SIGINT)
@@ -228,7 +228,7 @@ def test_a_harness_killed_after_the_last_launch_has_only_to_be_finished(measure,
 
 
 def test_a_run_that_is_being_measured_is_not_resumed_by_another(measure, harness, content, gate, tmp_path):
-    there = gate("proof", 2)
+    there = gate("launch", 2)
     session = measure()
     there.wait()
     (tmp_path / "elsewhere").mkdir()  # with another temporary folder the host's lock is another, too

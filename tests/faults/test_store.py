@@ -201,7 +201,7 @@ def test_unfinished_runs_are_listed_with_what_to_do(cli, store, run):
 
 
 def test_two_sessions_on_one_store_wait_for_each_other(measure, gate, store):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     first = measure(launches=1, store=store)
     there.wait()
     second = measure(launches=1, store=store)
@@ -213,7 +213,7 @@ def test_two_sessions_on_one_store_wait_for_each_other(measure, gate, store):
 
 
 def test_a_second_session_refuses_if_that_is_wanted(measure, gate, store):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     first = measure(launches=1, store=store)
     there.wait()
     second = measure("--if-busy=refuse", launches=1, store=store)
@@ -225,7 +225,7 @@ def test_a_second_session_refuses_if_that_is_wanted(measure, gate, store):
 
 
 def test_waiting_for_another_session_can_be_interrupted(measure, gate, store):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     first = measure(launches=1, store=store)
     there.wait()
     second = measure(launches=1, store=store)

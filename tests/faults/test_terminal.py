@@ -64,7 +64,7 @@ def test_a_progress_that_cannot_be_printed_costs_nothing(measure):
 
 
 def test_a_terminal_that_hangs_up_leaves_a_run_that_says_so(command, shell_environment, gate, content, tmp_path):
-    there = gate("proof", 2)
+    there = gate("launch", 2)
     ours, theirs = pty.openpty()
     store = tmp_path / "store"
     words = ["run", "linreg", "-fnumpy", "--steps=3", "--launches=2", "--rounds=1", "--content", str(content.root)]

@@ -160,7 +160,7 @@ def test_a_daemon_that_left_its_group_and_holds_the_pipes_is_ended(content, meas
 
 
 def test_what_a_killed_session_left_running_is_ended_by_the_next(content, measure, gate, left_running):
-    there = gate("proof", 1)
+    there = gate("launch", 1)
     content.plant("planted", content.changed((MODULE, f"import os\n{MODULE}"), (START, f"    {DAEMON}\n{START}")))
     session = measure("--frameworks=planted,numpy_manual", "--max-alive=2", launches=1)
     there.wait()

@@ -81,11 +81,21 @@ class Training:
         file.unlink(missing_ok=True)
         if losses.shape != (count,) or losses.dtype != np.float64:
             raise WorkerFailedError(Outcome.ERROR, f"the worker handed over {losses.size} losses for {count} steps")
+        if len(took.seconds) != count:
+            reason = f"the worker handed over {len(took.seconds)} times for {count} losses"
+            raise WorkerFailedError(Outcome.ERROR, reason)
         return losses, took.seconds
 
     def scalars(self, count: int) -> list[float]:
-        """Fetch finished scalars; seconds of each."""
-        return self.worker.ask("scalars", Fetched, self._timeout_s, count=count).seconds
+        """Fetch finished scalars; seconds of each.
+
+        Raises:
+            WorkerFailedError: when there are not ``count`` of them.
+        """
+        seconds = self.worker.ask("scalars", Fetched, self._timeout_s, count=count).seconds
+        if len(seconds) != count:
+            raise WorkerFailedError(Outcome.ERROR, f"the worker handed over {len(seconds)} times for {count} scalars")
+        return seconds
 
     def save_state(self) -> Path:
         """Have the state written to a new file."""

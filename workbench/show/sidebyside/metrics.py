@@ -8,7 +8,7 @@ import tokenize
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from pygments.lexer import Lexer
 
@@ -110,18 +110,33 @@ def _full_name(node: ast.expr, imported: dict[str, str]) -> str | None:
     return None
 
 
-def helpers(source: str, folder: str, runtime: str) -> dict[str, int]:
-    """The names that a content file imports from its folder's runtime, each with its lines of code there."""
-    imported = [
-        alias.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and node.module == f"frontends.{folder}.runtime"
-        for alias in node.names
-    ]
-    lines = code_lines(runtime)
-    lines_by_name = {
-        node.name: set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-        for node in ast.parse(runtime).body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-    }
-    return {name: len(lines_by_name.get(name, set()) & lines) for name in imported}
+def helper_modules(source: str, folder: str) -> list[str]:
+    """The modules of its own folder that a content file imports from, such as optimizers and layouts."""
+    prefix = f"frontends.{folder}."
+    modules = [node.module or "" for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return [module.removeprefix(prefix) for module in dict.fromkeys(modules) if module.startswith(prefix)]
+
+
+def helpers(source: str, folder: str, modules: Mapping[str, str]) -> dict[str, int]:
+    """The names that a content file imports from its own folder, each with its lines of code there.
+
+    Args:
+        source: of the file.
+        folder: the frontend's.
+        modules: the text of each module in the folder, by its name.
+    """
+    found: dict[str, int] = {}
+    for node in ast.walk(ast.parse(source)):
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        text = modules.get(module.removeprefix(f"frontends.{folder}."))
+        if isinstance(node, ast.ImportFrom) and text is not None:
+            found |= {alias.name: _lines_of_code(text, alias.name) for alias in node.names}
+    return found
+
+
+def _lines_of_code(text: str, name: str) -> int:
+    """How many lines of code the definition of a name has; 0 if it is not defined there."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return len(set(range(node.lineno, (node.end_lineno or node.lineno) + 1)) & code_lines(text))
+    return 0

@@ -23,7 +23,7 @@ NARROWEST = 72  # width of a column below which most lines would wrap
 MARKS = f"{MARK} marks code that is not in every file."
 LEGEND = (
     "Bold names come from the framework. Line numbers are those of the file; a line that does two jobs is listed in "
-    "both sections. lines: of code; API: framework names used; helpers: lines of code used from the frontend's runtime."
+    "both sections. lines: of code; API: framework names used; helpers: lines of code used from modules beside it."
 )
 
 
@@ -68,7 +68,7 @@ def _names(source: Source) -> Text:
     from rich.text import Text
 
     where = f" share {source.file}, which" if len(source.frontends) > 1 else f" in {source.file}"
-    names = [*source.api, *(f"{name} from its runtime" for name in source.helpers)]
+    names = [*source.api, *(f"{name} from its folder" for name in source.helpers)]
     return Text.assemble((source.name, "bold"), f"{where} uses {', '.join(names) or 'no framework names'}")
 
 

@@ -28,7 +28,7 @@ class Source:
         parts: the numbers of its lines by part, in the order of PARTS.
         code: the numbers of the lines with code.
         api: full names that it uses from the framework.
-        helpers: names that it imports from its folder's runtime, with their lines of code.
+        helpers: names that it imports from modules beside it, with their lines of code.
     """
 
     file: str
@@ -104,7 +104,7 @@ def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog 
     if not sharing:
         reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "choose frontends by id, family or all"
         raise WorkbenchError(f"no code to show for {task}: {reason}")
-    sources = tuple(_source(file, runtime, modes) for (file, runtime), modes in sharing.items())
+    sources = tuple(_source(searched, file, modes) for (file, _), modes in sharing.items())
     return Comparison(task, sources, _marked(sources), holes)
 
 
@@ -166,10 +166,10 @@ def _run_after(numbers: Sequence[int], index: int) -> Sequence[int]:
     return numbers[index:end]
 
 
-def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) -> Source:
+def _source(content: Catalog, path: Path, modes: Sequence[Frontend]) -> Source:
     folder = modes[0].folder
     file = f"frontends/{folder}/{path.name}"
-    text, runtime = _read(path), _read(runtime_path) if runtime_path else ""
+    text = _read(path)
     if modes[0].command:
         parts = {**dict.fromkeys(PARTS, range(0)), "whole": range(1, len(lines_of(text)) + 1)}
         code = metrics.code_lines_in_any_language(text, file)
@@ -182,11 +182,17 @@ def _source(path: Path, runtime_path: Path | None, modes: Sequence[Frontend]) ->
             split(text),
             frozenset(metrics.code_lines(text)),
             tuple(metrics.api_names(text, modes[0].packages)),
-            metrics.helpers(text, folder, runtime),
+            metrics.helpers(text, folder, _beside(content, text, modes[0])),
         )
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise WorkbenchError(f"{file}{where}: not valid Python: {getattr(error, 'msg', error)}") from None
+
+
+def _beside(content: Catalog, text: str, frontend: Frontend) -> dict[str, str]:
+    """The text of each module beside a content file that it imports from."""
+    names = metrics.helper_modules(text, frontend.folder)
+    return {name: _read(file) for name in names if (file := content.module(frontend, name)) is not None}
 
 
 def _read(path: Path) -> str:
