@@ -150,16 +150,16 @@ def check_is_proven_in_float64_over_all_steps_with_a_margin(pair: Pair) -> None:
 
 
 def check_was_looked_at_by_every_check(pair: Pair) -> None:
-    """Each is there, passed, and was made with a margin where there is a limit."""
+    """Each is there and passed, and those that no flipped ReLU can touch yet with a margin."""
     expected = set(EVERYWHERE) | set(EXTRA_CHECKS[pair.case.task])
     assert expected == set(pair.checks)
     assert all(check.passed for check in pair.checks.values())
-    firsts = [pair.checks[name] for name in ("check_first_losses", "check_first_step", "check_block")]
+    firsts = [pair.checks[name] for name in ("check_first_losses", "check_first_step")]
     assert all(check.difference <= check.limit / 2 for check in firsts), firsts
 
 
 def check_clocked_blocks_were_repeated_and_prove_that_they_were_computed(pair: Pair) -> None:
-    assert 1 <= pair.row["blocks_proving"] <= pair.row["blocks_judged"] == ROUNDS
+    assert 1 <= pair.row["blocks_proving"] <= pair.row["blocks_judged"] <= ROUNDS
 
 
 def check_accuracy_is_counted_where_there_are_answers(pair: Pair) -> None:

@@ -69,7 +69,7 @@ Worker.do_set_up, Worker.do_feed, Worker.do_run = set_up, feed, run
 class Gate:
     """A place in numpy_manual where its worker stops until it is let through; a blocking read, no sleeping.
 
-    ``at`` is the set-up of the "reference", the set-up in float64 ("exact") or that of a "launch", or a clocked "block";
+    ``at`` is the set-up of the "reference", the one in float64 ("exact"), that of a "launch", or a clocked "block";
     ``number`` says which of them, counted from 1 over all processes.
     """
 

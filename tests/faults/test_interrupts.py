@@ -48,14 +48,16 @@ def test_one_signal_ends_cleanly_with_all_that_was_measured(measure, gate, left_
     assert [path.name for path in temporary.iterdir() if path.suffix != ".lock"] == []
 
 
-def test_an_interrupt_before_anything_was_measured_leaves_a_row_that_says_so(measure, gate):
-    there = gate("launch", 1)
+@pytest.mark.parametrize("at", ["exact", "launch"])
+def test_an_interrupt_before_anything_was_measured_leaves_a_row_that_says_so(measure, gate, left_running, at):
+    there = gate(at, 1)
     session = measure("--json")
     there.wait()
     session.signal(signal.SIGINT)
     assert session.end() == 130
     (row,) = json.loads(session.printed)["contestants"]
     assert (row["outcome"], row["step_s"]) == ("interrupted", None)
+    assert left_running() == []
 
 
 def test_an_interrupt_before_the_problem_is_made_leaves_nothing(measure, gate):
@@ -136,13 +138,16 @@ def test_resume_measures_only_what_is_missing(killed, harness, content):
     assert [path.name for path in again.store.iterdir()] == [killed.folder.name]
 
 
-def test_resume_goes_on_after_an_interrupt_that_came_before_all(measure, harness, content, gate):
-    there = gate("launch", 1)
+@pytest.mark.parametrize("at", ["exact", "launch"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda n: n.name)
+def test_resume_goes_on_after_what_came_before_all(measure, harness, content, gate, left_running, at, number):
+    there = gate(at, 1)
     session = measure()
     there.wait()
-    session.signal(signal.SIGINT)
-    assert session.end() == 130
+    session.signal(number)
+    session.process.wait()
     there.remove()
+    until_gone(left_running)
     again = resumed(harness, content, session)
     assert again.end() == 0, again.said
     (row,) = json.loads(again.printed)["contestants"]

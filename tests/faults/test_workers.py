@@ -16,25 +16,55 @@ MODULE = "import numpy as np\n"
 START = '    w = problem.init["w"].copy()\n'
 HANG = "os.read(os.pipe()[0], 1)"
 MIB = 1 << 20
+PROCESSES = 2  # of a contestant in one launch: in float64, and timed
 
-BLOCKS = "import workbench.wire.worker\n\nworkbench.wire.worker.Worker.do_block = lambda self, **_: {answer}\n"
-ANSWERS = {
-    "negative": '{"seconds": -1.0, "cpu_s": 0.1}',
-    "zero": '{"seconds": 0, "cpu_s": 0.1}',
-    "endless": '{"seconds": 1e300, "cpu_s": 0.1}',
-    "text": '{"seconds": "fast", "cpu_s": 0.1}',
-    "truth": '{"seconds": True, "cpu_s": 0.1}',
-    "nothing": "{}",
-    "null": '{"seconds": None, "cpu_s": None}',
-    "not_a_number": '{"seconds": float("nan"), "cpu_s": 0.1}',
-    "half": '{"seconds": 0.1}',
+# A command answered otherwise than the worker would: everywhere, or only in the process that is timed.
+LIE = """from workbench.wire.worker import Worker
+
+
+def lie(self, before=Worker.do_{command}, **how):
+    right = before(self, **how)
+    return {answer} if self.job.dtype in {where} else right
+
+
+Worker.do_{command} = lie
+"""
+EVERYWHERE, WHERE_TIMED = ("float32", "float64"), ("float32",)
+OBSERVED = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}
+LIES = {
+    "run_negative": ("run", '{"seconds": -1.0}', "expected a time in seconds"),
+    "run_zero": ("run", '{"seconds": 0}', "expected a time in seconds"),
+    "run_endless": ("run", '{"seconds": 1e300}', "expected a time in seconds"),
+    "run_text": ("run", '{"seconds": "fast"}', "seconds"),
+    "run_truth": ("run", '{"seconds": True}', "seconds"),
+    "run_nothing": ("run", "{}", "seconds"),
+    "run_null": ("run", '{"seconds": None}', "seconds"),
+    "run_not_a_number": ("run", '{"seconds": float("nan")}', "NaN or infinite"),
+    "wait_negative": ("wait", '{"seconds": -1.0}', "expected a time in seconds"),
+    "fetch_negative": ("fetch", '{"seconds": [-1.0] * len(right["seconds"])}', "expected a time in seconds"),
+    "fetch_none": ("fetch", '{"seconds": []}', "0 times for"),
+    "fetch_null": ("fetch", '{"seconds": None}', "invalid answer"),
+    "scalars_none": ("scalars", '{"seconds": []}', "0 times for"),
+    "scalars_endless": ("scalars", '{"seconds": [1e300]}', "expected a time in seconds"),
+    "set_up_no_steps": ("set_up", '{**right, "steps_per_call": 0}', "expected at least 1"),
+    "set_up_text": ("set_up", '{**right, "steps_per_call": "all"}', "invalid answer"),
+    "compilations_negative": ("compilations", '{"compilations": {"a": -1}}', "expected 0 or more"),
+    "compilations_text": ("compilations", '{"compilations": {"a": "b"}}', "invalid answer"),
+    "observe_threads": ("observe", str({**OBSERVED, "observed": {"threads": "many"}}), "expected a number"),
+    "observe_nested": ("observe", str({**OBSERVED, "observed": {"device": ["a"]}}), "invalid answer"),
+    "observe_no_object": ("observe", str({**OBSERVED, "observed": None}), "invalid answer"),
+    "observe_missing": ("observe", "{}", "invalid answer"),
 }
-OBSERVED = "import workbench.wire.worker\n\nworkbench.wire.worker.Worker.do_observe = lambda self: {answer}\n"
-OBSERVATIONS = {
-    "threads": '{"observed": {"threads": "many"}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}',
-    "nested": '{"observed": {"device": ["a"]}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}',
-    "no_object": '{"observed": None, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}',
-    "missing": "{}",
+# Files that are not what they should be.
+FILES = {
+    "state_absent": ("state", "os.unlink(how['to'])"),
+    "state_garbage": ("state", "open(how['to'], 'wb').write(b'garbage')"),
+    "state_empty": ("state", "open(how['to'], 'wb').close()"),
+    "fetch_absent": ("fetch", "os.unlink(how['to'])"),
+    "fetch_garbage": ("fetch", "open(how['to'], 'wb').write(b'PK garbage')"),
+    "fetch_too_few": ("fetch", "np.savez(how['to'], losses=np.ones(1))"),
+    "fetch_in_two_axes": ("fetch", "np.savez(how['to'], losses=np.ones((2, 2)))"),
+    "fetch_of_objects": ("fetch", "np.savez(how['to'], losses=np.array([None], dtype=object), allow_pickle=True)"),
 }
 INJECTION = "'\\x1b]0;owned\\x07<script>alert(1)</script>[red]x[/red]|`**\\u202e'"
 DAEMON = (
@@ -49,10 +79,13 @@ PRINTED = 50 * MIB
 def nonsense(new_content, cli, tmp_path_factory):
     """One session with every contestant that sends an invalid answer; its rows by frontend, and what was printed."""
     content = new_content()
-    for name, answer in ANSWERS.items():
-        content.plant(f"block_{name}", content.changed((MODULE, BLOCKS.replace("{answer}", answer) + MODULE)))
-    for name, answer in OBSERVATIONS.items():
-        content.plant(f"observe_{name}", content.changed((MODULE, OBSERVED.replace("{answer}", answer) + MODULE)))
+    for name, (command, answer, _) in LIES.items():
+        for where, planted in ((EVERYWHERE, f"{name}_everywhere"), (WHERE_TIMED, name)):
+            lie = LIE.format(command=command, answer=answer, where=where)
+            content.plant(planted, content.changed((MODULE, f"{lie}\n\n{MODULE}")))
+    for name, (command, spoil) in FILES.items():
+        lie = LIE.format(command=command, answer=f"(right, {spoil})[0]", where=WHERE_TIMED)
+        content.plant(name, content.changed((MODULE, f"import os\n\n{lie}\n\n{MODULE}")))
     content.plant("injects", content.changed((START, f"    raise RuntimeError({INJECTION})\n{START}")))
     store = tmp_path_factory.mktemp("store")
     words = ["run", "linreg", "--steps=3", "--launches=1", "--rounds=1", "--content", content.root, "--output", store]
@@ -61,15 +94,18 @@ def nonsense(new_content, cli, tmp_path_factory):
     return store, {row["frontend"]: row for row in json.loads(done.stdout)["contestants"]}
 
 
-@pytest.mark.parametrize("name", [*(f"block_{n}" for n in ANSWERS), *(f"observe_{n}" for n in OBSERVATIONS)])
+@pytest.mark.parametrize("name", [*LIES, *(f"{name}_everywhere" for name in LIES)])
 def test_nonsense_on_the_result_channel_costs_its_own_row(nonsense, name):
     _, rows = nonsense
-    assert rows[name]["outcome"] == "error"
-    assert rows[name]["step_s"] is None
-    assert any(
-        said in rows[name]["reason"]
-        for said in ("seconds", "invalid answer", "no time", "exit code 1", "NaN or infinite")
-    )
+    assert (rows[name]["outcome"], rows[name]["step_s"]) == ("error", None)
+    assert LIES[name.removesuffix("_everywhere")][2] in rows[name]["reason"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nonsense_in_a_file_costs_its_own_row(nonsense, name):
+    _, rows = nonsense
+    assert (rows[name]["outcome"], rows[name]["step_s"]) == ("error", None)
+    assert len(rows[name]["reason"].splitlines()) == 1
 
 
 def test_all_others_are_complete(nonsense):
@@ -90,10 +126,6 @@ def test_a_message_cannot_drive_a_terminal_or_a_page(nonsense, cli):
     assert "<script>" not in api.load("latest", store)._repr_html_()
 
 
-PREPARED = dict.fromkeys(("wait_s", "audit_block_s", "audit_fetch_s", "audit_busy"), 0.1)
-REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_bytes": None}
-
-
 @pytest.mark.parametrize(
     ("kind", "message", "said"),
     [
@@ -103,14 +135,19 @@ REPORT = {"observed": {}, "pool_threads": {}, "peak_bytes": 1, "peak_device_byte
             {"import_s": -1.0, "rss_bytes": 1, "versions": {}},
             "import_s = -1.0, expected a time in seconds",
         ),
-        (answers.Prepared, {"trace": [], "block_steps": 1}, "wait_s"),
-        (answers.Prepared, {**PREPARED, "trace": [-1.0], "block_steps": 1}, "trace"),
-        (answers.Prepared, {**PREPARED, "trace": [1.0], "block_steps": 0}, "steps per block"),
-        (answers.Block, {"seconds": True, "cpu_s": 0.1}, "seconds"),
+        (answers.Ready, {"setup_s": 1.0, "steps_per_call": 0}, "steps_per_call = 0, expected at least 1"),
+        (answers.Ready, {"steps_per_call": 1}, "setup_s"),
+        (answers.Ran, {"seconds": True}, "seconds"),
+        (answers.Ran, {"seconds": 0.0}, "seconds = 0.0, expected a time in seconds"),
+        (answers.Took, {}, "seconds"),
+        (answers.Fetched, {"seconds": [1.0, -1.0]}, "seconds = -1.0, expected a time in seconds"),
+        (answers.Fetched, {"seconds": 1.0}, "seconds"),
+        (answers.Copied, {"bytes_per_s": 0.0}, "bytes_per_s = 0.0, expected a positive number"),
+        (answers.Compilations, {"compilations": {"a": -1}}, "number of compilations is -1"),
         (answers.Canary, {"canary_s": None, "flops": None}, "canary_s"),
-        (answers.Observed, {**REPORT, "observed": {"threads": True}}, "observed threads = 'True'"),
-        (answers.Observed, {**REPORT, "observed": {"device": ["a"]}}, "device|observed"),
-        (answers.Observed, {**REPORT, "metrics": {"unheard_of": 1.0}}, "the metric 'unheard_of' is not declared"),
+        (answers.Observed, {**OBSERVED, "observed": {"threads": True}}, "observed threads = 'True'"),
+        (answers.Observed, {**OBSERVED, "observed": {"device": ["a"]}}, "device|observed"),
+        (answers.Observed, {**OBSERVED, "metrics": {"unheard_of": 1.0}}, "the metric 'unheard_of' is not declared"),
     ],
 )
 def test_an_answer_that_lacks_something_is_refused(kind, message, said):
@@ -133,16 +170,16 @@ def test_what_a_worker_prints_is_capped_with_its_head_and_its_tail(content, meas
     session, ended, row = session_with(content, measure, code)
     assert (ended, row["outcome"]) == (0, "ok")
     log = (session.folder / row["log"]).read_bytes()
-    assert len(log) < MIB
+    assert len(log) < PROCESSES * MIB
     assert log.startswith(b"0000000\n")
-    assert b"bytes left out" in log
+    assert log.count(b"bytes left out") == PROCESSES
     assert b"%07d\n" % (PRINTED // 8192 - 1) in log
 
 
 def test_one_that_prints_for_ever_has_its_deadline_all_the_same(content, measure):
     session, code, row = session_with(content, measure, PRINTS_FOR_EVER, "--timeout=3")
     assert (code, row["outcome"]) == (1, "timeout")
-    assert (session.folder / row["log"]).stat().st_size < MIB
+    assert (session.folder / row["log"]).stat().st_size < PROCESSES * MIB
 
 
 def test_a_hung_worker_leaves_its_stack_in_the_log(content, measure):

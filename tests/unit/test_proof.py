@@ -7,9 +7,11 @@ import pytest
 
 from workbench.model.proof import CURVE, Cause, Check, Exact, Proof, Trained
 
+EXACT = Exact(3, 3, 1e-15, 1e-11)
 
-def proof(*checks: Check) -> Proof:
-    return Proof(checks, 0.05)
+
+def proof(*checks: Check, exact: Exact | None = EXACT) -> Proof:
+    return Proof(checks, 0.05, exact)
 
 
 GOOD, WORSE, BAD = Check("a", True, 1e-7), Check("a", True, 1e-6), Check("a", False, 1e-5, "wrong", 1e-6)
@@ -59,6 +61,13 @@ def test_it_is_off_by_what_the_whole_curve_is_off():
     curve = Check(CURVE, True, 1e-6, limit=0.05)
     assert proof(Check("check_block", True, 0.01), curve, GOOD).max_relative_error == 1e-6
     assert proof(curve).with_checks([Check(CURVE, True, 1e-15)]).max_relative_error == 1e-6
+
+
+def test_of_a_run_that_an_older_version_recorded_it_is_what_it_was():
+    """Then all of it was one comparison, of the losses and of the result."""
+    checks = Check(CURVE, True, 1e-7), Check("check_parameters", True, 1e-6)
+    assert proof(*checks, exact=None).max_relative_error == 1e-6
+    assert proof(*checks).max_relative_error == 1e-7
 
 
 def test_where_no_curve_was_compared_it_is_off_by_the_largest_of_all():

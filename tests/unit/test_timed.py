@@ -106,9 +106,13 @@ def new(scratch: Path, seed: int = 0, *, stateless: bool = False, slowdown: floa
     return made
 
 
+def one(made: Timed, number: int, energy=lambda: lambda: None) -> timed.Block:
+    return made.block(Path(f"feed-{number}.npz"), number, energy)
+
+
 def run(made: Timed, blocks: int) -> Timed:
     for number in range(blocks):
-        made.block(Path(f"feed-{number}.npz"), number)
+        one(made, number)
     return made
 
 
@@ -119,7 +123,7 @@ def test_a_block_is_woken_fed_warmed_timed_fetched_kept_and_stopped(tmp_path, cp
     made = new(tmp_path / "s")
     assert made.training.done == ["state"]
     made.training.done.clear()
-    made.block(Path("feed-7.npz"), 7)
+    one(made, 7)
     assert made.training.done == ["wake", "feed feed-7.npz", "run 10 100", "losses", "state", "stop"]
 
 
@@ -147,6 +151,21 @@ def test_steps_of_the_self_test_that_are_not_counted_are_repeated_too(tmp_path, 
     assert [entry.steps.steps for entry in made.drawn] == [150, 150]
     assert [entry.steps.step for entry in made.drawn] == [0, 160]
     assert made.training.step == 320
+
+
+def test_energy_is_that_of_the_steps_and_of_nothing_else(tmp_path, cpu):
+    """Not of changing the feed before them, nor of fetching losses and reading the state after them."""
+    made = new(tmp_path / "s")
+
+    def energy():
+        made.training.done.append("energy")
+        return lambda: made.training.done.append("joules") or 2.5
+
+    assert one(made, 0, energy).joules == 2.5
+    done = made.training.done
+    assert done[done.index("energy") :][:3] == ["energy", "run 10 100", "joules"]
+    assert one(made, 1).joules is None
+    assert made.steps == 110
 
 
 @pytest.mark.parametrize(("units", "warm"), [(1, 1), (9, 1), (100, 10), (12345, 1234)])
@@ -201,7 +220,7 @@ def test_a_drawing_that_favours_the_first_blocks_would_be_noticed(tmp_path, monk
 def test_only_the_states_that_may_still_be_needed_are_kept(tmp_path, cpu, seed):
     made = new(tmp_path / "s", seed)
     for number in range(30):
-        made.block(Path("feed.npz"), number)
+        one(made, number)
         needed = {made._before, *(entry.after for entry in made.drawn), *(entry.steps.before for entry in made.drawn)}
         assert made.training.states == {file.name for file in needed}, "none is missing, and none is left"
         assert len(needed) <= 2 * DRAWN + 1
@@ -271,7 +290,7 @@ def test_one_disturbed_block_refuses_nobody(tmp_path, cpu):
     for number in range(5):
         made.training.fetch_s = 0.02 if number == 2 else FETCH_S
         cpu.busy, cpu.idle = (3.0, 1.0) if number == 3 else (1.0, 0.0)
-        made.block(Path("feed.npz"), number)
+        one(made, number)
     assert synchronised(made) == ""
 
 
@@ -288,7 +307,7 @@ def test_computing_on_after_the_wait_is_noticed(tmp_path, cpu):
 def test_more_cpus_than_threads_means_that_it_works_elsewhere(tmp_path, cpu, busy, threads, refused):
     cpu.busy = busy
     made = new(tmp_path / "s")
-    block = made.block(Path("feed.npz"), 0)
+    block = one(made, 0)
     assert block.cpu_per_wall == pytest.approx(busy)
     said = synchronised(made, threads)
     assert bool(said) == refused
@@ -298,7 +317,7 @@ def test_more_cpus_than_threads_means_that_it_works_elsewhere(tmp_path, cpu, bus
 def test_where_cpu_time_cannot_be_read_nothing_is_said_of_it(tmp_path, cpu):
     cpu.busy = None
     made = new(tmp_path / "s")
-    assert made.block(Path("feed.npz"), 0).cpu_per_wall is None
+    assert one(made, 0).cpu_per_wall is None
     assert synchronised(made) == ""
 
 

@@ -9,7 +9,7 @@ code.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.contract import Problem, State
 
 AGREE = 1e-5
+WARM = 2  # pairs of blocks
 
 
 class SelftestWorker(worker.Worker):
@@ -67,34 +68,36 @@ class SelftestWorker(worker.Worker):
             ValueError: when the bare loop does not compute the same as the frontend.
         """
         bare = bare_loop(Path(self.content.__file__), vars(self.content))
+        self._check_bare(bare)
         harness_s: list[float] = []
         bare_s: list[float] = []
         self.do_set_up(str(self.problem_file))
-        run = self.run_steps
-        problem = self._problem()  # after the harness's training, and closed before it: TF1's sessions are nested
-        turns = bare(problem, itertools.chain([problem.steps], itertools.repeat(steps)), self.runtime.wait, bare_s)
+        harness, run = self.training, self.run_steps
+        turns = bare(self._problem(), itertools.repeat(steps), self.runtime.wait, bare_s)
+        next(turns)
+        for pair in range(-WARM, pairs):
+            for self.training in (harness, turns) if pair % 2 else (turns, harness):
+                if self.training is harness:
+                    harness_s.append(run(steps, keep))
+                    self.kept.clear()
+                else:
+                    self._run_steps(1, ())  # a turn, from the call depth of a step
+        turns.close()
+        return {"harness_s": harness_s[WARM:], "bare_s": bare_s[WARM:]}
+
+    def _check_bare(self, bare: Callable[..., Any]) -> None:
+        """Check that the bare loop ends in the same state as the frontend, in trainings of their own."""
+        self.do_set_up(str(self.problem_file))
+        problem = self._problem()  # begun after the frontend's and closed before it: sessions of TF1 are nested
+        turns = bare(problem, [problem.steps], self.runtime.wait, [])
         ready = next(turns)
-        run(problem.steps, ())
+        self.run_steps(problem.steps, ())
         next(turns)
         check_same(self.read_state, getattr(ready, "state", ready))
-        for pair in range(-1, pairs):  # one pair to warm up
-            if pair % 2 == 0:
-                harness_s.append(run(steps, keep))
-                self.kept.clear()
-            turn(turns)
-            if pair % 2 == 1:
-                harness_s.append(run(steps, keep))
-                self.kept.clear()
         turns.close()
-        return {"harness_s": harness_s[1:], "bare_s": bare_s[2:]}
 
     def _problem(self) -> Problem:
         return exchange.load_problem(self.problem_file, device=self.job.device, mode=self.job.mode)
-
-
-def turn(turns: Iterator[None]) -> None:
-    """Let the bare loop run one turn, from the call depth at which the worker's own loop runs."""
-    next(turns)
 
 
 def check_same(frontend: Callable[[], State], bare: Callable[[], State]) -> None:

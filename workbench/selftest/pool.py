@@ -100,9 +100,9 @@ class Pool:
 class SelftestWorker(WorkerProcess):
     """A worker of the self-test, whose blocks take longer than others by known factors.
 
-    A slowed contestant runs more steps than are counted, in its blocks alone: they are the runs that are warmed up. The
-    judging knows of these steps. By the factor that ``pace`` returns, steps of a second training are timed with the
-    block; the judging need not know of those, since they leave the state as it is.
+    By the factor that ``pace`` returns, steps of a second training are timed with the block, which is the run that is
+    warmed up; the judging need not know of those, since they leave the state as it is. (A slowed contestant's blocks
+    have more steps than are counted, of which the judging knows.)
     """
 
     def __init__(
@@ -115,18 +115,15 @@ class SelftestWorker(WorkerProcess):
         *,
         pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        own = dataclasses.replace(job, package=str(HERE), slowdown=0.0)
-        super().__init__(own, frontend, environment, log, interpreter)
-        self._slowdown, self._pace = job.slowdown, pace
+        super().__init__(dataclasses.replace(job, package=str(HERE)), frontend, environment, log, interpreter)
+        self._pace = pace
 
     def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
         """Ask as any worker does, but let a block take longer."""
         steps = arguments.get("steps")
-        if do == "run" and isinstance(steps, int) and arguments.get("warm"):
-            steps += round(steps * self._slowdown)
-            arguments |= {"steps": steps}
-            if beside := round(steps * (self._pace() - 1)):
-                arguments |= {"beside": beside}
+        timed = steps if do == "run" and isinstance(steps, int) and arguments.get("warm") else 0
+        if beside := round(timed * (self._pace() - 1)):
+            arguments |= {"beside": beside}
         return super().ask(do, answer, timeout_s, **arguments)
 
 

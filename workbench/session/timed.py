@@ -125,8 +125,7 @@ class Timed:
         keep = positions(self.units, np.random.default_rng(self.draw.getrandbits(64)))
         started, used = time.perf_counter(), cpu_seconds(worker.pid)
         step, joules_since = training.step, energy()
-        seconds = training.run(self.units, self.warm, keep)
-        training.step += extra
+        seconds = training.run(self.units + extra, self.warm, keep)
         joules = joules_since()
         ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
         time.sleep(IDLE_S)

@@ -103,7 +103,7 @@ class Workers:
         Raises:
             WorkerFailedError: when it cannot be started.
         """
-        job = replace(self._job(contestant), dtype="float64", cpus=cpus, slowdown=0.0)
+        job = replace(self._job(contestant), dtype="float64", cpus=cpus)
         return self._started(contestant, job, self._caches / f"{contestant.id}.float64")
 
     def _started(self, contestant: Contestant, job: Job, caches: Path, *, warm: bool = False) -> WorkerProcess:
@@ -159,7 +159,6 @@ class Workers:
             threads=contestant.threads or settings.threads,
             matmul_precision=settings.matmul_precision,
             cpus=settings.cpus,
-            slowdown=contestant.slowdown,
             flush_to_zero=settings.profile == "equal",
             command=contestant.frontend.command,
         )

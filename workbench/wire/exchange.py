@@ -177,7 +177,6 @@ class Job:
     the framework keeps its defaults. ``flush_to_zero`` makes every framework treat denormal numbers as zero, ``cpus``
     are the CPUs to stay on (empty: any), ``changes`` override sizes of the preset, for a sweep. ``command`` starts a
     worker that is not in Python.
-    ``slowdown`` is for the self-test only: the share of steps that is run in addition without being counted.
     """
 
     content: dict[str, tuple[str, ...]]
@@ -195,7 +194,6 @@ class Job:
     flush_to_zero: bool = False
     cpus: tuple[int, ...] = ()
     changes: dict[str, int] = dataclasses.field(default_factory=dict)
-    slowdown: float = 0.0
     command: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
