@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from workbench.model.outcomes import Outcome
-from workbench.model.proof import Check, Proof
+from workbench.model.proof import Check, Exact, Proof
 from workbench.model.records import (
     Blocks,
     ContestantRecord,
@@ -68,10 +68,27 @@ def launch(
     )
 
 
-def proof(*, passed: bool = True, difference: float = 1e-7, tolerance: float = 1e-5) -> Proof:
-    """A proof that consists of one check."""
+def proof(
+    *,
+    passed: bool = True,
+    difference: float = 1e-7,
+    tolerance: float = 1e-5,
+    exact: Exact | None = None,
+    judged: int = 0,
+    proving: int = 0,
+) -> Proof:
+    """A proof that consists of one check.
+
+    Args:
+        passed: whether the check passed.
+        difference: the largest deviation that it found.
+        tolerance: of the whole curve.
+        exact: the training in float64; without it the proof is one that an older version recorded.
+        judged: clocked blocks that were repeated.
+        proving: those of them that prove something.
+    """
     detail = "" if passed else "the loss of step 3 is 7"
-    return Proof((Check("check_every_loss", passed, difference, detail),), tolerance)
+    return Proof((Check("check_every_loss", passed, difference, detail),), tolerance, exact, judged, proving)
 
 
 def contestant(

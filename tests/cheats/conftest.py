@@ -22,7 +22,7 @@ from workbench.statistics.rows import rows
 
 # Checks that are no part of a proof, and the limits of each.
 LIMITS = {
-    "check_synchronised": [(timed, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE")],
+    "check_synchronised": [(timed, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE", "HIDDEN_SHARE")],
     "check_threads": [(timed, "CPU_SHARE")],
     "check_plausible": [(judging, "FASTEST")],
 }
@@ -58,7 +58,7 @@ def measured(tmp_path_factory) -> Callable[..., Found]:
 
     def measure(content, task: str, off: Iterable[str] = (), **options: object) -> Found:
         found = catalog(content.root)
-        request = Request.of(RUN, {"content": content.root, "launches": 1, "rounds": 3, **options})
+        request = Request.of(RUN, {"content": content.root, "launches": 1, "rounds": 2, **options})
         contestants = contestants_of(found, found.select([REFERENCE, "planted"], task))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(locks, "host_lock", lambda: own / "own.lock")
@@ -82,4 +82,6 @@ def switch_off(patch: pytest.MonkeyPatch, names: Iterable[str]) -> None:
     patch.setattr(Proof, "passed", property(lambda proof: not reason(proof)))
     for name in off & set(LIMITS):
         for module, limit in LIMITS[name]:
-            patch.setattr(module, limit, math.inf)
+            patch.setattr(module, limit, math.inf, raising=False)
+    if "check_threads" in off:
+        patch.setattr(timed, "cpus_allowed", lambda _: set(), raising=False)

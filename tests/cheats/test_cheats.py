@@ -83,7 +83,7 @@ def session(new_content, measured):
                 content.plant(cheat.name, content.changed())
                 target = content.root / "frontends" / cheat.name / f"{task}.py"
                 target.write_text(cheat.file.read_text(encoding="utf-8"), encoding="utf-8")
-        return measured(content, task, off, **options)
+        return measured(content, task, off, **options, **({"rounds": 3} if off else {}))  # to be ranked
 
     return of
 

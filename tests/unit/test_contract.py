@@ -179,7 +179,7 @@ def test_a_phase_ends_after_its_last_step_and_the_last_one_never(kind, request):
         request.getfixturevalue(kind), phases=(Phase("head", 2, frozen=("w",)), Phase("all", 3)), steps=3
     )
     head, everything = problem.phases
-    assert len(list(problem.batches(until=head.until))) == 2
+    assert len(list(islice(problem.batches(until=head.until), 20))) == 2
     assert problem.feed.step == 2
     rest = samples_of(problem.batches(until=everything.until), 10)
     assert len(rest) == 10
@@ -188,8 +188,8 @@ def test_a_phase_ends_after_its_last_step_and_the_last_one_never(kind, request):
 
 def test_a_phase_that_is_over_has_no_batches(fed):
     begun = dataclasses.replace(fed, start=2)
-    assert list(begun.batches(until=2)) == []
-    assert list(begun.batches(until=1)) == []
+    assert list(islice(begun.batches(until=2), 3)) == []
+    assert list(islice(begun.batches(until=1), 3)) == []
 
 
 def test_a_training_that_starts_in_the_middle_sees_what_its_steps_would_have_seen(fed):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from workbench.model.outcomes import Outcome
+from workbench.model.proof import Exact
 from workbench.model.records import Settings, SweepPoint
 from workbench.model.stage import INFER
 from workbench.statistics.launches import unit_times
 from workbench.statistics.rows import least_difference, rows, sweep_fits, sweep_points
-from workbench.testing import contestant, launch, record, rounds
+from workbench.testing import contestant, launch, proof, record, rounds
 
 FAILED = [outcome for outcome in Outcome if outcome not in (Outcome.OK, Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)]
 
@@ -199,3 +200,94 @@ def test_there_is_no_least_difference_without_two_that_were_measured_side_by_sid
         assert least_difference(record(a, *other)) is None
     assert least_difference(record(a, scattering("b", 0.03, count=39))) is None
     assert least_difference(record(scattering("a", 0.03, count=1), scattering("b", 0.03, count=1))) is None
+
+
+def proven(steps=101, of=101, difference=1e-15, limit=1e-11, reason="", judged=3, proving=3):
+    """The row of a contestant with such a proof."""
+    exact = Exact(steps, of, difference, limit, reason)
+    entry = contestant("a", [launch(0, [0.01] * 3)], proof=proof(exact=exact, judged=judged, proving=proving))
+    return by_id(entry)["a"]
+
+
+def test_a_row_tells_what_was_proven_in_float64_and_of_the_clocked_blocks():
+    row = proven()
+    assert (row.float64_error, row.float64_limit, row.float64_steps, row.float64_note) == (1e-15, 1e-11, 101, "")
+    assert (row.blocks_judged, row.blocks_proving) == (3, 3)
+    assert row.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"steps": 20, "reason": "a minute per step"},
+            "proven in float64 with a reservation: 20 of 101 steps: a minute per step",
+        ),
+        (
+            {"steps": 100},
+            "proven in float64 with a reservation: 100 of 101 steps: its calls run more steps than are left",
+        ),
+        (
+            {"steps": 0, "difference": None, "limit": None, "reason": "it has no float64"},
+            "proven in float64 with a reservation: it has no float64",
+        ),
+        (
+            {"limit": 1e-6, "reason": "sums are reduced in blocks"},
+            "proven in float64 with a reservation: sums are reduced in blocks",
+        ),
+        (
+            {"proving": 0},
+            "its clocked blocks change too little to be proven: skipped updates would not have been seen",
+        ),
+    ],
+)
+def test_what_limits_a_proof_stands_beside_the_row(changes, said):
+    assert proven(**changes).warnings == (said,)
+
+
+def test_a_whole_call_more_than_the_task_has_limits_nothing():
+    assert proven(steps=150).warnings == ()
+
+
+def test_a_proof_that_an_older_version_recorded_has_no_such_columns():
+    row = by_id(contestant("a", [launch(0, [0.01] * 3)]))["a"]
+    assert (row.float64_error, row.float64_steps, row.blocks_judged, row.warnings) == (None, None, None, ())
+    assert row.max_relative_error == 1e-7
+
+
+def test_who_failed_its_proof_in_float64_shows_by_how_much():
+    failed = proof(passed=False, exact=Exact(101, 101, 0.5, 1e-11))
+    row = by_id(contestant("a", outcome=Outcome.INVALID, proof=failed))["a"]
+    assert (row.float64_error, row.verdict, row.unit_s) == (0.5, "differs", None)
+
+
+def compiling(before, after):
+    entry = contestant("a", [launch(0, [0.01] * 3), launch(1, [0.01] * 3)])
+    entry.launches[0].compiled, entry.launches[0].compiled_before = {"compiled": 99}, {}
+    entry.launches[1].compiled, entry.launches[1].compiled_before = after, before
+    return by_id(entry)["a"]
+
+
+def test_compilations_are_those_of_the_latest_process_and_told_if_they_were_timed():
+    row = compiling({"compiled": 2, "graph breaks": 0}, {"compiled": 2, "graph breaks": 0})
+    assert (row.compilations, row.compilations_while_timed, row.graph_breaks, row.warnings) == (2, 0, 0, ())
+    row = compiling({"compiled": 2, "traced": 1}, {"compiled": 5, "traced": 1})
+    assert (row.compilations, row.compilations_while_timed, row.graph_breaks) == (6, 3, None)
+    assert row.warnings == ("compiled 3 more times while it was timed",)
+
+
+def test_a_counter_that_forgets_hides_no_other():
+    """TensorFlow counts the graphs that are alive; another may have been compiled meanwhile."""
+    row = compiling({"compiled": 2, "traced": 9}, {"compiled": 3, "traced": 1})
+    assert row.compilations_while_timed == 1
+
+
+def test_a_compiler_that_gave_up_is_told():
+    row = compiling({"compiled": 1}, {"compiled": 1, "graph breaks": 2})
+    assert (row.compilations, row.compilations_while_timed, row.graph_breaks) == (1, 0, 2)
+    assert row.warnings == ("its compiler left 2 graph breaks to the interpreter",)
+
+
+def test_where_a_framework_does_not_count_nothing_is_said():
+    row = compiling({}, {})
+    assert (row.compilations, row.compilations_while_timed, row.graph_breaks) == (None, None, None)

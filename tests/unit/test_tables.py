@@ -12,6 +12,7 @@ from rich.console import Console
 from workbench.catalog import catalog
 from workbench.model.option import parse_seconds, parse_share
 from workbench.model.outcomes import Outcome
+from workbench.model.rows import Row
 from workbench.show import tables
 from workbench.show.columns import View
 from workbench.show.renderers import escape_markdown
@@ -24,6 +25,7 @@ from workbench.show.units import (
     format_seconds,
     three_digits,
 )
+from workbench.testing import record
 
 GIB = 1 << 30
 HOSTILE = (
@@ -228,3 +230,29 @@ def test_shares_are_read(text, share):
 def test_what_is_no_share_is_refused(text):
     with pytest.raises(ValueError, match="such as 2%"):
         parse_share(text)
+
+
+def sentence(*errors, proving=3):
+    """What is said of timed rows with such deviations in float64; None: of an older version, or without float64."""
+    rows = [
+        Row(id=str(number), frontend="f", title="", color=None, outcome=Outcome.OK, reason="", log="", verdict="agrees")
+        for number, _ in enumerate(errors)
+    ]
+    rows = [
+        dataclasses.replace(row, float64_error=error, blocks_proving=None if error is None else proving)
+        for row, error in zip(rows, errors, strict=True)
+    ]
+    return tables.proof_sentence(record(), rows)
+
+
+def test_what_is_proven_is_told_with_the_largest_deviation_and_all_blocks_that_prove_it():
+    assert sentence(1e-15, 3e-14) == (
+        "Every timed row, trained in float64, agrees with NumPy to within 3.0e-14; NumPy repeated 6 clocked blocks."
+    )
+    assert sentence(1e-15, proving=1).endswith("NumPy repeated 1 clocked block.")
+    assert sentence(1e-15, None).startswith("1 of 2 timed rows, trained in float64, agrees with NumPy")
+
+
+def test_of_an_older_run_it_is_told_what_was_proven_then():
+    assert sentence(None, None) == "Every timed row's losses and result agree with float64 NumPy to within 1.0e-05."
+    assert sentence() == "Losses may be off by 1.0e-05 from float64 NumPy."

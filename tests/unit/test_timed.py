@@ -148,7 +148,9 @@ def test_the_losses_that_are_looked_at_are_others_in_every_block(tmp_path, cpu):
 
 def test_steps_of_the_self_test_that_are_not_counted_are_repeated_too(tmp_path, cpu):
     made = run(new(tmp_path / "s", slowdown=0.5), 2)
+    assert [word for word in made.training.done if word.startswith("run")] == ["run 10 150"] * 2
     assert [entry.steps.steps for entry in made.drawn] == [150, 150]
+    assert all(entry.steps.keep[-1] == 99 for entry in made.drawn), "none of them is looked at"
     assert [entry.steps.step for entry in made.drawn] == [0, 160]
     assert made.training.step == 320
 

@@ -15,8 +15,8 @@ from workbench.wire.exchange import Job
 class Planted(worker.Worker):
     """A worker whose content is a generator of the test's own; a loss is the number of its step, from 0."""
 
-    def __init__(self, train=None, *, slowdown: float = 0.0) -> None:
-        super().__init__(Job({}, "", "planted", "", 0, "float32", None, "", "", "cpu", 1, None, slowdown=slowdown))
+    def __init__(self, train=None) -> None:
+        super().__init__(Job({}, "", "planted", "", 0, "float32", None, "", "", "cpu", 1, None))
         self.waits = 0
         self.content = self.runtime = self
         self.train = train or self.steps
@@ -108,6 +108,7 @@ def test_a_call_is_asked_for_what_is_left_or_for_what_it_always_runs(tmp_path, g
         (None, lambda steps: steps + 1, r"calls answered with \[6\] losses, expected 5 each, 5 in all"),
         (None, lambda _: 0, r"calls answered with \[0\] losses, expected 5 each"),
         (5, lambda _: 4, r"calls answered with \[4, 4\] losses, expected 5 each"),
+        (5, lambda _: 1, r"calls answered with \[1, 1, 1, 1, 1\] losses, expected 5 each"),
         (5, lambda _: 0, r"calls answered with \[0\] losses"),
         (2, lambda _: 2, r"calls answered with \[2, 2, 2\] losses, expected 2 each, 5 in all"),
     ],
@@ -191,14 +192,6 @@ def test_what_the_harness_waits_for_is_waited_for_once_per_part(tmp_path):
     assert planted.waits == 4
     planted.do({"do": "wait"})
     assert planted.waits == 5
-
-
-@pytest.mark.parametrize(("slowdown", "taken"), [(0.0, 12), (0.5, 17), (1.0, 22)])
-def test_the_self_tests_slowdown_runs_uncounted_steps_in_the_timed_part_alone(tmp_path, slowdown, taken):
-    planted = Planted(slowdown=slowdown).begun(tmp_path)
-    planted.do({"do": "run", "steps": 10, "warm": 2, "keep": [0, 9]})
-    assert planted.problem.feed.step == taken
-    assert planted.fetched(tmp_path) == [2, 11]
 
 
 def test_a_training_can_be_set_up_again_from_a_state_and_forgets_what_it_kept(tmp_path):
