@@ -121,9 +121,9 @@ class SelftestWorker(WorkerProcess):
     def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
         """Ask as any worker does, but let a block take longer."""
         steps = arguments.get("steps")
-        timed = steps if do == "run" and isinstance(steps, int) and arguments.get("warm") else 0
-        if beside := round(timed * (self._pace() - 1)):
-            arguments |= {"beside": beside}
+        if do == "run" and isinstance(steps, int) and arguments.get("warm"):
+            beside = round(steps * (self._pace() - 1))
+            arguments |= {"beside": beside} if beside else {}
         return super().ask(do, answer, timeout_s, **arguments)
 
 

@@ -37,7 +37,7 @@ from workbench.session.rounds import Rounds
 from workbench.session.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.session.sweep import Sweeping
 from workbench.session.workers import Start, Workers
-from workbench.wire.answers import Compilations, Done, Observed
+from workbench.wire.answers import Canary, Compilations, Done, Observed
 
 WORKER_BYTES = 1 << 30  # assumed memory of a worker, to limit how many are alive
 
@@ -138,6 +138,8 @@ class Session:
         session.callback(context.target.worker.close)
         context.canary = context.workers.start_reference()
         session.callback(context.canary.close)
+        # answered once, so that it is up: a process that is stopped before it has begun would outlive a killed harness
+        context.canary.ask("canary", Canary, context.timeout_s)
         context.canary.stop()
         context.progress.phase("reference", "ready")
         facts = problem.facts_of(self.folder)
