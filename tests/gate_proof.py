@@ -10,7 +10,6 @@ HEAD; no gate may fail.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import multiprocessing
@@ -60,13 +59,12 @@ def idle_turns() -> tuple[int, float]:
     sys.path.insert(0, str(ROOT))
     from tasks.linreg import make
 
-    problem = dataclasses.replace(make("points", 0), endless=True)
     source = (ROOT / CONTENT).read_text()
 
     def training(turns: int) -> Training:
         module = ModuleType("planted")
         exec(planted(source, turns), vars(module))
-        begun = module.train(problem)
+        begun = module.train(make("points", 0))
         next(begun)
         return begun
 
