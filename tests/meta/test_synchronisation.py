@@ -10,7 +10,6 @@ import pytest
 from workbench import api
 from workbench.catalog.roots import content_root
 
-QUIET = 0.8  # of a CPU that a process which computes all the time gets on a machine that is not overloaded
 READY = "    yield state\n"
 IN_BACKGROUND = """import threading
 
@@ -57,8 +56,6 @@ def test_work_that_goes_on_after_the_wait_is_caught(content, row_of):
     started = f"    threading.Thread(target=compute, daemon=True).start()\n{READY}"
     source = content.changed(("import numpy as np\n", IN_BACKGROUND), (READY, started))
     row = row_of(content.plant("background", source), "linreg", "points")
-    if row.outcome == "ok" and row.cpu_per_wall < QUIET:
-        pytest.skip("others had the CPU while the thread was to be seen on it")
     is_refused(row)
 
 

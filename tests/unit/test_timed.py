@@ -46,6 +46,9 @@ class Worked:
     def stop(self):
         self.done.append("stop")
 
+    def halt(self):
+        self.done.append("halt")
+
     def feed(self, file):
         self.done.append(f"feed {file.name}")
 
@@ -124,7 +127,11 @@ def test_a_block_is_woken_fed_warmed_timed_fetched_kept_and_stopped(tmp_path, cp
     assert made.training.done == ["state"]
     made.training.done.clear()
     one(made, 7)
-    assert made.training.done == ["wake", "feed feed-7.npz", "run 10 100", "losses", "state", "stop"]
+    assert made.training.done == [
+        *("wake", "feed feed-7.npz", "run 10 100"),
+        *("halt", "wake"),  # its CPU time is complete only once it has stopped
+        *("losses", "state", "stop"),
+    ]
 
 
 def test_what_is_kept_of_a_block_is_all_that_it_takes_to_repeat_it(tmp_path, cpu):

@@ -78,6 +78,8 @@ class Inside:
     def stop(self):
         self.awake = False
 
+    halt = stop
+
     def ask(self, do, answer, timeout_s, **arguments):
         assert self.awake, f"asked to {do} while it is stopped"
         self.asked.append(do)

@@ -266,6 +266,13 @@ class WorkerProcess:
         """Stop the process, so that its spinning threads do not disturb measurements."""
         self._signal(signal.SIGSTOP)
 
+    def halt(self) -> None:
+        """Stop the process and wait for it: only then does its CPU time include what it used since the last tick."""
+        self.stop()
+        if hasattr(os, "waitid"):
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def wake(self) -> None:
         """Let a stopped process continue."""
         self._signal(signal.SIGCONT)

@@ -129,7 +129,9 @@ class Timed:
         joules = joules_since()
         ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
         time.sleep(IDLE_S)
+        worker.halt()
         idle, used_idle = time.perf_counter(), cpu_seconds(worker.pid)
+        worker.wake()
         losses, fetch_s = training.losses(len(keep))
         ratio = None
         if used is not None and used_by_end is not None and used_idle is not None:
