@@ -1,6 +1,7 @@
 """Nothing honest is refused: every preset of every task, in both types, for many seeds; what each check left unused.
 
-    python tests/honest_seeds.py --seeds 12 --frontends numpy,pytorch,jax [--tasks mlp] [--presets digits] [--device cpu] [--part 0/4]
+    python tests/honest_seeds.py --seeds 12 --frontends numpy,pytorch,jax [--tasks mlp] [--presets digits]
+        [--device cpu] [--part 0/4]
 
 Prints a line per task, preset and type: how many rows were ok, what was refused and why, and the largest share that any
 honest deviation had of its limit, for the training in float64, the first losses, and the clocked blocks.
@@ -61,11 +62,11 @@ class Tally:
         return f"{self.ok} ok, {len(self.refused)} refused; float64 {self.float64:.1%}, {shares}; {blocks}"
 
 
-def cases(tasks: list[str], presets: list[str]) -> Iterator[tuple[str, str, str]]:
+def cases(tasks: str, presets: str) -> Iterator[tuple[str, str, str]]:
     """Every task, preset (or only those named) and type."""
-    for task in tasks:
+    for task in tasks.split(","):
         for preset in catalog().tasks[task].presets:
-            if presets and preset not in presets:
+            if presets and preset not in presets.split(","):
                 continue
             for dtype in ("float32", "float64"):
                 yield task, preset, dtype
@@ -83,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     part, parts = (int(number) for number in options.part.split("/"))
     total = Tally()
-    for number, (task, preset, dtype) in enumerate(cases(options.tasks.split(","), [name for name in options.presets.split(",") if name])):
+    for number, (task, preset, dtype) in enumerate(cases(options.tasks, options.presets)):
         if number % parts != part:
             continue
         tally = Tally()
