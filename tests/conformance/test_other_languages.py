@@ -23,6 +23,7 @@ from workbench.model.records import ContestantRecord
 from workbench.session.launcher import WorkerProcess
 from workbench.session.runner import content_hash
 from workbench.show import sidebyside
+from workbench.show.listing import diagnosis
 from workbench.show.run import Run
 from workbench.show.sidebyside.highlight import pieces
 from workbench.wire import exchange
@@ -155,6 +156,9 @@ def test_a_program_that_does_not_exist_is_unavailable_and_named(folder, root, tm
         "unavailable",
         "cannot find the program 'no-such-node', which starts its worker: no-such-node worker.js",
     )
+    diagnosed = {entry.frontend: entry for entry in diagnosis(catalog(root)).frontends}
+    assert not diagnosed["node"].installed
+    assert diagnosed["node"].install == "install a program 'no-such-node' on the PATH"
 
 
 # A worker that answers with what it finds itself to be; it uses neither a framework nor the workbench.

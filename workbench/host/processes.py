@@ -1,9 +1,10 @@
-"""What a process and all that it started are doing, seen from outside: their CPU time, to the nanosecond."""
+"""Programs and their processes: where they are found, and their CPU time to the nanosecond, seen from outside."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,18 @@ def cpu_seconds(pid: int) -> float | None:
         with contextlib.suppress(OSError, OverflowError):
             total += _own(child) + _of_ended_children(child)
     return total
+
+
+def find_command(command: Sequence[str], folders: Sequence[Path], path: str | None) -> tuple[str, ...] | None:
+    """A command with absolute paths, or None if there is no such program.
+
+    A word that names a file of the folders means that file. The program is such a file, an absolute path, or found on
+    the search path; never one that happens to lie in the current directory.
+    """
+    words = [next((str(file) for folder in folders if (file := folder / word).is_file()), word) for word in command]
+    elsewhere = os.sep in words[0] and not Path(words[0]).is_absolute()
+    program = None if elsewhere else shutil.which(words[0], path=path)
+    return None if program is None else (program, *words[1:])
 
 
 def move(pid: int, cpus: Sequence[int]) -> None:

@@ -8,7 +8,6 @@ import os
 import secrets
 import select
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from workbench.host import processes
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.store.codec import decoded
@@ -110,24 +110,17 @@ def _write_job(job: Job) -> Path:
 def command_of(job: Job, environment: Mapping[str, str]) -> tuple[str, ...]:
     """The command that starts a worker in another language, with absolute paths; empty for a worker in Python.
 
-    A word that names a file of the frontend's folder means that file. The program is such a file, an absolute path, or
-    found on the PATH; never one that happens to lie where the harness was started.
-
     Raises:
         WorkerFailedError: *unavailable*, when there is no such program.
     """
     if not job.command:
         return ()
-    folders = job.content.get(f"frontends.{job.folder}", ())
-    words = [
-        next((str(file) for folder in folders if (file := Path(folder, word)).is_file()), word) for word in job.command
-    ]
-    elsewhere = os.sep in words[0] and not Path(words[0]).is_absolute()
-    program = None if elsewhere else shutil.which(words[0], path=environment.get("PATH"))
-    if program is None:
+    folders = [Path(folder) for folder in job.content.get(f"frontends.{job.folder}", ())]
+    command = processes.find_command(job.command, folders, environment.get("PATH"))
+    if command is None:
         reason = f"cannot find the program {job.command[0]!r}, which starts its worker: {shlex.join(job.command)}"
         raise WorkerFailedError(Outcome.UNAVAILABLE, reason)
-    return (program, *words[1:])
+    return command
 
 
 def boot_of(package: Path) -> Path:

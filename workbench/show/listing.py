@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import one_line
 from workbench.host import machine
+from workbench.host.processes import find_command
 from workbench.show.units import counted, format_bytes
 from workbench.store.results import default_store
 
@@ -159,7 +160,7 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
 
 @dataclass(frozen=True)
 class Installed:
-    """Whether the packages of one frontend folder are installed, and the command that installs them if not."""
+    """Whether the packages and the program of one frontend folder are installed, and how to install them if not."""
 
     frontend: str
     modes: list[str]
@@ -186,13 +187,22 @@ def diagnosis(content: Catalog) -> Diagnosis:
 def _installed(modes: Sequence[Frontend]) -> Installed:
     frontend = modes[0]
     missing = [name for name in frontend.packages if importlib.util.find_spec(name) is None]
+    without = _missing_program(frontend)
     return Installed(
         frontend=frontend.folder,
         modes=[mode.id for mode in modes],
-        installed=not missing,
+        installed=not missing and not without,
         versions=_versions(frontend),
-        install=frontend.install if missing else None,
+        install=frontend.install if missing else without,
     )
+
+
+def _missing_program(frontend: Frontend) -> str | None:
+    """What to do where the program is missing that starts the workers of a frontend in another language."""
+    folder = frontend.root / "frontends" / frontend.folder
+    if not frontend.command or find_command(frontend.command, [folder], frontend.environment.get("PATH")):
+        return None
+    return f"install a program {frontend.command[0]!r} on the PATH"
 
 
 def _versions(frontend: Frontend) -> dict[str, str]:
