@@ -108,7 +108,7 @@ def test_a_single_block_of_other_work_is_too_many(launched, place):
 
 @pytest.mark.parametrize(
     ("exceeding", "honest", "refused"),
-    [(0, 1, False), (1, 0, True), (1, 1, False), (1, 2, False), (2, 1, True), (3, 0, True)],
+    [(0, 1, False), (1, 0, False), (1, 1, False), (1, 2, False), (2, 1, True), (2, 0, True), (3, 0, True)],
 )
 def test_more_than_half_of_the_blocks_must_stay_within_the_rounding_limit(launched, exceeding, honest, refused):
     """A ReLU that flips exceeds it in some honest blocks; arithmetic of lower precision does in all of them."""
@@ -122,19 +122,41 @@ def test_more_than_half_of_the_blocks_must_stay_within_the_rounding_limit(launch
     assert check.cause is Cause.ROUNDING or check.passed
 
 
+@pytest.mark.parametrize(
+    ("earlier", "exceeding", "honest", "refused"),
+    [
+        ((30, 1), 2, 1, False),  # two flips in one of many launches
+        ((30, 15), 2, 1, True),
+        ((3, 1), 2, 1, False),
+        ((3, 2), 2, 1, True),
+        ((30, 0), 3, 0, True),  # a launch that exceeds it throughout is refused, however many did not
+        ((1, 1), 1, 0, True),
+        ((30, 1), 1, 0, False),
+    ],
+)
+def test_earlier_launches_count_as_well(launched, earlier, exceeding, honest, refused):
+    made = launched(*[FLIPPED] * exceeding, *[HONEST] * honest)
+    proving, exceeded = earlier
+    proof = made.contestant.proof
+    made.contestant.proof = dataclasses.replace(proof, judged=proving, proving=proving, exceeding=exceeded)
+    assert bool(judged(made)) == refused
+    assert made.contestant.proof.proving == proving + exceeding + honest
+    assert made.contestant.proof.exceeding == exceeded + exceeding
+
+
 def test_the_worst_block_of_a_refused_launch_is_the_one_that_is_told(launched):
     made = launched(FLIPPED, AFTER * (1 + 5e-3), FLIPPED)
     assert judged(made).startswith("check_block_rounding: the block of round 1: parameters/w: off by 0.005")
 
 
 @pytest.mark.parametrize(
-    ("ends", "refused"), [((FLIPPED, FLIPPED, HONEST), False), ((FLIPPED, FLIPPED, FLIPPED), True)]
+    ("ends", "refused"), [((FLIPPED, FLIPPED, HONEST, HONEST), False), ((FLIPPED, FLIPPED, FLIPPED, FLIPPED), True)]
 )
 def test_blocks_in_which_nothing_could_be_seen_have_no_vote(launched, ends, refused):
     """The first two change nothing, so that they prove nothing, whatever rounding did to them."""
     made = launched(*ends, still=2)
     assert bool(judged(made)) == refused
-    assert counts(made) == (3, 1)
+    assert counts(made) == (4, 2)
 
 
 def test_a_launch_in_which_nothing_could_be_seen_passes_and_says_so(launched):

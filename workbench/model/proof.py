@@ -74,6 +74,7 @@ class Proof:
         exact: the training in float64; None if it was not run, such as in runs of older versions.
         judged: clocked blocks that the reference repeated.
         proving: those of them in which leaving the updates out would have been seen.
+        exceeding: those of them that exceeded the rounding limit.
     """
 
     checks: tuple[Check, ...]
@@ -81,6 +82,7 @@ class Proof:
     exact: Exact | None = None
     judged: int = 0
     proving: int = 0
+    exceeding: int = 0
 
     @property
     def passed(self) -> bool:

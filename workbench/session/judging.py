@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
 CACHES = 4  # a working set is in memory if it is so many times the last-level cache
+SEVERAL = 2  # blocks that exceed the rounding limit before that means anything
 LONGEST_S = 6.0  # of repeating the blocks of a launch; at least one is repeated, however long it takes
 
 
 def judge_blocks(timed: Timed, reference: Reference) -> None:
     """Judge the drawn blocks of a launch and add what was found to the contestant's proof.
 
-    A block that exceeds the rounding limit may be an honest one, in which a ReLU flipped; so at most half of all judged
-    blocks may. A block in which other steps were computed than those asked for is never honest.
+    A block that exceeds the rounding limit may be an honest one, in which a ReLU flipped. So one block may; but neither
+    all of several blocks of a launch, nor more than half of those of all launches so far. A block in which other steps
+    were computed than those asked for is never honest.
 
     Raises:
         WorkerFailedError: *invalid*, with the check that failed.
@@ -64,13 +66,20 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
             exceeding += not finding.rounding.passed
             if worst is None or (finding.rounding.difference or 0) >= (worst.difference or 0):
                 worst = finding.rounding
+    counted = dataclasses.replace(
+        proof.with_checks(checks),
+        judged=proof.judged + judged,
+        proving=proof.proving + proving,
+        exceeding=proof.exceeding + exceeding,
+    )
     if worst is not None:
-        tolerated = exceeding * 2 <= proving
-        checks.append(dataclasses.replace(worst, passed=True, detail="") if tolerated else worst)
-    proof = proof.with_checks(checks)
-    contestant.proof = dataclasses.replace(proof, judged=proof.judged + judged, proving=proof.proving + proving)
-    if not contestant.proof.passed:
-        raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)
+        throughout = exceeding == proving >= SEVERAL
+        mostly = counted.exceeding >= SEVERAL and counted.exceeding * 2 > counted.proving
+        refused = throughout or mostly
+        counted = counted.with_checks([worst if refused else dataclasses.replace(worst, passed=True, detail="")])
+    contestant.proof = counted
+    if not counted.passed:
+        raise WorkerFailedError(Outcome.INVALID, counted.reason)
 
 
 def _unusable(state: Arrays, reference: Reference, rules: Rules) -> str:
