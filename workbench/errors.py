@@ -18,7 +18,7 @@ EXIT_PLOT = 4  # everything was measured and written except a plot
 EXIT_UNWRITTEN = 5  # the measurements are shown but could not all be written: the disk is full or gone
 EXIT_INTERRUPTED = 130
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 class WorkbenchError(Exception):
@@ -47,7 +47,10 @@ class ProblemError(WorkbenchError):
 
 
 def one_line(text: str) -> str:
-    """The text without control and bidirectional characters, so that no name or message can control a terminal."""
+    """The text without control and bidirectional characters, so that no name or message can control a terminal.
+
+    Nor has it lone surrogates, which no file or stream takes.
+    """
     return (text if text.isprintable() else _UNPRINTABLE.sub(" ", text)).strip()  # usually unchanged
 
 

@@ -1,15 +1,18 @@
-"""Atomic writes: files and folders that are written completely or not at all.
+"""Files that are read safely, and files and folders that are written completely or not at all.
 
-Each is written under a temporary name next to its target, flushed to disk, and then renamed: a reader sees either all
-of it or what was there before, even after the machine has crashed.
+Only regular files are read: a FIFO would block, and a device may never end. What is written gets a temporary name next
+to its target, is flushed to disk, and then renamed: a reader sees either all of it or what was there before, even after
+the machine has crashed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +20,46 @@ from workbench.errors import WorkbenchError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 MARKER = "workbench-export.txt"
+LARGEST_BYTES = 1 << 30  # of what is read at once
 _NOTICE = "Written by `workbench export` or `site`, which may replace this folder (force) while this file is here.\n"
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, without waiting for a writer if it is a FIFO.
+
+    Raises:
+        OSError: when it is absent, unreadable, or not a regular file.
+    """
+    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return stream
+
+
+def read_bytes(path: Path, largest: int = LARGEST_BYTES) -> bytes:
+    """The contents of a regular file of at most ``largest`` bytes.
+
+    Raises:
+        OSError: when it is absent, unreadable, not a regular file, or larger.
+    """
+    with open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"larger than {largest >> 20} MiB", str(path))
+        return stream.read(largest)
+
+
+def read_text(path: Path) -> str:
+    """The contents of a regular file as UTF-8.
+
+    Raises:
+        OSError: as for :func:`read_bytes`.
+        ValueError: when it is not UTF-8.
+    """
+    return read_bytes(path).decode("utf-8")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -131,10 +131,13 @@ class Trained:
         """From the arrays of a proof file.
 
         Raises:
-            ValueError: when there are no losses among them.
+            ValueError: when there are no losses among them, or they are no list of numbers.
         """
         if _LOSSES not in arrays:
             raise ValueError("there are no losses in it")
+        losses = arrays[_LOSSES]
+        if losses.ndim != 1 or losses.dtype != "float64":
+            raise ValueError(f"its losses have the shape {losses.shape} and the type {losses.dtype}")
         result = {name.removeprefix(_RESULT): array for name, array in arrays.items() if name.startswith(_RESULT)}
         return cls(arrays[_LOSSES], result)
 

@@ -17,6 +17,8 @@ from workbench.model.outcomes import Outcome
 from workbench.model.proof import Proof
 from workbench.model.stage import TRAIN
 
+LONGEST_S = 1e9  # of anything that is measured; what is longer was not measured
+
 Knob: TypeAlias = str | int | float | bool | None
 """A setting as a framework reports it."""
 
@@ -75,6 +77,10 @@ class Blocks:
     energy_j: list[float | None] = field(default_factory=list)
     cpu_per_wall: float | None = None
 
+    def __post_init__(self) -> None:
+        if not all(0 < seconds < LONGEST_S for seconds in self.seconds):
+            raise ValueError(f"times of blocks must be positive and below {LONGEST_S:.0e} s")
+
 
 @dataclass
 class Launch:
@@ -104,6 +110,10 @@ class Launch:
     metrics: dict[str, float] = field(default_factory=dict)
     compiled_before: dict[str, int] = field(default_factory=dict)
     compiled: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not all(0 <= seconds < LONGEST_S for seconds in (self.import_s, self.setup_s, self.first_s)):
+            raise ValueError(f"times of phases must not be negative, and below {LONGEST_S:.0e} s")
 
     def of(self, stage: str = TRAIN.name) -> Blocks:
         """The blocks of a stage; empty where it was not measured."""

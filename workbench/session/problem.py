@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from workbench.catalog import Catalog
+from workbench.host import files
 from workbench.model.proof import Trained
 from workbench.model.records import ProblemFacts, Settings
 from workbench.session.reference import Reference, make_problem
@@ -30,7 +31,7 @@ def make(workers: Workers) -> Reference:
         scratch, tf32 = workers.scratch_of(REFERENCE_ID), _tf32(workers.settings)
         reference = Reference(worker, timeout_s, workers.problem_file, scratch, tf32=tf32)
         if resumed:
-            reference.use(Trained.of(exchange.load_arrays(kept)))
+            reference.use(Trained.of(exchange.load_arrays(files.open_regular(kept))))
         else:
             exchange.save_arrays(kept, reference.trained().arrays())
         worker.stop()

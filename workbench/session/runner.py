@@ -19,7 +19,7 @@ from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
-from workbench.host import locks, machine
+from workbench.host import files, locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -332,7 +332,7 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
     arrays = {}
     for name in (PROBLEM, REFERENCE_PROOF):
         try:
-            arrays[name] = exchange.load_arrays(folder / name)
+            arrays[name] = exchange.load_arrays(files.open_regular(folder / name))
         except Exception as error:
             raise WorkbenchError(f"run {folder.name} cannot be resumed: {name}: {error}") from error
     if exchange.hash_of(arrays[PROBLEM]) != before.problem.hash:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.host import files
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.session.launcher import WorkerProcess
 from workbench.wire import exchange
@@ -17,6 +18,7 @@ from workbench.wire.answers import Done, Fetched, Ran, Ready, Took
 if TYPE_CHECKING:
     from workbench.contract import Array
 
+MOST_BYTES = 1 << 30  # of arrays in a file that a worker wrote
 MOST_KEPT = 1000  # losses that wait in a worker's memory to be fetched
 
 
@@ -127,7 +129,7 @@ def read(file: Path) -> dict[str, Array]:
         WorkerFailedError: when the file cannot be read.
     """
     try:
-        return exchange.load_arrays(file)
+        return exchange.load_arrays(files.open_regular(file), MOST_BYTES)
     except Exception as error:  # noqa: BLE001 - a damaged file can fail in many ways, all meaning the same
         reason = f"what the worker wrote cannot be read: {type(error).__name__}: {error}"
         raise WorkerFailedError(Outcome.ERROR, reason) from None

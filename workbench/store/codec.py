@@ -7,6 +7,7 @@ defaults and unknown fields are ignored, so runs of an older or a slightly newer
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -17,7 +18,9 @@ Json: TypeAlias = Any
 """A value as JSON represents it, not validated until it is decoded."""
 
 T = TypeVar("T")
-_PLAIN = {float, int, bool, type(None)}
+_UNCHANGED = {bool, type(None)}
+_LARGEST = 1 << 64  # no integer of a record needs more bits
+_DEEPEST = 64  # levels of lists and objects
 
 
 class DamageError(ValueError):
@@ -37,7 +40,7 @@ def decoded(type_: type[T], value: Json) -> T:
     """
     try:
         return msgspec.convert(value, type_)
-    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
+    except (msgspec.ValidationError, RecursionError, OverflowError, UnicodeError) as error:
         raise DamageError(one_line(str(error))) from None
 
 
@@ -62,15 +65,27 @@ def parsed(text: str | bytes) -> Json:
         raise DamageError(one_line(str(error))) from None
 
 
-def scrubbed(value: Json) -> Json:
-    """An untrusted value, with every string reduced to one line without control characters."""
-    if type(value) in _PLAIN:
-        return value
+def scrubbed(value: Json, depth: int = 0) -> Json:
+    """An untrusted value, with every string reduced to one line without control characters.
+
+    Raises:
+        DamageError: when it holds a number that is infinite or that nothing can compute with, or is nested too deeply.
+    """
     if isinstance(value, str):
         return one_line(value)
-    if isinstance(value, dict):
-        return {one_line(str(name)): scrubbed(part) for name, part in value.items()}
-    return [scrubbed(part) for part in value] if isinstance(value, list) else value
+    if isinstance(value, dict | list):
+        if depth == _DEEPEST:
+            raise DamageError(f"it is nested more than {_DEEPEST} levels deep")
+        if isinstance(value, list):
+            return [scrubbed(part, depth + 1) for part in value]
+        return {one_line(str(name)): scrubbed(part, depth + 1) for name, part in value.items()}
+    if type(value) in _UNCHANGED:
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DamageError("it holds a number that is not finite")
+    if isinstance(value, int) and not -_LARGEST < value < _LARGEST:
+        raise DamageError("it holds an integer of more than 64 bits")
+    return value
 
 
 def _no_constant(name: str) -> Json:

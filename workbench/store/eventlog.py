@@ -105,6 +105,6 @@ def read(folder: Path) -> Events:
     Raises:
         OSError: when there is no log.
     """
-    lines = (folder / NAME).read_bytes().split(b"\n")
+    lines = files.read_bytes(folder / NAME).split(b"\n")
     decoded = [decode(line) for line in lines if line]
     return Events([event for event in decoded if event is not None], sum(event is None for event in decoded))

@@ -193,7 +193,7 @@ def _entry(cached: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
 def _read(store: Path) -> Mapping[str, Entry]:
     """The entries that are valid."""
     try:
-        value = parsed((store / NAME).read_text(encoding="utf-8"))
+        value = parsed(files.read_text(store / NAME))
         values = decoded(_File, value)
     except (OSError, ValueError):
         return {}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from workbench.catalog import Catalog
 from workbench.catalog.depends import files_of
-from workbench.host import machine
+from workbench.host import files, machine
 from workbench.model.contestant import Contestant
 from workbench.model.device import Device
 from workbench.model.proof import Trained
@@ -55,7 +55,7 @@ def load(key: str | None) -> Computed | None:
         return None
     file = folder() / f"{key}.npz"
     try:
-        arrays = exchange.load_arrays(file)
+        arrays = exchange.load_arrays(files.open_regular(file))
         plain: dict[str, Array] = {
             name.removeprefix(_PLAIN): array for name, array in arrays.items() if name.startswith(_PLAIN)
         }

@@ -142,7 +142,7 @@ class StoredRun:
         from workbench.wire import exchange
 
         try:
-            return Trained.of(exchange.load_arrays(self.path / file))
+            return Trained.of(exchange.load_arrays(files.open_regular(self.path / file)))
         except Exception as error:
             raise WorkbenchError(f"run {self.id} is damaged: {file}: {type(error).__name__}: {error}") from error
 
@@ -272,7 +272,7 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
 
 def _read_json(folder: Path, path: Path) -> Json:
     try:
-        return parsed(path.read_text(encoding="utf-8"))
+        return parsed(files.read_text(path))
     except (OSError, ValueError) as error:
         name = path.relative_to(folder)
         reason = f"run {folder.name} is damaged: {name}: {error}; `workbench rebuild` may repair it"

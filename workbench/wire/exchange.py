@@ -11,10 +11,11 @@ import dataclasses
 import hashlib
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from typing import BinaryIO
 
     from workbench.contract import Array, Arrays, Problem
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 VERSION = 3
 LINE_LIMIT = 1 << 20
 
+COMPRESSED_BYTES = 1 << 28  # that an npz may be larger unpacked than packed
 _GROUPS = ("init", "data", "per_step", "carried")
 _SINGLE = ("rows", "queries", "answers")
 
@@ -143,16 +145,26 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     temporary.replace(path)
 
 
-def load_arrays(path: Path) -> dict[str, Array]:
-    """All arrays of an npz.
+def load_arrays(source: Path | BinaryIO, largest: int | None = None) -> dict[str, Array]:
+    """All arrays of an npz, which may hold ``largest`` bytes of them, or little more than its own size.
 
     Raises:
-        ValueError, OSError, zipfile.BadZipFile: when the file is missing, damaged or contains Python objects.
+        ValueError, OSError, zipfile.BadZipFile: when the file is missing, damaged, too large (found before it is
+            unpacked), or contains Python objects.
     """
     import numpy as np
 
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    with source.open("rb") if isinstance(source, Path) else source as file:
+        most = os.fstat(file.fileno()).st_size + COMPRESSED_BYTES if largest is None else largest
+        with np.load(file, allow_pickle=False) as archive:
+            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
+            if sum(sizes.values()) > most:
+                name = max(sizes, key=sizes.__getitem__)
+                raise ValueError(
+                    f"its arrays have {sum(sizes.values()):,} bytes, {name[:80]!r} alone {sizes[name]:,}; "
+                    f"at most {most:,} are expected"
+                )
+            return {name: archive[name] for name in archive.files}
 
 
 def hash_of(arrays: Arrays) -> str:

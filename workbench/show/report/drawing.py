@@ -88,6 +88,12 @@ def _symbol(look: Look, size: int, edge: float) -> Parts:
     return {"color": look.color, "symbol": look.shape + "-open" * look.hollow, "size": size, "line": {"width": edge}}
 
 
+def _single(values: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.float32]":
+    """In single precision, which halves the page; what is too large for it becomes infinite, and is not drawn."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def _curves(chart: Curves) -> Figure:
     """Every curve as a thin line, over these the same curves as thick dashes, then staggered markers.
 
@@ -99,10 +105,10 @@ def _curves(chart: Curves) -> Figure:
     band, lines, dashes, markers, limit = [], [], [], [], []
     if chart.reference is not None:
         line: Parts = {"color": GREY, "width": 9}
-        y, name = chart.reference.astype(np.float32), "reference, float64"
+        y, name = _single(chart.reference), "reference, float64"
         band.append(Scatter(x=x, y=y, name=name, mode="lines", line=line, opacity=0.45, **hover))
     for index, curve in enumerate(chart.curves):
-        y, color, named = curve.values.astype(np.float32), curve.look.color, dict.fromkeys(NAMES, text(curve.id))
+        y, color, named = _single(curve.values), curve.look.color, dict.fromkeys(NAMES, text(curve.id))
         line = {"color": color, "dash": curve.look.dash, "width": 1.7}
         lines.append(Scatter(x=x, y=y, mode="lines", line=line, **hover, **named))
         aside: Parts = {**named, "showlegend": False, "hoverinfo": "skip"}
