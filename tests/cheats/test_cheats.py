@@ -22,6 +22,7 @@ PROBLEMS = {
     "points": ("linreg", {"preset": "points", "steps": 100}),
     "wide": ("linreg", {"preset": "wide", "steps": 12}),
     "wide_float64": ("linreg", {"preset": "wide", "steps": 12, "dtype": "float64"}),
+    "classic": ("two_layer_net", {"preset": "classic", "steps": 20}),
     "digits": ("mlp", {"preset": "digits", "steps": 60}),
     "small": ("graph_gradients", {"preset": "small"}),
 }

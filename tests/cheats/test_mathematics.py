@@ -13,6 +13,7 @@ OTHER_ROWS = "dataclasses.replace(problem, rows={rows}).batches()"
 SORTED = "np.sort(problem.rows.ravel()).reshape(problem.rows.shape)"
 HIDDEN, LOGITS = "hidden = x @ w1 + b1\n        act", "logits = activated @ w2 + b2\n\n"
 LOSS = "np.mean(np.log(sums[:, 0]) - shifted[samples, labels])"
+BFLOAT16 = "(w1.astype('f4').view('u4') & np.uint32(0xFFFF0000)).view('f4').astype(w1.dtype)"
 RELU = "activated = np.maximum(hidden, 0)\n        logits"
 
 # In Adam's formula: what is replaced in optimizers.py.
@@ -20,6 +21,7 @@ CORRECTED = 'root = np.sqrt(v / (1 - beta_2**self.t)) + self.numbers["epsilon"]'
 STEP = "p -= self.learning_rate * (m / (1 - beta_1**self.t)) / root"
 FIRST_LINE = '        m, v = self.carried[f"m/{name}"], self.carried[f"v/{name}"]\n'
 BETAS = '(p.dtype.type(self.numbers[beta]) for beta in ("beta_1", "beta_2"))'
+ASKED_FOR = '"adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8'  # by tasks/mlp.py
 ADAM = {
     "epsilon_in_the_bias_correction": [
         (CORRECTED, 'root = (np.sqrt(v) + self.numbers["epsilon"]) / np.sqrt(1 - beta_2**self.t)')
@@ -52,6 +54,38 @@ ADAM = {
     "last_bias_never_updated": [(STEP, f'p -= (name != "b2") * {STEP.removeprefix("p -= ")}')],
     "moments_of_sgd": [(STEP, "p -= self.learning_rate * m")],
 }
+# The same for optimisers that no built-in task uses: what a task asks for, and what is replaced.
+DECAYED = 'if name in self.numbers.get("decayed", ()):'
+DECAY = 'p -= self.learning_rate * self.numbers["weight_decay"] * p'
+COUPLED = 'g = g + self.numbers["weight_decay"] * p'
+ADAM_W = {
+    "decay_coupled": [
+        (f"            {DECAY}\n", "            pass\n"),
+        (
+            FIRST_LINE,
+            f"        {DECAYED}\n            {COUPLED}\n{FIRST_LINE}",
+        ),
+    ],
+    "biases_decayed_too": [(DECAYED, "if name:")],
+    "biases_alone_decayed": [(DECAYED, DECAYED.replace(" in ", " not in "))],
+    "decay_left_out": [(f"            {DECAY}\n", "            pass\n")],
+    "decay_without_the_learning_rate": [(DECAY, DECAY.replace("self.learning_rate * ", "0.01 * "))],
+    "decay_after_the_update": [(f"            {DECAY}\n", "            pass\n"), (STEP, f"{STEP}\n        {DECAY}")],
+}
+ACCUMULATED = "velocity += g\n"
+MOMENTUM = {
+    "dampening": [(ACCUMULATED, "velocity += (1 - momentum) * g\n")],
+    "nesterov_for_momentum": [('== "nesterov"', '!= "nesterov"')],
+    "velocity_forgotten": [("velocity *= momentum", "velocity *= 0")],
+    "velocity_of_the_step_before": [(" else velocity)", " else velocity - g)")],
+}
+OTHERS = {
+    "adamw": (
+        '"adamw", "weight_decay": 1e-2, "decayed": ["w1", "w2"], "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8',
+        ADAM_W,
+    ),
+    "momentum": ('"momentum", "momentum": 0.9', MOMENTUM),
+}
 # In the net: what is replaced in mlp.py.
 MLP = {
     "gradient_of_the_sum_loss_of_the_mean": [("        dloss_dlogits /= len(x)\n", "")],
@@ -80,6 +114,7 @@ MLP = {
     "data_scaled": [(LOOP, f"{LOOP}        x = x * (16 / 15)\n")],
     "dropout_left_on": [("        logits =", "        activated[:, 0] = 0\n        logits =")],
     "logits_in_float32": [(LOGITS, f"{LOGITS}        logits = logits.astype('float32').astype(w2.dtype)\n")],
+    "weights_in_bfloat16": [(HIDDEN, HIDDEN.replace("w1", BFLOAT16))],
     "weights_in_float16": [(HIDDEN, HIDDEN.replace("w1", "w1.astype('float16').astype(w1.dtype)"))],
     "predictions_of_the_start": [("problem.queries @ w1 + b1", "problem.queries @ problem.init['w1'] + b1")],
 }
@@ -102,6 +137,13 @@ LINREG = {
     "momentum": [
         (BATCHES, f"    velocity = 0\n{BATCHES}"),
         (f"        {SGD_W}", f"        dloss_dw = velocity = 0.1 * velocity + dloss_dw\n        {SGD_W}"),
+    ],
+    "gradient_of_the_step_before_in_every_second_step": [
+        (BATCHES, f"    step = 0\n{BATCHES}        step += 1\n"),
+        (
+            f"        {SGD_W}",
+            f"        dloss_dw, dloss_db = before = (dloss_dw, dloss_db) if step % 2 else before\n        {SGD_W}",
+        ),
     ],
     "bias_in_float16": [(SUM, f"{HALF}.sum(axis=0).astype(b.dtype)")],
     "last_step_left_out": [
@@ -129,6 +171,11 @@ RIGHT = {
         ("problem.queries @ w + b", "(problem.queries @ w + b).astype(problem.dtype)"),
     ],
     "its_own_arrays_changed": [(BATCHES, f"{BATCHES}        problem.init['w'][:] = 7\n")],
+    "its_own_queries_changed": [
+        (BATCHES, f"    problem.queries[:] = 3\n{BATCHES}"),
+        ("    batches =", "    queries = problem.queries.copy()\n    batches ="),
+        ("problem.queries @", "queries @"),
+    ],
 }
 
 
@@ -149,6 +196,20 @@ def mlp(new_content, measured):
     return measured(content, "mlp", rounds=1, steps=30)
 
 
+@pytest.fixture(scope="module", params=OTHERS)
+def other(request, new_content, measured):
+    """A session of a task that asks for another optimiser, and what is planted in it."""
+    numbers, planted = OTHERS[request.param]
+    content = new_content()
+    task = content.root / "tasks" / "mlp.py"
+    source = task.read_text(encoding="utf-8")
+    assert source.count(ASKED_FOR) == 1
+    task.write_text(source.replace(ASKED_FOR, numbers), encoding="utf-8")
+    for name, replacements in planted.items():
+        plant_net(content, name, replacements)
+    return planted, measured(content, "mlp", rounds=1, steps=30)
+
+
 @pytest.fixture(scope="module")
 def linreg(new_content, measured):
     content = new_content()
@@ -165,6 +226,14 @@ def is_refused_in_float64(row):
 @pytest.mark.parametrize("name", [*ADAM, *MLP])
 def test_a_mistake_in_the_net_or_its_optimiser_is_caught_in_float64(mlp, name):
     is_refused_in_float64(mlp.rows[name])
+
+
+def test_a_mistake_in_another_optimiser_is_caught_in_float64(other):
+    planted, found = other
+    for name in planted:
+        is_refused_in_float64(found.rows[name])
+    honest = found.rows[REFERENCE]
+    assert (honest.outcome, honest.reason, honest.verdict) == ("ok", "", "agrees")
 
 
 @pytest.mark.parametrize("name", LINREG)

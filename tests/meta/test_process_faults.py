@@ -73,6 +73,12 @@ HARMLESS = {
     "leaves_a_grandchild": KEPT_PIPE,
     "hangs_at_exit": "threading.Thread(target=os.read, args=(os.pipe()[0], 1)).start()",
 }
+# Root may read any file; a user's harness cannot read those that a worker writes with this mask.
+UNREADABLE = "lets_nobody_read_its_files"
+if os.geteuid():
+    FAULTS[UNREADABLE] = ("os.umask(0o777)", "error", "cannot be read: PermissionError")
+else:
+    HARMLESS[UNREADABLE] = "os.umask(0o777)"
 # The same in the timed process alone, after its first steps.
 WHILE_TIMED = {
     "raises_while_timed": (
@@ -98,7 +104,22 @@ RUNTIMES = {
         "error",
         "-1",
     ),
+    "versions_with_a_number_for_a_name": (
+        (VERSIONS, 'return {"numpy": np.__version__, 4: None}'),
+        "error",
+        "invalid answer",
+    ),
+    "device_memory_that_is_a_text": (("    return None", "    return 'much'"), "error", "invalid answer"),
+    "metrics_that_are_texts": (
+        ("def wait(", "def metrics():\n    return {'a': 'x'}\n\n\ndef wait("),
+        "error",
+        "metrics",
+    ),
     "scalars_that_are_none": (("def wait(", "def scalar():\n    return 'x'\n\n\ndef wait("), "error", "'scalars'"),
+}
+HARMLESS_RUNTIMES = {
+    "waits_a_while": ('computes synchronously."""', 'computes."""\n    __import__(\'time\').sleep(0.02)'),
+    "device_that_drives_a_terminal": (DEVICE, '"device": "<script>alert(1)</script>\\x1b[2J"'),
 }
 START = '    w = problem.init["w"].copy()\n'
 MODULE = "import numpy as np\n"
@@ -117,7 +138,8 @@ def content(new_content):
     for name, (code, _, _) in WHILE_TIMED.items():
         late = f"{loop}        if problem.dtype == 'float32' and problem.feed.step == 300:\n            {code}\n"
         content.plant(name, content.changed((MODULE, IMPORTS + MODULE), (loop, late)))
-    for name, (replacement, _, _) in RUNTIMES.items():
+    runtimes = {name: replacement for name, (replacement, _, _) in RUNTIMES.items()} | HARMLESS_RUNTIMES
+    for name, replacement in runtimes.items():
         content.plant(name, content.changed(), runtime=content.changed(replacement, file="runtime.py"))
     content.plant("raises_on_import", content.changed((MODULE, f"{MODULE}raise ValueError('planted')\n")))
     content.plant("breaks_on_import", content.changed((MODULE, f"{MODULE}{library}\n")))
@@ -161,7 +183,7 @@ def test_the_reason_is_one_line_and_the_log_exists(faulty, name):
     assert (faulty.run.path / row["log"]).is_file()
 
 
-@pytest.mark.parametrize("name", ["numpy_manual", *HARMLESS])
+@pytest.mark.parametrize("name", ["numpy_manual", *HARMLESS, *HARMLESS_RUNTIMES])
 def test_all_others_are_complete(faulty, name):
     row = faulty.rows[name]
     assert (row["outcome"], row["reason"], row["verdict"]) == ("ok", "", "agrees")
@@ -176,8 +198,15 @@ def test_a_syntax_error_is_read_and_no_process_is_started_for_it(faulty):
 
 
 def test_every_contestant_has_exactly_one_row(faulty):
-    assert set(faulty.rows) == {"numpy_manual", "syntax_error", *EXPECTED, *HARMLESS}
+    assert set(faulty.rows) == {"numpy_manual", "syntax_error", *EXPECTED, *HARMLESS, *HARMLESS_RUNTIMES}
     assert faulty.run.table["frontend"].is_unique
+
+
+def test_an_observation_cannot_drive_a_terminal_or_a_page(faulty, cli):
+    page = (faulty.run.path / "summary.md").read_text()
+    shown = cli("show", "latest", "--details", "--results", faulty.store).stdout
+    assert "\x1b" not in shown + page
+    assert "<script>" not in page + faulty.run._repr_html_()
 
 
 def test_a_traceback_stands_in_the_log(faulty):

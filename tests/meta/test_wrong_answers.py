@@ -128,12 +128,15 @@ LOSS, STATE, READY = "        yield loss", "return State(", "    yield state\n"
 W, B, PARAMETERS = '"w": w', '"b": b', '{"w": w, "b": b}'
 PREDICTIONS = "problem.queries @ w + b"
 CALLS = ("import Problem", "import Calls, Problem")
+DRIVES_A_TERMINAL = "state_with_a_name_that_drives_a_terminal"
 # Answers that are not even of the right form, on the smallest preset.
 MALFORMED = {
     "ends": ([(LOOP, "for _, (x, y) in zip(range(20), batches):")], "error", "which never run out"),
     "ends_while_it_is_timed": ([(LOOP, "for _, (x, y) in zip(range(300), batches):")], "error", "which never run out"),
     "two_losses_a_step": ([("yield loss", "yield np.array([loss, loss])")], "error", "'fetch'"),
     "loss_in_a_list_of_one": ([("yield loss", "yield np.array([loss])")], "error", "'fetch'"),
+    "loss_in_a_list_of_none": ([("yield loss", "yield np.array([])")], "error", "'fetch'"),
+    "loss_in_two_axes": ([("yield loss", "yield np.array([[loss]])")], "error", "'fetch'"),
     "loss_is_a_text": ([("yield loss", "yield 'nonsense'")], "error", "'fetch'"),
     "loss_is_none": ([("yield loss", "yield None")], "error", "'fetch'"),
     "loss_is_too_large": ([("yield loss", "yield 10**400")], "error", "'fetch'"),
@@ -155,10 +158,16 @@ MALFORMED = {
     "state_of_bfloat16": ([(B, '"b": b.view("V2")[:1]')], "invalid", "check_dtype"),
     "state_of_objects": ([(B, '"b": np.array([None])')], "error", "'state'"),
     "state_transposed": ([(B, '"b": b[:, None]')], "invalid", "check_parameters: parameters/b has shape (1, 1)"),
+    "state_without_an_axis": ([(B, '"b": b[0]')], "invalid", "check_parameters: parameters/b has shape ()"),
+    "state_without_an_element": ([(B, '"b": b[:0]')], "invalid", "check_parameters: parameters/b has shape (0,)"),
     "state_without_bias": ([(PARAMETERS, '{"w": w}')], "invalid", "check_parameters: parameters/b is missing"),
     "state_nan": ([(B, '"b": b * np.nan')], "invalid", "check_parameters: parameters/b contains NaN"),
     "state_with_more": ([(B, '"b": b, "c": b')], "invalid", "check_state_names"),
     "state_with_a_path": ([(B, '"b": b, "../../outside": b')], "invalid", "check_state_names"),
+    "state_with_the_name_of_a_file": ([(B, '"b": b, "w.npy": b')], "invalid", "check_state_names"),
+    "state_with_an_empty_name": ([(B, '"b": b, "": b')], "invalid", "check_state_names"),
+    "state_with_a_name_that_is_no_text": ([(B, '"b": b, "\\udc80": b')], "error", "'state'"),
+    DRIVES_A_TERMINAL: ([(B, '"b": b, "\\u202e\\x1b[2Jw": b')], "invalid", "check_state_names"),
     "state_with_a_number_for_a_name": ([(B, '"b": b, 7: b')], "invalid", "check_state_names"),
     "state_with_a_name_without_end": ([(B, '"b": b, "n" * 70_000: b')], "error", "'state'"),
     "state_without_predictions": ([(f", predictions={PREDICTIONS}", "")], "invalid", "check_predictions"),
@@ -218,6 +227,10 @@ def test_an_answer_of_the_wrong_form_is_refused(malformed, name):
     assert said in row["reason"]
     assert len(row["reason"].splitlines()) == 1
     assert [row[time] for time in TIMES] == [None] * len(TIMES)
+
+
+def test_a_name_of_a_state_cannot_drive_a_terminal(malformed):
+    assert not {"\x1b", "\u202e"} & set(malformed.rows[DRIVES_A_TERMINAL]["reason"] + malformed.stderr)
 
 
 @pytest.mark.parametrize("name", ["numpy_manual", *RIGHT])

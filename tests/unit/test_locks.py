@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import threading
 
 import pytest
 
+from workbench.errors import WorkbenchError
 from workbench.host import locks
 
 
@@ -55,3 +58,15 @@ def test_who_finds_it_taken_may_give_up(tmp_path):
             pytest.fail("it is taken")
         assert locks.is_taken(tmp_path / "a.lock")
     assert not locks.is_taken(tmp_path / "a.lock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks_is_told_in_one_line(tmp_path, monkeypatch, number):
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    file = tmp_path / "host.lock"
+    with pytest.raises(WorkbenchError) as raised, locks.measuring("wait", pytest.fail, file):
+        pytest.fail("it is not taken")
+    assert str(raised.value) == f"cannot acquire the host's lock {file}: {os.strerror(number)}"
