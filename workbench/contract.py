@@ -125,8 +125,13 @@ class Feed:
         self._origin = 0  # the step that sees the first of the rows
 
     def change(self, order: Arrays, rows: Array | None = None) -> None:
-        """Reorder the original data set's arrays (by name, each with its own order) and replace the rows."""
-        self.data = {name: array[order[name]] if name in order else array for name, array in self._original.items()}
+        """Reorder the original data set's arrays (by name, each with its own order) and replace the rows.
+
+        Arrays without an order stay as they are at present.
+        """
+        self.data = {
+            name: self._original[name][order[name]] if name in order else array for name, array in self.data.items()
+        }
         if rows is not None:
             self.rows, self._origin = rows, self.step
         self.changes += 1
@@ -226,14 +231,19 @@ class Problem:
         """
         end = math.inf if until is None or until >= self.steps else until
         if self.rows is None:
-            return self._resident(put, end, self.feed.changes, tuple(put(array) for array in self.feed.data.values()))
+            arrays = tuple(self.feed.data.values())
+            return self._resident(put, end, self.feed.changes, arrays, tuple(put(array) for array in arrays))
         return self._gathered(put, end)
 
-    def _resident(self, put: Put, end: float, changes: int, batch: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    def _resident(
+        self, put: Put, end: float, changes: int, arrays: tuple[Array, ...], batch: tuple[Any, ...]
+    ) -> Iterator[tuple[Any, ...]]:
         feed = self.feed
         while feed.step < end:
             if feed.changes != changes:
-                changes, batch = feed.changes, tuple(put(array) for array in feed.data.values())
+                before, arrays, changes = arrays, tuple(feed.data.values()), feed.changes
+                parts = zip(before, arrays, batch, strict=True)
+                batch = tuple(moved if new is old else put(new) for old, new, moved in parts)
             extras = tuple(put(array) for array in feed.next_extras()) if feed.per_step else ()
             feed.step += 1
             yield batch + extras if extras else batch

@@ -1,7 +1,5 @@
 """What the harness needs of TensorFlow's graph mode, and the inputs of a graph, which its tasks share."""
 
-import operator
-
 import tensorflow as tf
 from tensorflow.python.eager import context
 
@@ -36,10 +34,13 @@ class Inputs:
         self.tensors = resident + self.fed
 
     def feed(self, session, batch):
-        """What to feed for a batch; resident data is loaded first if it is not what the variables hold."""
-        if any(map(operator.is_not, batch, self.loaded)):
+        """What to feed for a batch; resident data is loaded first where it is not what the variables hold."""
+        changed = [place for place, (new, old) in enumerate(zip(batch, self.loaded, strict=False)) if new is not old]
+        if changed:
             self.loaded = batch[: len(self.loaded)]
-            session.run(self.load, dict(zip(self.sources, self.loaded, strict=True)))
+            session.run(
+                [self.load[place] for place in changed], {self.sources[place]: batch[place] for place in changed}
+            )
         return dict(zip(self.fed, batch[len(self.loaded) :], strict=True))
 
 

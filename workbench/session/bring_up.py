@@ -201,6 +201,8 @@ class BringUp:
             scalar_s=calibration.scalar_cost(training),
             stateless=reference.stateless,
             draw=context.draw,
+            device=(contestant.device or context.settings.device).kind,
+            sized=known is None,
         )
         timed.begin()
         context.timed[contestant.id] = timed

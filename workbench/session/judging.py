@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
 CACHES = 4  # a working set is in memory if it is so many times the last-level cache
 SEVERAL = 2  # blocks that exceed the rounding limit before that means anything
+LARGEST = 1000.0  # times the largest parameter of the training that one may reach later
 LONGEST_S = 6.0  # of repeating the blocks of a launch; at least one is repeated, however long it takes
 
 
-def judge_blocks(timed: Timed, reference: Reference) -> None:
-    """Judge the drawn blocks of a launch and add what was found to the contestant's proof.
+def judge_blocks(timed: Timed, reference: Reference) -> set[int]:
+    """Judge the drawn blocks of a launch and add what was found to the contestant's proof; their rounds.
 
     A block that exceeds the rounding limit may be an honest one, in which a ReLU flipped. So one block may; but neither
     all of several blocks of a launch, nor more than half of those of all launches so far. A block in which other steps
@@ -41,21 +42,22 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
     contestant, rules = timed.contestant, reference.rules
     proof = contestant.proof
     assert proof is not None, "a contestant is proven in float64 before it is timed"
-    judged, proving, exceeding, checks, worst, spent_s = 0, 0, 0, [], None, 0.0
+    judged: set[int] = set()
+    proving, exceeding, checks, worst, spent_s = 0, 0, [], None, 0.0
     largest = float(np.max(np.abs(reference.trained().losses)))
-    for evidence in timed.drawn:
+    for evidence in timed.draw.sample(timed.drawn, len(timed.drawn)):  # nobody knows which comes first
         spent_s += reference.cost_s(evidence.steps)
         if judged and spent_s > LONGEST_S:
             break
         state, before = read(evidence.after), reference.before(evidence.steps)
-        judged += 1
+        judged.add(evidence.round)
         if detail := _unusable(before, reference, rules):
             detail = f"the state before the block of round {evidence.round}: {detail}"
             checks.append(Check("check_block", False, None, detail, cause=Cause.WORK))
             continue
         right = reference.repeat(evidence.steps, "float64")
         own = reference.repeat(evidence.steps, "float32") if rules.dtype == "float32" else right
-        steps = evidence.steps.warm + evidence.steps.steps
+        steps = evidence.steps.all
         found = Repeated(evidence.losses, state)
         finding = verify_block(
             found, right, own, before, steps=steps, largest=largest, rules=rules, round_number=evidence.round
@@ -68,7 +70,7 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
                 worst = finding.rounding
     counted = dataclasses.replace(
         proof.with_checks(checks),
-        judged=proof.judged + judged,
+        judged=proof.judged + len(judged),
         proving=proof.proving + proving,
         exceeding=proof.exceeding + exceeding,
     )
@@ -80,14 +82,33 @@ def judge_blocks(timed: Timed, reference: Reference) -> None:
     contestant.proof = counted
     if not counted.passed:
         raise WorkerFailedError(Outcome.INVALID, counted.reason)
+    return judged
 
 
 def _unusable(state: Arrays, reference: Reference, rules: Rules) -> str:
-    """Why the reference cannot go on from a state; empty if it can."""
+    """Why the reference cannot go on from a state; empty if it can.
+
+    Parameters that are much larger than those of the training would hide in their rounding whatever happens to them.
+    """
     if reference.stateless:
         return ""
-    form = check_form(state, reference.trained().result, rules.dtype)
-    return next((check.detail for check in form if not check.passed), "")
+    trained = reference.trained().result
+    form = check_form(state, trained, rules.dtype)
+    if detail := next((check.detail for check in form if not check.passed), ""):
+        return detail
+    usual = max(_largest_parameter(trained), _largest(reference.problem.init))
+    found = _largest_parameter(state)
+    if found > LARGEST * usual:
+        return f"parameters reach {found:.2g}, and {usual:.2g} in the training: too large for a change to be seen"
+    return ""
+
+
+def _largest_parameter(state: Arrays) -> float:
+    return _largest({name: array for name, array in state.items() if name.startswith("parameters/")})
+
+
+def _largest(arrays: Arrays) -> float:
+    return max((float(np.max(np.abs(array))) for array in arrays.values() if array.size), default=0.0)
 
 
 def check_plausible(contestant: Contestant, reference: Reference, rounds: list[Round]) -> None:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from workbench.contract import shuffled_rows
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import Trained
 from workbench.session.launcher import WorkerProcess
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 
+LARGEST_MOVED = 1 << 20  # bytes of a resident array that is reordered just before the clock starts
 FLOAT32, FLOAT64 = "float32", "float64"
 
 
@@ -38,8 +40,10 @@ class Steps:
     Attributes:
         before: the file with the state before them; None for a task that carries nothing from step to step.
         step: how many steps had been taken by then.
-        feed: the file that says what the steps were given.
-        warm: untimed steps that came first.
+        feed: the file that says what the untimed steps were given that came first.
+        warm: how many these were.
+        then: the file that says what changed after them.
+        lead: untimed steps after that.
         steps: the timed steps.
         keep: the positions of those whose losses are known.
     """
@@ -48,8 +52,15 @@ class Steps:
     step: int
     feed: Path
     warm: int
+    then: Path
+    lead: int
     steps: int
     keep: Sequence[int]
+
+    @property
+    def all(self) -> int:
+        """How many steps lie between the states before and after."""
+        return self.warm + self.lead + self.steps
 
 
 class Reference:
@@ -147,15 +158,18 @@ class Reference:
             training = self._training()
             training.set_up(self._files[dtype], done.before, done.step)
             training.feed(done.feed)
+            if not self.stateless:
+                training.run(done.warm)
+            training.feed(done.then)
             if self.stateless and self.problem.resident and not self.problem.per_step:  # every step is the same one
                 return Repeated(np.repeat(training.curve(1), len(done.keep)), training.state())
-            training.run(done.steps, warm=done.warm, keep=done.keep)
+            training.run(done.steps, warm=done.lead, keep=done.keep)
             losses, _ = training.losses(len(done.keep))
             return Repeated(losses, training.state())
 
     def cost_s(self, done: Steps) -> float:
         """About how long repeating some steps in both types takes, in seconds."""
-        return 2 * self._step_s * (done.warm + done.steps)
+        return 2 * self._step_s * done.all
 
     def affordable(self, seconds: float) -> int:
         """About how many steps can be repeated in both types in some seconds."""
@@ -193,12 +207,28 @@ def make_problem(worker: WorkerProcess, file: Path, timeout_s: float) -> None:
     worker.ask("make", Done, timeout_s, to=str(file))
 
 
-def new_feed(problem: Problem, rng: np.random.Generator, steps: int) -> tuple[dict[str, Array], Array | None]:
+Feeding: TypeAlias = "tuple[dict[str, Array], Array | None]"
+"""The new order of each array, and the rows of the coming steps."""
+
+
+def new_feed(problem: Problem, rng: np.random.Generator, steps: int) -> Feeding:
     """What nobody could know before: each array of the data set in a new order, and new rows for some steps."""
-    order = {name: rng.permutation(len(array)) for name, array in problem.data.items()}
+    return {name: rng.permutation(len(array)) for name, array in problem.data.items()}, _new_rows(problem, rng, steps)
+
+
+def last_feed(problem: Problem, rng: np.random.Generator, steps: int) -> Feeding:
+    """What changes just before the clock starts, cheaply: the order of the smallest array, and the rows.
+
+    Resident arrays of more than LARGEST_MOVED bytes stay, because moving one to the device would take too long.
+    """
+    rows = _new_rows(problem, rng, steps)
+    smallest = min(problem.data, key=lambda name: problem.data[name].nbytes, default=None)
+    if rows is not None or smallest is None or problem.data[smallest].nbytes > LARGEST_MOVED:
+        return {}, rows
+    return {smallest: rng.permutation(len(problem.data[smallest]))}, rows
+
+
+def _new_rows(problem: Problem, rng: np.random.Generator, steps: int) -> Array | None:
     if problem.rows is None:
-        return order, None
-    samples = len(next(iter(problem.data.values())))
-    batch = problem.rows.shape[1]
-    rows = np.stack([rng.permutation(samples)[:batch] for _ in range(min(steps, len(problem.rows)))])
-    return order, rows
+        return None
+    return shuffled_rows(rng, len(next(iter(problem.data.values()))), problem.rows.shape[1], steps)

@@ -16,7 +16,7 @@ from workbench.model.outcomes import WorkerFailedError
 from workbench.model.records import Blocks, Round
 from workbench.model.stage import TRAIN
 from workbench.session.context import Alive, Context, Group
-from workbench.session.reference import new_feed
+from workbench.session.reference import last_feed, new_feed
 from workbench.statistics import ratio_errors
 from workbench.statistics.disturbance import flagged
 from workbench.wire import exchange
@@ -73,29 +73,30 @@ class Rounds:
         canary.wake()
         answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
         canary.stop()
-        feed = self._feed(group, number)
+        feeds = self._feeds(group, number)
         for contestant in context.shuffled(group):
             with context.failing_only(contestant):
-                self._block(contestant, feed, number)
+                self._block(contestant, feeds, number)
         covariates = noise.between(before, context.sampler.snapshot())
         covariates = dataclasses.replace(covariates, canary_waited_share=answer.waited_share)
         context.rounds.append(Round(launch, number, repeat, answer.canary_s, answer.flops, covariates))
 
-    def _feed(self, group: Group, number: int) -> Path:
+    def _feeds(self, group: Group, number: int) -> tuple[Path, Path]:
         """What the steps of a round are given, the same for all contestants; drawn now, so nobody could know it."""
-        problem = self._context.reference.problem
-        file = self._context.reference.scratch / f"feed-{number}.npz"
+        problem, scratch = self._context.reference.problem, self._context.reference.scratch
         rng = np.random.default_rng(self._context.draw.getrandbits(64))
-        steps = max((self._context.timed[entry.id].steps for entry in group if entry.running), default=1)
-        exchange.save_feed(file, *new_feed(problem, rng, steps))
-        return file
+        timed = [self._context.timed[entry.id] for entry in group if entry.running]
+        first, last = scratch / f"feed-{number}.npz", scratch / f"feed-{number}-last.npz"
+        exchange.save_feed(first, *new_feed(problem, rng, max((entry.warm for entry in timed), default=1)))
+        exchange.save_feed(last, *last_feed(problem, rng, max((entry.clocked for entry in timed), default=1)))
+        return first, last
 
-    def _block(self, contestant: Contestant, feed: Path, number: int) -> None:
+    def _block(self, contestant: Contestant, feeds: tuple[Path, Path], number: int) -> None:
         context, blocks = self._context, _latest(contestant)
         timed = context.timed[contestant.id]
-        block = timed.block(feed, number, self._energy)
+        block = timed.block(*feeds, number, self._energy)
         if block.joules is not None:
-            blocks.energy_j.append(block.joules / timed.steps)
+            blocks.energy_j.append(block.joules / timed.clocked)
         blocks.seconds.append(block.seconds / blocks.units)
         blocks.rounds.append(number)
         if block.cpu_per_wall is not None:

@@ -216,9 +216,8 @@ class Session:
                     context.progress.phase(contestant.id, "judging")
                     timed = context.timed[contestant.id]
                     timed.check_synchronised(contestant.threads or context.workers.threads)
-                    timed.check_unjudged()
-                    judge_blocks(timed, context.reference)
-                    if (contestant.device or self.settings.device).kind == "cpu":
+                    timed.check_unjudged(judge_blocks(timed, context.reference))
+                    if timed.device == "cpu":
                         check_plausible(contestant, context.reference, context.rounds)
 
     def _observe(self, group: Group, workers: Alive) -> None:

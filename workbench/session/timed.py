@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
 DRAWN = 3  # blocks of a launch that are judged
 IDLE_S = 0.003
-UNFINISHED_SHARE = 0.1  # tolerated after the wait: this share of a block, or this time
-UNFINISHED_S = 0.004
+UNFINISHED_SHARE = 0.1  # tolerated before the clock starts and after the wait: this share of a block,
+UNFINISHED_S = 0.001  # after the wait: or this time
+UNCLOCKED_S = 0.003  # before the clock starts: and this time, to read what changes from its file
+FETCH_S = {"cpu": 5e-5, "gpu": 5e-4}  # that fetching a finished loss takes at most
+SHORTEST_S = 0.004  # that a block which was sized may take, unless it is a single unit
+STOPPED_SHARE = 0.1  # of one CPU, tolerated while the process is stopped
 LAZY_SHARE = 0.05  # fetching a loss may take longer than fetching a finished scalar by this share of a step,
 LAZY_SCALARS = 2.0  # by so many scalars,
 LAZY_S = 1e-6  # or by this time
@@ -53,8 +57,8 @@ class Block:
 
     Attributes:
         seconds: of all its units.
-        cpu_per_wall: CPU seconds per second, from the warming to the wait.
-        joules: from the warming to the wait; None where the machine does not report energy.
+        cpu_per_wall: CPU seconds per second, from the last change of the feed to the wait.
+        joules: from the last change of the feed to the wait; None where the machine does not report energy.
     """
 
     seconds: float
@@ -74,6 +78,8 @@ class Timed:
         scalar_s: seconds that fetching one finished scalar of the framework takes.
         stateless: whether nothing is carried from step to step, so that a state before a block means nothing.
         draw: decides which blocks are judged.
+        device: "cpu" or "gpu".
+        sized: whether the number of units was found in this very process.
     """
 
     contestant: Contestant
@@ -83,6 +89,8 @@ class Timed:
     scalar_s: float
     stateless: bool
     draw: random.Random
+    device: str = "cpu"
+    sized: bool = False
     drawn: list[Evidence] = field(default_factory=list)
     seconds: dict[int, float] = field(default_factory=dict)
     _before: Path | None = None
@@ -91,6 +99,9 @@ class Timed:
     _lazy: list[float] = field(default_factory=list)
     _busy: list[float] = field(default_factory=list)
     _cpu: list[float] = field(default_factory=list)
+    _unclocked: list[float] = field(default_factory=list)
+    _stopped: list[float] = field(default_factory=list)
+    _stopped_at: tuple[float, float] | None = None
 
     def begin(self) -> None:
         """Read the state before the first block."""
@@ -99,19 +110,32 @@ class Timed:
 
     @property
     def warm(self) -> int:
-        """Untimed steps before each block."""
+        """Untimed steps after the first change of the feed."""
         return self.training.whole(max(1, self.units // WARM_SHARE))
 
     @property
-    def steps(self) -> int:
-        """Steps of a block, its warm-up included."""
-        return self.warm + self.units
+    def lead(self) -> int:
+        """Untimed steps after the last change: a unit, in which data are moved; none where a call moves its own."""
+        return 0 if self.training.per_call else self.training.unit
 
-    def block(self, feed: Path, number: int, energy: Callable[[], Callable[[], float | None]]) -> Block:
-        """Wake the worker, change its feed, warm it up, time one block, and stop it.
+    @property
+    def clocked(self) -> int:
+        """Steps that are run in one go: the last untimed ones, those of a block, and those that are not counted."""
+        return self.lead + self.units + self._extra
+
+    @property
+    def _extra(self) -> int:
+        return round(self.units * self.contestant.slowdown)  # of the self-test: steps that are run, but not counted
+
+    def block(self, feed: Path, last: Path, number: int, energy: Callable[[], Callable[[], float | None]]) -> Block:
+        """Wake the worker, change its feed, warm it up, change the feed once more, time one block, and stop it.
+
+        So nobody knows what the clocked steps are given until just before the clock starts; what is computed then is
+        seen from outside.
 
         Args:
-            feed: the file that says what the steps are given.
+            feed: the file that says what the untimed steps are given.
+            last: the file that says what changes for the timed ones.
             number: of the round.
             energy: starts to measure energy, and returns the function that ends it and tells the joules.
 
@@ -119,15 +143,21 @@ class Timed:
             WorkerFailedError: when it fails.
         """
         training, worker = self.training, self.training.worker
+        self._note_stopped()
         worker.wake()
+        step = training.step
         training.feed(feed)
-        extra = round(self.units * self.contestant.slowdown)  # of the self-test: steps that are run, but not counted
+        training.run(self.warm)
         keep = positions(self.units, np.random.default_rng(self.draw.getrandbits(64)))
+        joules_since = energy()
         started, used = time.perf_counter(), cpu_seconds(worker.pid)
-        step, joules_since = training.step, energy()
-        seconds = training.run(self.units + extra, self.warm, keep)
-        joules = joules_since()
+        training.feed(last)
+        seconds = training.run(self.units + self._extra, self.lead, keep)
         ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
+        joules = joules_since()
+        per_unit = seconds / self.units * self.training.unit
+        tolerated = UNFINISHED_SHARE * seconds + 2 * per_unit * bool(self.lead) + UNCLOCKED_S
+        self._unclocked.append((ended - started - seconds) / tolerated)
         time.sleep(IDLE_S)
         worker.halt()
         idle, used_idle = time.perf_counter(), cpu_seconds(worker.pid)
@@ -138,27 +168,39 @@ class Timed:
             ratio = (used_by_end - used) / (ended - started)
             self._cpu.append(ratio)
             self._busy.append((used_idle - used_by_end) / (idle - ended))
-        self._unfinished.append(max(0.0, sum(fetch_s) - len(keep) * self.fetch_s) / seconds)
+        finished_s = len(keep) * min(self.fetch_s, FETCH_S[self.device])
+        self._unfinished.append(max(0.0, sum(fetch_s) - finished_s) / seconds)
         allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SCALARS * self.scalar_s, LAZY_S)
         self._lazy.append((statistics.median(fetch_s) - self.scalar_s) / allowed)
-        done = Steps(self._before, step, feed, self.warm, self.units + extra, keep)
+        done = Steps(self._before, step, feed, self.warm, last, self.lead, self.units + self._extra, keep)
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
-        worker.stop()
+        worker.halt()
+        self._stopped_at = (time.perf_counter(), cpu_seconds(worker.pid) or 0.0)
         return Block(seconds, ratio, joules)
 
-    def check_unjudged(self) -> None:
+    def _note_stopped(self) -> None:
+        """How much of a CPU somebody of the process used since the last block, though it was stopped."""
+        if self._stopped_at is not None:
+            since, used_by_then = self._stopped_at
+            now, used = time.perf_counter(), cpu_seconds(self.training.worker.pid)
+            if used is not None:
+                self._stopped.append((used - used_by_then) / (now - since))
+
+    def check_unjudged(self, judged: Collection[int]) -> None:
         """Check that the blocks that are not judged are not faster than those that are, as if somebody knew.
+
+        Args:
+            judged: the rounds of the blocks that were.
 
         Raises:
             WorkerFailedError: *invalid*, if all of them took less than half the time of any judged one.
         """
-        judged = {evidence.round for evidence in self.drawn}
         others = [seconds for number, seconds in self.seconds.items() if number not in judged]
-        if len(judged) < FEWEST or len(others) < FEWEST:
+        if not judged or len(others) < FEWEST:
             return
         slowest, fastest = max(others), min(self.seconds[number] for number in judged)
-        if slowest * FASTER < fastest:
+        if slowest * (FASTER if len(judged) >= FEWEST else 2 * FASTER) < fastest:
             reason = (
                 f"check_unjudged: blocks that were not judged took at most {slowest / fastest:.0%} of the others' time"
             )
@@ -189,7 +231,7 @@ class Timed:
                 file.unlink(missing_ok=True)
 
     def check_synchronised(self, threads: int) -> None:
-        """Check that no work was left after the wait, and that none was done elsewhere.
+        """Check that no work was done before the clock started, none left after the wait, and none done elsewhere.
 
         The median over the blocks of a launch decides: a wait that returns early always does, a busy machine only
         disturbs some blocks.
@@ -199,6 +241,22 @@ class Timed:
         """
         if not self._unfinished:
             return
+        few = len(self._unclocked) < FEWEST
+        if statistics.median(self._unclocked) > (3 if few else 1):
+            reason = (
+                "check_prepared: the command that runs a block took much longer than the block: steps are computed "
+                "before the clock starts, or the clock is slow"
+            )
+            raise WorkerFailedError(Outcome.INVALID, reason)
+        seconds = statistics.median(self.seconds.values())
+        if self.sized and not self.training.per_call and self.units > self.training.unit and seconds < SHORTEST_S:
+            reason = (
+                f"check_prepared: its blocks take {seconds * 1e3:.2g} ms: its steps were slower while these were sized"
+            )
+            raise WorkerFailedError(Outcome.INVALID, reason)
+        if self._stopped and statistics.median(self._stopped) > STOPPED_SHARE:
+            reason = f"check_stopped: it used {statistics.median(self._stopped):.0%} of a CPU while others were timed"
+            raise WorkerFailedError(Outcome.INVALID, reason)
         unfinished, lazy = statistics.median(self._unfinished), statistics.median(self._lazy)
         block = self.units * statistics.median(entry.seconds / self.units for entry in self.drawn)
         if unfinished > max(UNFINISHED_SHARE, UNFINISHED_S / block):

@@ -378,7 +378,8 @@ def verify_block(
     """
     where = f"the block of round {round_number}"
     names = [name for name in reference.state if name != PREDICTIONS]
-    finite = all(np.all(np.isfinite(array)) for array in (reference.losses, *reference.state.values()))
+    repeated = (reference, own)  # float32 NumPy's limits mean nothing, either, if it overflows
+    finite = all(np.all(np.isfinite(array)) for entry in repeated for array in (entry.losses, *entry.state.values()))
     wrong = [_check_finite(found.losses), *check_form(found.state, reference.state, rules.dtype)]
     details = [check.detail for check in wrong if check is not None and not check.passed]
     if not finite:  # a state of NaN would prove whatever follows
