@@ -237,7 +237,7 @@ def test_a_row_tells_what_was_proven_in_float64_and_of_the_clocked_blocks():
         ),
         (
             {"proving": 0},
-            "its clocked blocks change too little to be proven: skipped updates would not have been seen",
+            "no rank: its clocked blocks change too little for skipped updates to be seen",
         ),
     ],
 )

@@ -50,6 +50,17 @@ def move(pid: int, cpus: Sequence[int]) -> None:
                     os.sched_setaffinity(int(thread.name), cpus)
 
 
+def allowed_cpus(pid: int) -> set[int]:
+    """The CPUs on which any thread of a process, or of what it started, may run; empty if that cannot be read."""
+    found: set[int] = set()
+    for process in (pid, *descendants(pid)):
+        with contextlib.suppress(OSError):
+            for thread in (_PROC / str(process) / "task").iterdir():
+                with contextlib.suppress(OSError):
+                    found |= os.sched_getaffinity(int(thread.name))
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """The processes that a process started, and those that they started."""
     found, pending = [], [pid]

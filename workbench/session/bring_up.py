@@ -22,6 +22,7 @@ from workbench.model.records import Blocks, Launch
 from workbench.model.stage import TRAIN
 from workbench.session import calibration
 from workbench.session.context import Alive, Context, Group
+from workbench.session.judging import provable_units
 from workbench.session.launcher import WorkerProcess, leave_signals_to_main
 from workbench.session.timed import Timed
 from workbench.session.training import Training
@@ -205,8 +206,10 @@ class BringUp:
             sized=known is None,
         )
         timed.begin()
+        if known is None:
+            timed.units = provable_units(timed, reference)
         context.timed[contestant.id] = timed
-        return Blocks(units=units, wait_s=wait_s, trace_s=trace)
+        return Blocks(units=timed.units, wait_s=wait_s, trace_s=trace)
 
     def _compiled(self, worker: WorkerProcess) -> dict[str, int]:
         return worker.ask("compilations", Compilations, self._context.timeout_s).compilations

@@ -14,10 +14,11 @@ from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import Cause, Check
 from workbench.model.records import Round
 from workbench.model.stage import TRAIN
-from workbench.session.reference import Reference
-from workbench.session.timed import Timed
+from workbench.session.reference import Reference, Steps, last_feed, new_feed
+from workbench.session.timed import WARM_SHARE, Timed
 from workbench.session.training import read
 from workbench.session.verify import Repeated, Rules, check_form, verify_block
+from workbench.wire import exchange
 
 if TYPE_CHECKING:
     from workbench.contract import Arrays
@@ -83,6 +84,30 @@ def judge_blocks(timed: Timed, reference: Reference) -> set[int]:
     if not counted.passed:
         raise WorkerFailedError(Outcome.INVALID, counted.reason)
     return judged
+
+
+def provable_units(timed: Timed, reference: Reference) -> int:
+    """The units of a block that could be judged: half as many, again and again, until its updates can be seen.
+
+    Over many steps of a net, NumPy in float32 parts so far from float64 that what a block changes is within the limits.
+    """
+    training, units, rules = timed.training, timed.units, reference.rules
+    rng = np.random.default_rng(timed.draw.getrandbits(64))
+    files = [training.scratch / f"sizing-{name}.npz" for name in ("feed", "last")]
+    largest = float(np.max(np.abs(reference.trained().losses)))
+    while units > training.unit and not reference.stateless and rules.dtype == "float32":
+        warm, lead = training.whole(max(1, units // WARM_SHARE)), timed.lead
+        steps = Steps(timed.state_before, training.step, files[0], warm, files[1], lead, units, [units - 1])
+        if reference.cost_s(steps) > LONGEST_S:
+            return timed.units
+        for file, feeding in zip(files, (new_feed, last_feed), strict=True):
+            exchange.save_feed(file, *feeding(reference.problem, rng, steps.all))
+        right, own = reference.repeat(steps, "float64"), reference.repeat(steps, "float32")
+        before, count = reference.before(steps), steps.all
+        if verify_block(right, right, own, before, steps=count, largest=largest, rules=rules, round_number=0).proves:
+            return units
+        units = training.whole(units // 2)
+    return units
 
 
 def _unusable(state: Arrays, reference: Reference, rules: Rules) -> str:

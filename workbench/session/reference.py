@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 
-LARGEST_MOVED = 1 << 20  # bytes of a resident array that is reordered just before the clock starts
+LARGEST_MOVED = 1 << 20  # bytes of what changes just before the clock starts: of a resident array, or of rows
 FLOAT32, FLOAT64 = "float32", "float64"
 
 
@@ -161,7 +161,7 @@ class Reference:
             if not self.stateless:
                 training.run(done.warm)
             training.feed(done.then)
-            if self.stateless and self.problem.resident and not self.problem.per_step:  # every step is the same one
+            if self._all_alike:
                 return Repeated(np.repeat(training.curve(1), len(done.keep)), training.state())
             training.run(done.steps, warm=done.lead, keep=done.keep)
             losses, _ = training.losses(len(done.keep))
@@ -169,7 +169,12 @@ class Reference:
 
     def cost_s(self, done: Steps) -> float:
         """About how long repeating some steps in both types takes, in seconds."""
-        return 2 * self._step_s * done.all
+        return 2 * self._step_s * (1 if self._all_alike else done.all)
+
+    @property
+    def _all_alike(self) -> bool:
+        """Whether every step is the same one."""
+        return self.stateless and self.problem.resident and not self.problem.per_step
 
     def affordable(self, seconds: float) -> int:
         """About how many steps can be repeated in both types in some seconds."""
@@ -231,4 +236,5 @@ def last_feed(problem: Problem, rng: np.random.Generator, steps: int) -> Feeding
 def _new_rows(problem: Problem, rng: np.random.Generator, steps: int) -> Array | None:
     if problem.rows is None:
         return None
+    steps = min(steps, max(len(problem.rows), LARGEST_MOVED // problem.rows[0].nbytes))
     return shuffled_rows(rng, len(next(iter(problem.data.values()))), problem.rows.shape[1], steps)

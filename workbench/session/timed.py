@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.host.processes import cpu_seconds
+from workbench.host.processes import allowed_cpus, cpu_seconds
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.session.calibration import positions
@@ -107,6 +107,11 @@ class Timed:
         """Read the state before the first block."""
         if not self.stateless:
             self._before = self.training.save_state()
+
+    @property
+    def state_before(self) -> Path | None:
+        """The file with the state before the next block; None for a task that carries nothing from step to step."""
+        return self._before
 
     @property
     def warm(self) -> int:
@@ -230,7 +235,7 @@ class Timed:
             if file is not None and file not in needed:
                 file.unlink(missing_ok=True)
 
-    def check_synchronised(self, threads: int) -> None:
+    def check_synchronised(self, threads: int, cpus: Collection[int] = ()) -> None:
         """Check that no work was done before the clock started, none left after the wait, and none done elsewhere.
 
         The median over the blocks of a launch decides: a wait that returns early always does, a busy machine only
@@ -267,6 +272,9 @@ class Timed:
             raise _unsynchronised(text)
         if threads == 1 and self._busy and statistics.median(self._busy) > BUSY_SHARE:  # pools of threads may spin
             raise _unsynchronised("the process was still computing after the wait: times would be too short")
+        if cpus and (strays := allowed_cpus(self.training.worker.pid) - set(cpus)):
+            reason = f"check_threads: it may run on CPU {min(strays)} as well, which it was not given"
+            raise WorkerFailedError(Outcome.INVALID, reason)
         if self._cpu and statistics.median(self._cpu) > CPU_SHARE * threads:
             used = statistics.median(self._cpu)
             reason = f"check_threads: it used {used:.2g} CPUs while it was timed, {threads} allowed: it works elsewhere"

@@ -5,6 +5,7 @@ The columns are declared in :mod:`workbench.show.columns` and rendered by :mod:`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,8 +68,9 @@ def stage_tables(run: StoredRun) -> list[StageTable]:
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows with a time, fastest first, and those without."""
-    timed = sorted((row for row in rows if row.timed), key=lambda row: row.relative or 0.0)
+    """The rows with a time, fastest first and those without a rank last, and the rows without a time."""
+    timed = [row for row in rows if row.timed]
+    timed.sort(key=lambda row: math.inf if row.relative is None else row.relative)
     return timed, [row for row in rows if not row.timed]
 
 

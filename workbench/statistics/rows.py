@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,9 @@ def rows(record: RunRecord, stage: str = TRAIN.name) -> list[Row]:
     """One row per contestant, in the order measured; a value that was not measured is None."""
     disturbed = record.disturbed
     single = [_row(record, contestant, stage, disturbed) for contestant in record.contestants]
-    paired = [unit_times(launches, stage, disturbed) for launches in _side_by_side(record, stage)]
-    timed = _compared([row for row in single if row.timed], paired)
+    proven = [row for row in single if row.timed and (row.blocks_proving or not row.blocks_judged)]
+    launches = _side_by_side(record, stage, {row.id for row in proven})
+    timed = _compared(proven, [unit_times(entry, stage, disturbed) for entry in launches])
     by_id = {row.id: row for row in timed}
     for contestant in record.contestants:
         eager, compiled = by_id.get(contestant.compiles or ""), by_id.get(contestant.id)
@@ -204,7 +205,7 @@ def _reservations(settings: Settings, row: Row) -> tuple[str, ...]:
     if row.float64_note:
         warnings.append(f"proven in float64 with a reservation: {row.float64_note}")
     if row.blocks_judged and not row.blocks_proving:
-        warnings.append("its clocked blocks change too little to be proven: skipped updates would not have been seen")
+        warnings.append("no rank: its clocked blocks change too little for skipped updates to be seen")
     if row.compilations_while_timed:
         warnings.append(f"compiled {row.compilations_while_timed} more times while it was timed")
     if row.graph_breaks:
@@ -310,16 +311,18 @@ def least_difference(record: RunRecord, stage: str = TRAIN.name) -> float | None
     pairs, and with the scatter between launches, it is larger. None if fewer than two were measured side by side.
     """
     disturbed = record.disturbed
-    blocks = [round_by_round(launches, stage, disturbed) for launches in _side_by_side(record, stage)]
+    everyone = {entry.id for entry in record.contestants}
+    blocks = [round_by_round(launches, stage, disturbed) for launches in _side_by_side(record, stage, everyone)]
     if not blocks or any(len(by_round) < 2 or len(by_round[0]) < 2 for by_round in blocks):
         return None
     errors = np.sqrt(sum(ratio_errors(by_round) ** 2 for by_round in blocks)) / len(blocks)
     return 2 * float(errors[np.triu_indices(len(errors), k=1)].min())
 
 
-def _side_by_side(record: RunRecord, stage: str) -> list[tuple[Launch, ...]]:
-    """The launches of all timed contestants, launch by launch; empty if their numbers of launches differ."""
-    return side_by_side([launches for entry in record.contestants if (launches := entry.measured(stage))])
+def _side_by_side(record: RunRecord, stage: str, ids: Collection[str]) -> list[tuple[Launch, ...]]:
+    """The launches of some timed contestants, launch by launch; empty if their numbers of launches differ."""
+    measured = [entry.measured(stage) for entry in record.contestants if entry.id in ids]
+    return side_by_side([launches for launches in measured if launches])
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def verdict(run: StoredRun) -> str:
 
 
 def _fastest(timed: Sequence[Row], stage: Stage) -> str:
+    timed = [row for row in timed if row.rank is not None] or timed
     best, per = timed[0], f"per steady {stage.unit}"
     if len(timed) == 1:
         return (
