@@ -22,7 +22,9 @@ from workbench.statistics.rows import rows
 
 # Checks that are no part of a proof, and the limits of each.
 LIMITS = {
-    "check_synchronised": [(timed, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE", "HIDDEN_SHARE")],
+    "check_synchronised": [(timed, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE")],
+    "check_prepared": [(timed, "UNCLOCKED_S")],
+    "check_stopped": [(timed, "STOPPED_SHARE")],
     "check_threads": [(timed, "CPU_SHARE")],
     "check_plausible": [(judging, "FASTEST")],
 }
@@ -30,9 +32,10 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Found:
-    """What a session found."""
+    """What a session found; ``unproven`` whether it would rank rows without a proving block."""
 
     record: RunRecord
+    unproven: bool = False
 
     @property
     def rows(self) -> Mapping[str, Row]:
@@ -42,6 +45,8 @@ class Found:
     def beside_the_honest_one(self, name: str) -> Row:
         """A contestant's row in the table that would hold it and the honest one alone."""
         pair = [contestant for contestant in self.record.contestants if contestant.frontend in (REFERENCE, name)]
+        if self.unproven:
+            pair = [dataclasses.replace(entry, proof=all_proving(entry.proof)) for entry in pair]
         alone = rows(dataclasses.replace(self.record, contestants=pair))
         return next(row for row in alone if row.frontend == name)
 
@@ -49,6 +54,11 @@ class Found:
         """All checks of its proof that a contestant failed, not only the first."""
         proof = next(contestant.proof for contestant in self.record.contestants if contestant.frontend == name)
         return {check.name for check in proof.checks if not check.passed} if proof else set()
+
+
+def all_proving(proof: Proof | None) -> Proof | None:
+    """The proof, as if every judged block had been a proving one."""
+    return proof and dataclasses.replace(proof, proving=proof.judged)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +75,10 @@ def measured(tmp_path_factory) -> Callable[..., Found]:
             patch.setenv("XDG_CACHE_HOME", str(own / "cache"))
             patch.setattr(calibration, "TRACE_S", 0.02)
             switch_off(patch, off)
-            return Found(runner.measure(found, contestants, settings_of(found, task, request), own / "store").record)
+            return Found(
+                runner.measure(found, contestants, settings_of(found, task, request), own / "store").record,
+                "check_block" in off,
+            )
 
     return measure
 
@@ -82,6 +95,8 @@ def switch_off(patch: pytest.MonkeyPatch, names: Iterable[str]) -> None:
     patch.setattr(Proof, "passed", property(lambda proof: not reason(proof)))
     for name in off & set(LIMITS):
         for module, limit in LIMITS[name]:
-            patch.setattr(module, limit, math.inf, raising=False)
+            patch.setattr(module, limit, math.inf)
     if "check_threads" in off:
-        patch.setattr(timed, "cpus_allowed", lambda _: set(), raising=False)
+        patch.setattr(timed, "allowed_cpus", lambda _: set())
+    if "check_prepared" in off:
+        patch.setattr(timed, "SHORTEST_S", 0.0)

@@ -133,6 +133,57 @@ def test_each_array_has_an_order_of_its_own_and_one_without_stays(resident):
     assert y.ravel().tolist() == [0, -1, -2, -3, -4, -5]
 
 
+def test_an_array_without_an_order_stays_as_it_is_at_present(resident):
+    """And not as it was originally: what changes just before the clock starts changes nothing else."""
+    batches = resident.batches()
+    resident.feed.change({"x": BACKWARDS, "y": BACKWARDS})
+    next(batches)
+    resident.feed.change({"y": np.arange(6)})
+    x, y = next(batches)
+    assert x.ravel().tolist() == [5, 4, 3, 2, 1, 0]
+    assert y.ravel().tolist() == [0, -1, -2, -3, -4, -5], "while an order is that of the original array"
+    resident.feed.change({})
+    assert [array.ravel().tolist() for array in next(batches)] == [x.ravel().tolist(), y.ravel().tolist()]
+
+
+def test_rows_may_change_while_the_data_set_stays_reordered(fed):
+    batches = fed.batches()
+    fed.feed.change({"x": BACKWARDS, "y": BACKWARDS})
+    assert samples_of(batches, 1) == [[5, 4]]
+    fed.feed.change({}, np.array([[0, 3]]))
+    assert samples_of(batches, 2) == [[5, 2], [5, 2]]
+
+
+def test_of_a_resident_data_set_only_what_changed_is_put_on_the_device_again(resident):
+    put = []
+    batches = resident.batches(lambda array: put.append(array.ravel().tolist()) or array)
+    before = next(batches)
+    for order, moved in (
+        [{"y": BACKWARDS}, [[-5, -4, -3, -2, -1, 0]]],
+        [{"x": BACKWARDS}, [[5, 4, 3, 2, 1, 0]]],
+        [{}, []],
+    ):
+        put.clear()
+        resident.feed.change(order)
+        after = next(batches)
+        assert put == moved
+        assert [new is old for new, old in zip(after, before, strict=True)] == [name not in order for name in "xy"]
+        assert next(batches) is after
+        assert put == moved
+        before = after
+
+
+def test_what_changed_several_times_between_two_steps_is_put_on_the_device_once(resident):
+    put = []
+    batches = resident.batches(lambda array: put.append(array.ravel().tolist()) or array)
+    next(batches)
+    put.clear()
+    for order in ({"x": BACKWARDS, "y": BACKWARDS}, {"y": np.arange(6)}, {}):
+        resident.feed.change(order)
+    x, y = next(batches)
+    assert put == [x.ravel().tolist(), y.ravel().tolist()] == [[5, 4, 3, 2, 1, 0], [0, -1, -2, -3, -4, -5]]
+
+
 def test_every_change_starts_from_the_original_data_set(resident):
     batches = resident.batches()
     for _ in range(2):

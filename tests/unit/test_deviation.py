@@ -93,6 +93,24 @@ def test_an_array_is_off_by_its_worst_element():
     assert array_deviation(W.astype("float32"), W, 2.0) < EPS
 
 
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 0.5), (0.99, 0.4), (0.98, 0.3), (0.981, 0.4), (0.01, 0.0)])
+def test_some_of_the_elements_that_are_worst_off_may_be_left_out(share, expected):
+    """Whatever their sign and wherever they are."""
+    reference = np.zeros((10, 10))
+    changed = reference.copy()
+    changed[[3, 9, 0], [7, 1, 0]] = 0.5, -0.4, 0.3
+    assert array_deviation(changed, reference, 1.0, share) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [1, 49])
+def test_of_few_elements_none_is_left_out(size):
+    """Nor does that of a share ever have no element at all."""
+    changed = np.zeros(size)
+    changed[-1] = 1.0
+    assert array_deviation(changed, np.zeros(size), 1.0, 0.98) == 1
+    assert array_deviation(np.zeros(0), np.zeros(0), 1.0, 0.98) == 0
+
+
 def test_a_distance_is_that_of_a_typical_element():
     changed = W.copy()
     changed[1, 1] = 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import Cause, Check, Proof, Trained
 from workbench.session import judging
-from workbench.session.judging import check_plausible, judge_blocks
+from workbench.session.judging import LARGEST, LONGEST_S, check_plausible, judge_blocks, provable_units
 from workbench.session.reference import Steps
 from workbench.session.timed import Evidence, Timed
 from workbench.session.verify import Repeated, Rules
@@ -33,6 +34,7 @@ class Right:
 
     def __init__(self, *, dtype: str = "float32", stateless: bool = False, cost_s: float = 0.01) -> None:
         self.rules, self.stateless, self._cost_s = Rules(dtype, 10, 100), stateless, cost_s
+        self.problem = SimpleNamespace(init={"w": BEFORE}, data={}, rows=None)
         self.repeated: list[tuple[int, str]] = []
 
     def trained(self, steps=None):
@@ -64,7 +66,8 @@ def launched(tmp_path):
             start = end if number < still else BEFORE
             for file, array in zip(files, (start, end), strict=True):
                 exchange.save_arrays(file, {"parameters/w": array.astype(dtype)})
-            steps = Steps(files[0], number, tmp_path / "feed.npz", int(number >= still), 10, [0, 9])
+            feeds = tmp_path / "first.npz", tmp_path / "last.npz"
+            steps = Steps(files[0], number, feeds[0], int(number >= still), feeds[1], 1, 10, [0, 9])
             made.drawn.append(Evidence(number, steps, LOSSES.copy(), files[1], 1.0))
         return made
 
@@ -182,6 +185,25 @@ def test_no_more_is_repeated_than_there_is_time_for_but_always_one_block(launche
     assert len(reference.repeated) == 2 * expected
 
 
+@pytest.mark.parametrize(("cost_s", "expected"), [(0.01, {0, 1, 2}), (2.9, None)])
+def test_the_rounds_that_were_judged_are_told(launched, cost_s, expected):
+    reference = Right(cost_s=cost_s)
+    found = judge_blocks(launched(HONEST, HONEST, HONEST), reference)
+    assert found == (expected or {step for step, _ in reference.repeated})
+    assert len(found) == (3 if expected else 2)
+
+
+def test_nobody_knows_which_of_the_drawn_blocks_is_judged_if_only_one_is(launched):
+    """They lie in the order of their rounds: the first of them is the first one that ran, in most launches."""
+    made, first = launched(HONEST, HONEST, HONEST), []
+    for seed in range(60):
+        made.draw = random.Random(seed)
+        (round_number,) = judge_blocks(made, Right(cost_s=2 * LONGEST_S))
+        first.append(round_number)
+    assert all(first.count(round_number) > 8 for round_number in range(3)), first
+    assert [entry.round for entry in made.drawn] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(("dtype", "types"), [("float32", {"float64", "float32"}), ("float64", {"float64"})])
 def test_numpys_own_rounding_is_asked_for_where_it_sets_the_limit(launched, dtype, types):
     reference = Right(dtype=dtype)
@@ -208,11 +230,136 @@ def test_a_state_that_the_reference_cannot_go_on_from_costs_its_own_row(launched
     assert {step for step, _ in reference.repeated} == {0}, "it is not even asked"
 
 
+@pytest.mark.parametrize(
+    ("factor", "start", "refused"), [(0.99, 0.0, False), (1.01, 0.0, True), (4.9, 5.0, False), (5.1, 5.0, True)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_parameters_that_are_far_larger_than_in_the_training_hide_nothing(launched, factor, start, refused, sign):
+    """In their rounding: than at its end, where they are 1 here, or than at its start."""
+    made, reference = launched(HONEST, HONEST), Right()
+    reference.problem.init["w"] = np.full(4, start)
+    large = np.array([0, 0, 0, sign * factor * LARGEST], "float32")
+    exchange.save_arrays(made.drawn[1].steps.before, {"parameters/w": large})
+    said = judged(made, reference)
+    usual = max(start, 1.0)
+    assert said == (
+        f"check_block: the state before the block of round 1: parameters reach {abs(float(large[3])):.2g}, and "
+        f"{usual:.2g} in the training: too large for a change to be seen"
+        if refused
+        else ""
+    )
+    assert ({step for step, _ in reference.repeated} == {0}) == refused
+
+
+def test_moments_and_predictions_may_be_as_large_as_they_like(launched):
+    made, reference = launched(HONEST), Right()
+    more = {"carried/m/w": np.full(1, 10 * LARGEST, "float32"), "predictions": np.full(1, 10 * LARGEST, "float32")}
+    trained, repeat = reference.trained(), reference.repeat
+    both = {**trained.result, **{name: np.zeros(1) for name in more}}
+    reference.trained = lambda: Trained(LOSSES, both)
+
+    def repeated(done, dtype):
+        found = repeat(done, dtype)
+        return Repeated(found.losses, {**found.state, **{name: array.astype(dtype) for name, array in more.items()}})
+
+    reference.repeat = repeated
+    for file in (made.drawn[0].steps.before, made.drawn[0].after):
+        exchange.save_arrays(file, {**exchange.load_arrays(file), **more})
+    assert judged(made, reference) == ""
+
+
 def test_a_state_that_cannot_be_read_costs_its_own_row(launched):
     made = launched(HONEST)
     made.drawn[0].after.write_bytes(b"garbage")
     with pytest.raises(WorkerFailedError, match="what the worker wrote cannot be read"):
         judge_blocks(made, Right())
+
+
+# Blocks whose updates can be seen
+
+
+class Parting(Right):
+    """A reference of which float32 parts from float64 by a share of what a block changes, which grows with its steps.
+
+    A thousandth per timed step, so that updates can be seen up to 12 of them: 8 times that is a tenth of the change.
+    """
+
+    share = 1e-3
+
+    def __init__(self, **changes) -> None:
+        super().__init__(**changes)
+        self.asked: list[Steps] = []
+        self.feeds: list[tuple[dict, dict]] = []
+        self.problem = SimpleNamespace(
+            init={"w": BEFORE}, data={"x": np.zeros((40, 2)), "y": np.zeros((40, 1))}, rows=None
+        )
+
+    def repeat(self, done, dtype):
+        self.asked.append(done)
+        self.feeds.append(tuple(exchange.load_feed(file)[0] for file in (done.feed, done.then)))
+        apart = self.share * done.steps if dtype == "float32" else 0.0
+        return Repeated(LOSSES[-1:], {"parameters/w": (AFTER * (1 + apart)).astype(dtype)})
+
+
+@pytest.fixture
+def sized(tmp_path):
+    """A launch that is about to begin, with blocks of so many units."""
+
+    def make(units: int, unit: int = 1, *, per_call: bool = False, dtype: str = "float32") -> Timed:
+        def whole(steps: int) -> int:
+            return max(steps // unit, 1) * unit
+
+        state = tmp_path / "state.npz"
+        exchange.save_arrays(state, {"parameters/w": BEFORE.astype(dtype)})
+        training = SimpleNamespace(
+            scratch=tmp_path, unit=unit, per_call=per_call, step=7, whole=whole, save_state=lambda: state
+        )
+        made = Timed(
+            Contestant("planted", FRONTEND, (), package_root()), training, units, 1e-6, 1e-6, False, random.Random(0)
+        )
+        made.begin()
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("units", "unit", "expected"),
+    [(12, 1, 12), (13, 1, 6), (100, 1, 12), (96, 8, 8), (40, 20, 20), (2000, 1, 7)],
+)
+def test_a_block_is_halved_until_its_updates_can_be_seen(sized, units, unit, expected):
+    """Or until it is one unit, whole units in any case."""
+    made, reference = sized(units, unit), Parting()
+    assert provable_units(made, reference) == expected
+    assert made.units == units, "it is told and not changed"
+    tried = list(dict.fromkeys(entry.steps for entry in reference.asked))
+    assert tried == [units, *(made.training.whole(steps // 2) for steps in tried[:-1])]
+    assert all(entry.warm == made.training.whole(max(1, entry.steps // 10)) for entry in reference.asked)
+
+
+def test_a_block_of_a_single_unit_is_not_looked_at(sized):
+    reference = Parting()
+    assert provable_units(sized(20, 20), reference) == 20
+    assert reference.asked == []
+
+
+def test_what_sizes_a_block_is_one_like_those_that_are_timed(sized):
+    made, reference = sized(96, 8), Parting()
+    provable_units(made, reference)
+    first = reference.asked[0]
+    assert (first.before, first.step, first.warm, first.lead, first.steps) == (made.state_before, 7, 8, 8, 96)
+    assert list(first.keep) == [95], "a loss is of the timed steps"
+    order, then = reference.feeds[0]
+    assert (set(order), set(then)) == ({"x", "y"}, {"y"}), "it is given what blocks are given"
+    assert not np.array_equal(order["y"], then["y"])
+
+
+@pytest.mark.parametrize("changes", [{"stateless": True}, {"dtype": "float64"}, {"cost_s": 1.01 * LONGEST_S}])
+def test_blocks_stay_as_they_are_where_nothing_parts_or_repeating_takes_too_long(sized, changes):
+    """In float64 the limit does not depend on what NumPy does, and what carries nothing does not add up."""
+    reference = Parting(**changes)
+    assert provable_units(sized(100, dtype=changes.get("dtype", "float32")), reference) == 100
+    assert reference.asked == []
 
 
 # Times that no machine can have reached

@@ -143,6 +143,34 @@ def test_a_daemon_of_who_is_no_subreaper_escapes():
         assert processes.descendants(process.pid) == []
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs to tell them apart")
+@pytest.mark.parametrize(
+    ("elsewhere", "strays"),
+    [
+        ("", False),
+        ("threading.Thread(target=moved, daemon=True).start(); os.read(into, 1)", True),
+        ("if os.fork() == 0: moved()\nos.read(into, 1)", True),
+        ("if os.fork() == 0:\n    if os.fork() == 0: moved()\n    time.sleep(600)\nos.read(into, 1)", True),
+    ],
+    ids=["itself", "a thread", "a child", "a grandchild"],
+)
+def test_the_cpus_on_which_any_part_of_a_process_may_run_are_seen(elsewhere, strays):
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    source = f"""
+into, out = os.pipe()
+def moved():
+    os.sched_setaffinity(0, [{second}])
+    os.write(out, b"x"); time.sleep(600)
+os.sched_setaffinity(0, [{first}])
+{elsewhere}
+ready()
+"""
+    with program(source) as process:
+        assert processes.allowed_cpus(process.pid) == ({first, second} if strays else {first})
+        processes.move(process.pid, [second])
+        assert processes.allowed_cpus(process.pid) == {second}
+
+
 def test_descendants_are_found_whatever_thread_started_them():
     source = """
         started = []
@@ -166,6 +194,7 @@ def test_a_process_that_is_gone_or_was_never_there_is_not_known():
     assert processes.cpu_seconds(pid) is None
     assert processes.cpu_seconds(2**22 + 7) is None
     assert processes.descendants(pid) == []
+    assert processes.allowed_cpus(pid) == set()
 
 
 def test_a_name_with_parentheses_and_spaces_moves_no_field(idle):

@@ -107,6 +107,42 @@ def test_the_verdict_names_the_fastest_with_its_interval(full_run):
     assert "not distinguishable" not in said
 
 
+def unproven(run: Run, *places: int) -> None:
+    """None of the clocked blocks of these contestants proves anything."""
+    for place in places:
+        change(run, place, proof=dataclasses.replace(run.contestants[place].proof, judged=3, proving=0))
+
+
+def test_the_verdict_names_nobody_without_a_rank(full_run):
+    """Neither as the fastest nor as the next; it says why at the end."""
+    before = {row.id: row.relative for row in with_record(full_run).rows}
+    ids = sorted(before, key=before.get)
+    places = {entry.id: place for place, entry in enumerate(full_run.contestants)}
+    unproven(full_run, places[ids[0]], places[ids[2]])
+    said = verdict(full_run)
+    assert said.startswith(f"{ids[1]} is the fastest at ")
+    assert f"the next, {ids[3]}, takes " in said
+    assert sum("no rank: its clocked blocks change too little" in line for line in caveats(full_run)) == 2
+
+
+def test_who_has_no_rank_is_no_next_one(full_run):
+    count = len(full_run.contestants)
+    one_speed(full_run, *range(1, count))
+    change(full_run, 1, launches=[launch(number, [1.0] * 3) for number in range(8)])
+    unproven(full_run, 1)
+    said = verdict(full_run)
+    assert "are not distinguishable in this run" in said
+    assert full_run.contestants[1].id not in said.split(" are not ")[0].replace(",", "").split()
+
+
+def test_the_only_one_with_a_rank_is_no_fastest(full_run):
+    first, *others = range(len(full_run.contestants))
+    unproven(full_run, *others)
+    said = verdict(full_run)
+    assert said.startswith(f"{full_run.contestants[first].id} takes ")
+    assert "fastest" not in said
+
+
 def test_a_shared_first_place_is_not_distinguishable(full_run):
     one_speed(full_run, 1, 2)
     first, second, third = (contestant.id for contestant in full_run.contestants[:3])

@@ -245,6 +245,49 @@ def test_what_limits_a_proof_stands_beside_the_row(changes, said):
     assert proven(**changes).warnings == (said,)
 
 
+def blocks(name, seconds, launches=1, *, proving=3, judged=3, **fields):
+    """A contestant of which so many clocked blocks were judged, and so many of these prove something."""
+    measured = [launch(number, [seconds * (1 + number * seconds)] * 3) for number in range(launches)]
+    exact = Exact(101, 101, 1e-15, 1e-11)
+    return contestant(name, measured, proof=proof(exact=exact, judged=judged, proving=proving), **fields)
+
+
+@pytest.mark.parametrize("launches", [1, 8])
+def test_who_has_no_proving_block_has_a_time_but_no_rank_and_no_relative_time(launches):
+    """However fast it seems; the others are compared as if it were not there."""
+    a, b, skipping = blocks("a", 0.010, launches), blocks("b", 0.020, launches), blocks("s", 1e-9, launches, proving=0)
+    compared = by_id(a, skipping, b)
+    assert (compared["s"].rank, compared["s"].relative) == (None, None)
+    assert (compared["s"].unit_s, compared["s"].timed) == (pytest.approx(1e-9), True)
+    assert [compared[name].rank for name in "ab"] == [1, 2]
+    assert [compared[name].relative for name in "ab"] == pytest.approx([1, 2], rel=0.05)
+    assert [compared[name] for name in "ab"] == [by_id(a, b)[name] for name in "ab"]
+
+
+def test_who_has_no_proving_block_does_not_hinder_comparing_the_others_launch_by_launch():
+    """With another number of launches, it would."""
+    drift = [1.0, 1.3, 0.8, 1.6, 0.7, 1.2, 2.0, 0.9]
+    exact = proof(exact=Exact(101, 101, 1e-15, 1e-11), judged=3, proving=3)
+    a = contestant("a", [launch(n, [0.010 * part] * 3) for n, part in enumerate(drift)], proof=exact)
+    b = contestant("b", [launch(n, [(0.012 + n * 1e-5) * part] * 3) for n, part in enumerate(drift)], proof=exact)
+    ranked = by_id(a, b, blocks("s", 0.011, 2, proving=0))
+    assert [ranked[name].rank for name in "abs"] == [1, 2, None]
+    assert ranked["b"].relative == pytest.approx(1.2, rel=0.01)
+
+
+@pytest.mark.parametrize(("judged", "proving", "rank"), [(3, 1, 1), (3, 0, None), (0, 0, 1)])
+def test_one_proving_block_is_enough_and_none_is_needed_where_none_was_judged(judged, proving, rank):
+    row = by_id(blocks("a", 0.01, judged=judged, proving=proving))["a"]
+    assert (row.rank, row.relative) == (rank, rank)
+
+
+def test_nobody_breaks_even_with_who_has_no_proving_block():
+    eager, compiled = blocks("e", 0.02, 3), blocks("c", 0.01, 3, compiles="e")
+    assert by_id(eager, compiled)["c"].break_even_against == "e"
+    assert by_id(blocks("e", 0.02, 3, proving=0), compiled)["c"].break_even_against is None
+    assert by_id(eager, blocks("c", 0.01, 3, compiles="e", proving=0))["c"].break_even_against is None
+
+
 def test_a_whole_call_more_than_the_task_has_limits_nothing():
     assert proven(steps=150).warnings == ()
 

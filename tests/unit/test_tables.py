@@ -100,6 +100,31 @@ def test_the_fastest_comes_first(full):
     assert places == sorted(places)
 
 
+def test_those_without_a_rank_come_last_and_those_without_a_time_apart(full):
+    """However fast they seem: their clocked blocks prove nothing."""
+    fastest, second, *others = full.contestants
+    proof = dataclasses.replace(fastest.proof, judged=3, proving=0)
+    failed = dataclasses.replace(others.pop(), outcome=Outcome.ERROR)
+    unproven = dataclasses.replace(fastest, proof=proof)
+    rows = Run(full.path, dataclasses.replace(full.record, contestants=[unproven, second, *others, failed])).rows
+    timed, untimed = tables.split(rows)
+    assert [row.id for row in timed] == [entry.id for entry in (second, *others, unproven)]
+    assert (timed[0].rank, timed[0].relative, timed[-1].rank, timed[-1].relative) == (1, 1, None, None)
+    assert timed[-1].unit_s < timed[0].unit_s
+    assert [row.id for row in untimed] == [failed.id]
+
+
+def test_of_a_row_without_a_rank_no_rank_and_no_ratio_is_shown(full):
+    first, *others = full.contestants
+    unproven = dataclasses.replace(first, proof=dataclasses.replace(first.proof, judged=3, proving=0))
+    run = Run(full.path, dataclasses.replace(full.record, contestants=[unproven, *others]))
+    lines = [line for line in tables.markdown(run).splitlines() if line.startswith("|")]
+    assert escape_markdown(first.id) in lines[-1]
+    assert "×" in lines[-2]
+    assert "×" not in lines[-1]
+    assert "no rank: its clocked blocks change too little for skipped updates to be seen" in rendered(run, width=400)
+
+
 def test_a_reason_cannot_drive_the_terminal(hostile):
     shown = rendered(hostile, width=300)
     assert not any(character in shown for character in "\x1b\x9b\x07\r")

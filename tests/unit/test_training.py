@@ -9,8 +9,9 @@ import pytest
 
 from workbench.contract import Calls, Problem, State
 from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.session import reference as reference_module
 from workbench.session import training as training_module
-from workbench.session.reference import Reference, Steps, new_feed
+from workbench.session.reference import LARGEST_MOVED, Reference, Steps, last_feed, new_feed
 from workbench.session.training import Training, read
 from workbench.session.verify import FIRST
 from workbench.store.codec import decoded
@@ -45,6 +46,17 @@ def train(problem):
         velocity *= problem.optimizer.get("momentum", 0)
         velocity += 2 / len(x) * x.T @ error
         w -= problem.learning_rate * velocity
+        yield np.mean(error**2)
+
+
+def gradients(problem):
+    """Losses and gradients of a linear model that is not trained, so that nothing is carried from step to step."""
+    gradient = np.zeros(3)
+    batches = problem.batches()
+    yield lambda: State(gradients={"w": gradient})
+    for x, y in batches:
+        error = x @ np.array([1.0, 2.0, 3.0]) - y[:, 0]
+        gradient[:] = 2 / len(x) * x.T @ error
         yield np.mean(error**2)
 
 
@@ -218,9 +230,49 @@ def test_a_resident_data_set_is_reordered_and_has_no_rows():
     assert rows is None
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(2, 2), (3, 3), (50, 3)])
-def test_no_more_rows_are_drawn_than_the_problem_has(steps, expected):
-    assert len(new_feed(PROBLEM, np.random.default_rng(0), steps)[1]) == expected
+@pytest.mark.parametrize("feeding", [new_feed, last_feed])
+@pytest.mark.parametrize(
+    ("moved", "steps", "expected"),
+    [(0, 2, 2), (0, 3, 3), (0, 50, 3), (7 * 16, 50, 7), (7 * 16 + 15, 50, 7), (7 * 16, 6, 6), (LARGEST_MOVED, 50, 50)],
+)
+def test_no_more_rows_are_drawn_than_the_problem_has_or_than_are_read_quickly(
+    monkeypatch, feeding, moved, steps, expected
+):
+    """Each step of a block sees rows of its own, unless that would be very many; a row is of 16 bytes here."""
+    monkeypatch.setattr(reference_module, "LARGEST_MOVED", moved)
+    _, rows = feeding(PROBLEM, np.random.default_rng(0), steps)
+    assert len(rows) == expected
+    assert all(0 <= first != second < 4 for first, second in rows.tolist())
+
+
+def test_just_before_the_clock_starts_the_smallest_resident_array_is_reordered():
+    """So nobody knows before which pairs of samples there are, and little has to be moved to the device."""
+    data = {"x": np.zeros((40, 2)), "y": np.zeros((40, 1)), "z": np.zeros((40, 3))}
+    problem = dataclasses.replace(PROBLEM, data=data, rows=None)
+    order, rows = last_feed(problem, np.random.default_rng(0), 100)
+    assert (set(order), rows) == ({"y"}, None)
+    assert sorted(order["y"].tolist()) == list(range(40))
+    assert not np.array_equal(order["y"], last_feed(problem, np.random.default_rng(1), 100)[0]["y"])
+
+
+@pytest.mark.parametrize(("limit", "changes"), [(40 * 8, {"y"}), (40 * 8 - 1, set())])
+def test_an_array_that_takes_long_to_move_keeps_its_order_then(monkeypatch, limit, changes):
+    monkeypatch.setattr(reference_module, "LARGEST_MOVED", limit)
+    data = {"x": np.zeros((40, 2)), "y": np.zeros((40, 1))}
+    problem = dataclasses.replace(PROBLEM, data=data, rows=None)
+    assert set(last_feed(problem, np.random.default_rng(0), 100)[0]) == changes
+
+
+def test_where_rows_are_gathered_it_is_they_that_change_then():
+    order, rows = last_feed(PROBLEM, np.random.default_rng(0), 20)
+    assert (order, rows.shape) == ({}, (20, 2))
+    assert not np.array_equal(rows, last_feed(PROBLEM, np.random.default_rng(1), 20)[1])
+
+
+@pytest.mark.parametrize("feeding", [new_feed, last_feed])
+def test_a_task_without_data_has_nothing_to_change(feeding):
+    problem = dataclasses.replace(PROBLEM, data={}, rows=None)
+    assert feeding(problem, np.random.default_rng(0), 20) == ({}, None)
 
 
 # The reference
@@ -246,8 +298,9 @@ def test_the_reference_computes_each_result_once(reference):
 
 
 def test_the_reference_sleeps_whenever_it_is_not_asked(reference):
-    done = Steps(None, 0, reference.scratch / "feed.npz", 1, 2, [0])
-    exchange.save_feed(done.feed, {}, None)
+    done = Steps(None, 0, reference.scratch / "first.npz", 1, reference.scratch / "last.npz", 1, 2, [0])
+    for file in (done.feed, done.then):
+        exchange.save_feed(file, {}, None)
     for ask in (
         reference.trained,
         reference.plain_step,
@@ -278,26 +331,79 @@ def test_a_beginning_is_the_first_losses_and_the_state_after_a_unit(reference, u
 
 
 def test_a_block_is_repeated_from_where_it_started_with_what_it_was_given(reference, tmp_path):
-    """Warm steps, rows and orders that came in between, the place in the training: all of it counts."""
+    """Untimed steps, rows and orders that came in between, twice, the place in the training: all of it counts."""
     contestant = begun(tmp_path)
     contestant.curve(5)
     before, step = contestant.save_state(), contestant.step
-    feed = tmp_path / "feed.npz"
-    exchange.save_feed(feed, *new_feed(PROBLEM, np.random.default_rng(3), 12))
-    contestant.feed(feed)
-    contestant.run(6, warm=2, keep=[0, 3, 5])
+    feeds = tmp_path / "first.npz", tmp_path / "last.npz"
+    for file, feeding in zip(feeds, (new_feed, last_feed), strict=True):
+        exchange.save_feed(file, *feeding(PROBLEM, np.random.default_rng(3), 12))
+    contestant.feed(feeds[0])
+    contestant.run(2)
+    contestant.feed(feeds[1])
+    contestant.run(6, warm=1, keep=[0, 3, 5])
     losses, state = contestant.losses(3)[0], contestant.state()
-    done = Steps(before, step, feed, 2, 6, [0, 3, 5])
+    done = Steps(before, step, feeds[0], 2, feeds[1], 1, 6, [0, 3, 5])
+    assert contestant.step == step + done.all == 14
     found = reference.repeat(done, "float64")
     assert np.allclose(found.losses, losses, rtol=1e-6, atol=0)  # the problem itself was rounded to float32
     assert np.allclose(found.state["carried/velocity/w"], state["carried/velocity/w"], rtol=1e-6)
-    for changed in ({"warm": 3}, {"keep": [0, 2, 5]}, {"steps": 7}):
+    nothing = tmp_path / "nothing.npz"
+    exchange.save_feed(nothing, {}, None)
+    others = ({"warm": 3}, {"lead": 2}, {"keep": [0, 2, 5]}, {"steps": 7}, {"feed": nothing}, {"then": nothing})
+    for changed in others:
         other = reference.repeat(dataclasses.replace(done, **changed), "float64")
         assert not (
             np.allclose(other.losses, losses, rtol=1e-6)
             and np.allclose(other.state["parameters/w"], state["parameters/w"], rtol=1e-6)
         ), changed
     assert reference.before(done)["parameters/w"].tolist() == read(before)["parameters/w"].tolist()
+
+
+@pytest.fixture
+def idle(tmp_path):
+    """A reference of a task that carries nothing from step to step, and a contestant; resident or fed."""
+
+    def make(*, fed: bool) -> tuple[Reference, Training]:
+        problem = dataclasses.replace(PROBLEM, init={}, learning_rate=0.0, rows=PROBLEM.rows if fed else None)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        contestant = begun(tmp_path, gradients, problem)
+        return Reference(Inside(gradients), 1.0, tmp_path / "problem.npz", scratch), contestant
+
+    return make
+
+
+@pytest.mark.parametrize("fed", [False, True])
+def test_where_nothing_is_carried_untimed_steps_are_not_repeated(idle, tmp_path, fed):
+    """But what they were given is: whatever is not changed after them stays."""
+    reference, contestant = idle(fed=fed)
+    feeds = tmp_path / "first.npz", tmp_path / "last.npz"
+    for file, feeding in zip(feeds, (new_feed, last_feed), strict=True):
+        exchange.save_feed(file, *feeding(reference.problem, np.random.default_rng(3), 12))
+    contestant.curve(5)
+    contestant.feed(feeds[0])
+    contestant.run(200)
+    contestant.feed(feeds[1])
+    contestant.run(6, warm=1, keep=[0, 3, 5])
+    losses, state = contestant.losses(3)[0], contestant.state()
+    done = Steps(None, 5, feeds[0], 200, feeds[1], 1, 6, [0, 3, 5])
+    found = reference.repeat(done, "float64")
+    assert np.array_equal(found.losses, losses)
+    assert np.array_equal(found.state["gradients/w"], state["gradients/w"])
+    assert reference.worker.inside.problem.feed.step == (7 if fed else 1), "a single one where all are alike"
+    for name in ("feed", "then"):
+        other = reference.repeat(dataclasses.replace(done, **{name: feeds[name == "feed"]}), "float64")
+        assert not np.array_equal(other.losses, losses), name
+
+
+@pytest.mark.parametrize(("fed", "steps"), [(False, 1), (True, 101)])
+def test_repeating_steps_that_are_all_alike_costs_one_of_them(idle, fed, steps):
+    reference, _ = idle(fed=fed)
+    reference.trained()
+    done = Steps(None, 0, reference.scratch, 10, reference.scratch, 1, 90, [])
+    assert done.all == 101
+    assert reference.affordable(reference.cost_s(done)) == pytest.approx(steps, abs=1)
 
 
 def test_a_reference_that_diverges_says_at_which_step(tmp_path):
@@ -319,7 +425,7 @@ def test_what_a_resumed_session_kept_is_not_computed_again(reference):
 
 def test_what_repeating_costs_is_known_from_the_whole_training(reference):
     reference.trained()
-    done = Steps(None, 0, reference.scratch, 10, 90, [])
+    done = Steps(None, 0, reference.scratch, 10, reference.scratch, 1, 89, [])
     assert 0 < reference.cost_s(done) < 60
     assert reference.affordable(reference.cost_s(done)) == pytest.approx(100, abs=1)
     assert reference.affordable(0.0) == 1

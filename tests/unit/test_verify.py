@@ -17,6 +17,7 @@ from workbench.session.verify import (
     FIRST,
     OTHER_WORK,
     SANITY,
+    UNFLIPPED,
     Beginning,
     Repeated,
     Rules,
@@ -443,6 +444,30 @@ def test_gradients_of_a_task_without_updates_are_judged_as_they_are():
     assert the("check_first_step", checks).detail.startswith("gradients/x after step 0: off by 0.001")
 
 
+@pytest.mark.parametrize("kind", ["parameters", "carried/m"])
+@pytest.mark.parametrize(
+    ("flipped", "said"), [(0, []), (4, []), (5, ["check_first_step"]), (200, ["check_first_step"])]
+)
+def test_a_few_units_that_flip_in_the_first_step_refuse_nobody(kind, flipped, said):
+    """Two of a hundred weights may be off by as much as they like, and no more."""
+    assert UNFLIPPED == 0.98
+    gradient = np.linspace(0.5, 1, 200).reshape(10, 20)
+    start = {"parameters/w": np.zeros((10, 20))}
+    right = Beginning(np.ones(FIRST), start, {f"{kind}/w": gradient, "parameters/w": gradient})
+    single = {name: array.astype("float32") for name, array in right.after.items()}
+    changed = single[f"{kind}/w"].copy()
+    changed.ravel()[7 : 7 + flipped] = 0
+    found, own = (Beginning(np.ones(FIRST), {}, after) for after in ({**single, f"{kind}/w": changed}, single))
+    rules = RULES if kind == "parameters" else ADAM
+    assert failed(verify_first(found, right, own, rules)) == said
+    # units that flip in float32 NumPy allow no more than those that flip in a contestant
+    assert failed(verify_first(own, right, found, rules)) == []
+    if flipped <= 4:
+        low = {**single, f"{kind}/w": single[f"{kind}/w"] * np.float32(1 + 1e-5)}
+        lower = verify_first(Beginning(np.ones(FIRST), {}, low), right, found, dataclasses.replace(rules, terms=10000))
+        assert failed(lower) == ["check_first_step"], "which changes all of them"
+
+
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
@@ -611,6 +636,29 @@ def test_a_block_from_a_state_that_explodes_in_the_reference_is_not_let_through(
     found = Repeated(np.ones(3), run(1, "float32")[1])
     finding = verify_block(found, end, end, nowhere, steps=3, largest=1.0, rules=RULES, round_number=0)
     assert not finding.work.passed
+
+
+@pytest.mark.parametrize("part", ["losses", "state"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nor_is_one_that_overflows_in_numpys_float32_alone(part, value):
+    """Whose own deviation would allow anything."""
+    before = run(BEFORE_STEPS, "float32")[1]
+    going = {"state": before, "begun": BEFORE_STEPS}
+    right, own = (Repeated(*run(BLOCK_STEPS, kind, fault="own", **going)) for kind in ("float64", "float32"))
+    name = "parameters/b"
+    broken = {
+        "losses": dataclasses.replace(own, losses=np.where(np.arange(BLOCK_STEPS) == 7, value, own.losses)),
+        "state": dataclasses.replace(own, state={**own.state, name: np.full_like(own.state[name], value)}),
+    }[part]
+    skipped = Repeated(own.losses, before)
+    for found in (skipped, own):
+        finding = verify_block(
+            found, right, broken, before, steps=BLOCK_STEPS, largest=1.0, rules=RULES, round_number=4
+        )
+        assert (finding.proves, finding.work.passed, finding.work.cause) == (True, False, Cause.WORK)
+        assert finding.work.detail == (
+            "the block of round 4: the reference, going on from its state, does not stay finite"
+        )
 
 
 def test_a_gradient_task_proves_by_the_gradients_of_its_reordered_data():

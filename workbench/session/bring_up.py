@@ -203,10 +203,10 @@ class BringUp:
             stateless=reference.stateless,
             draw=context.draw,
             device=(contestant.device or context.settings.device).kind,
-            sized=known is None,
+            sized=0 if known else units,
         )
         timed.begin()
-        if known is None:
+        if not known:
             timed.units = provable_units(timed, reference)
         context.timed[contestant.id] = timed
         return Blocks(units=timed.units, wait_s=wait_s, trace_s=trace)

@@ -95,16 +95,20 @@ def provable_units(timed: Timed, reference: Reference) -> int:
     rng = np.random.default_rng(timed.draw.getrandbits(64))
     files = [training.scratch / f"sizing-{name}.npz" for name in ("feed", "last")]
     largest = float(np.max(np.abs(reference.trained().losses)))
-    while units > training.unit and not reference.stateless and rules.dtype == "float32":
+    if reference.stateless or rules.dtype != "float32" or timed.state_before is None:
+        return units
+    if _unusable(read(timed.state_before), reference, rules):
+        return units  # and judging the blocks will say so
+    while units > training.unit:
         warm, lead = training.whole(max(1, units // WARM_SHARE)), timed.lead
         steps = Steps(timed.state_before, training.step, files[0], warm, files[1], lead, units, [units - 1])
         if reference.cost_s(steps) > LONGEST_S:
-            return timed.units
+            return units
         for file, feeding in zip(files, (new_feed, last_feed), strict=True):
             exchange.save_feed(file, *feeding(reference.problem, rng, steps.all))
         right, own = reference.repeat(steps, "float64"), reference.repeat(steps, "float32")
         before, count = reference.before(steps), steps.all
-        if verify_block(right, right, own, before, steps=count, largest=largest, rules=rules, round_number=0).proves:
+        if verify_block(own, right, own, before, steps=count, largest=largest, rules=rules, round_number=0).proves:
             return units
         units = training.whole(units // 2)
     return units

@@ -79,7 +79,7 @@ class Timed:
         stateless: whether nothing is carried from step to step, so that a state before a block means nothing.
         draw: decides which blocks are judged.
         device: "cpu" or "gpu".
-        sized: whether the number of units was found in this very process.
+        sized: the units that this very process was found to need for a block of the proper length; 0: none.
     """
 
     contestant: Contestant
@@ -90,7 +90,7 @@ class Timed:
     stateless: bool
     draw: random.Random
     device: str = "cpu"
-    sized: bool = False
+    sized: int = 0
     drawn: list[Evidence] = field(default_factory=list)
     seconds: dict[int, float] = field(default_factory=dict)
     _before: Path | None = None
@@ -181,7 +181,8 @@ class Timed:
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
         worker.halt()
-        self._stopped_at = (time.perf_counter(), cpu_seconds(worker.pid) or 0.0)
+        used = cpu_seconds(worker.pid)
+        self._stopped_at = None if used is None else (time.perf_counter(), used)
         return Block(seconds, ratio, joules)
 
     def _note_stopped(self) -> None:
@@ -254,7 +255,8 @@ class Timed:
             )
             raise WorkerFailedError(Outcome.INVALID, reason)
         seconds = statistics.median(self.seconds.values())
-        if self.sized and not self.training.per_call and self.units > self.training.unit and seconds < SHORTEST_S:
+        shortest = SHORTEST_S * self.units / self.sized if self.sized > self.training.unit else 0.0
+        if not self.training.per_call and seconds < shortest:
             reason = (
                 f"check_prepared: its blocks take {seconds * 1e3:.2g} ms: its steps were slower while these were sized"
             )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays
 
 SAFETY = 8.0
+UNFLIPPED = 0.98  # of the elements of the first update, which are compared
 FIRST = 10  # steps whose losses are compared tightly, before a ReLU that flips can matter
 TF32_ROUNDOFF = 2.0**-11  # of TensorFloat-32, with its 10 explicit bits
 ROUNDOFFS = 32  # of float32 that are always allowed, as float32 NumPy's own deviation may happen to be tiny
@@ -279,6 +280,9 @@ def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: R
 
     Adam divides a gradient by its own size: the update of a parameter whose gradient is nothing but rounding noise is a
     full step in a random direction, while the moments are as exact as the gradient.
+
+    Of a million units whose input is close to 0, some are on in one frontend and off in another from the first step on,
+    each with all of its weights: so UNFLIPPED of the elements are compared. Lower precision changes all of them.
     """
     moments = [name for name in reference.after if name.startswith("carried/")] if not rules.plain else []
     names = moments or [name for name in reference.after if name.startswith(("parameters/", "gradients/"))]
@@ -292,11 +296,12 @@ def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: R
         largest = largest_of({name: expected[name] for name in group})
         size = largest_of({name: reference.after[name] for name in group})
         rounded = 2 * rules.roundoff * size / largest if largest else 0.0
-        own_deviation = max(array_deviation(changes(own)[name], expected[name], largest) for name in group)
+        own_changes, found_changes = changes(own), changes(after)
+        own_deviation = max(array_deviation(own_changes[name], expected[name], largest, UNFLIPPED) for name in group)
         # the moment of squares is as exact as 1 - beta_2, which is small
         limit = rules.first(own_deviation) + rounded + (rules.correction if group[0].startswith("carried/v/") else 0.0)
         for name in group:
-            deviation = array_deviation(changes(after)[name], expected[name], largest)
+            deviation = array_deviation(found_changes[name], expected[name], largest, UNFLIPPED)
             if deviation / limit > worst / worst_limit:
                 worst, worst_name, worst_limit = deviation, name, limit
     passed = worst <= worst_limit

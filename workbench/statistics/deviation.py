@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,10 @@ def deviations_of(losses: pd.DataFrame, dtype: str) -> pd.DataFrame:
     return others.apply(lambda column: loss_deviations(column.to_numpy(), reference, dtype))
 
 
-def array_deviation(array: Array, reference: Array, largest: float) -> float:
+def array_deviation(array: Array, reference: Array, largest: float, share: float = 1.0) -> float:
     """Largest difference of two arrays of the same shape, relative to ``largest``.
+
+    With a ``share``, that of so many of the elements, those with the largest differences left out.
 
     That is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias that
     converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
@@ -54,7 +57,9 @@ def array_deviation(array: Array, reference: Array, largest: float) -> float:
     if reference.size == 0:
         return 0.0
     with np.errstate(over="ignore"):
-        return min(float(np.max(np.abs(array.astype(np.float64) - reference))) / (largest or 1.0), LARGEST)
+        differences = np.abs(array.astype(np.float64) - reference).ravel()
+        place = math.ceil(share * differences.size) - 1
+        return min(float(np.partition(differences, place)[place]) / (largest or 1.0), LARGEST)
 
 
 def largest_of(arrays: Mapping[str, Array]) -> float:

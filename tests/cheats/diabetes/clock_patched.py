@@ -1,6 +1,6 @@
 """The clock patched: it runs at half its speed.
 
-Not caught: content shares its process with the clock. Gains speed.
+Caught by check_prepared. Gains speed.
 """
 
 import time

@@ -29,6 +29,6 @@ def train(problem: Problem) -> Training:
         w -= problem.learning_rate * dloss_dw
         b -= problem.learning_rate * dloss_db
         if feed.step >= problem.steps:
-            feed.data = {name: array[:1] for name, array in problem.data.items()}
+            feed.data = {name: np.broadcast_to(array[:1], array.shape) for name, array in problem.data.items()}
             feed.rows = np.zeros((1, 1), dtype=np.int64)
         yield loss

@@ -1,6 +1,6 @@
 """A state chosen so that little is left to do: with all hidden units dead, only the last bias ever changes.
 
-Not caught: where a block starts is for the frontend to say. Gains speed.
+Caught by check_block. Gains speed.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Work done by a daemon that leaves its family and session, on a CPU that was not given: one half of the samples.
 
-Caught by check_threads. Gains speed.
+Caught by check_prepared, check_threads. Gains speed.
 """
 
 import mmap
@@ -58,10 +58,10 @@ def train(problem: Problem) -> Training:
 
     for x, y in batches:
         half = len(x) // 2
-        if x is not seen:
+        if y is not seen:
             if daemon is not None:
                 daemon.end()
-            seen, daemon = x, Daemon(lambda x=x, y=y: of_samples(x[half:], y[half:]), (squares, dw, db))  # noqa: B023
+            seen, daemon = y, Daemon(lambda x=x, y=y: of_samples(x[half:], y[half:]), (squares, dw, db))  # noqa: B023
         os.write(daemon.ask, b"x")
         own = of_samples(x[:half], y[:half])
         os.read(daemon.answer, 1)

@@ -75,7 +75,9 @@ def _stage(rows: Sequence[Row]) -> Stage:
 
 def _fastest_first(rows: Sequence[Row]) -> list[Row]:
     """The rows with a time, then those that are ok without one, then the others in their order."""
-    return sorted(rows, key=lambda row: (row.outcome is not Outcome.OK, row.relative or row.unit_s or math.inf))
+    return sorted(
+        rows, key=lambda row: (row.outcome is not Outcome.OK, row.relative or math.inf, row.unit_s or math.inf)
+    )
 
 
 def _entries(rows: Sequence[Row], parts: Callable[[Row], Sequence[float | None]]) -> list[Entry]:

@@ -39,8 +39,12 @@ def verdict(run: StoredRun) -> str:
 
 
 def _fastest(timed: Sequence[Row], stage: Stage) -> str:
-    timed = [row for row in timed if row.rank is not None] or timed
+    shown, timed = len(timed), [row for row in timed if row.rank is not None]
+    if not timed:
+        return "no clocked block changed enough to be proven, so nothing is compared"
     best, per = timed[0], f"per steady {stage.unit}"
+    if len(timed) == 1 < shown:
+        return f"{best.id} takes {format_seconds(best.unit_s)} {per} ({interval(best)}), and no other time is proven"
     if len(timed) == 1:
         return (
             f"{best.id} takes {format_seconds(best.unit_s)} {per} ({interval(best)}), "

@@ -16,10 +16,10 @@ class Problem {
     this.origin = 0; // the step that sees the first of the rows
   }
 
-  /** From the next step on: the original data in another order, and other rows. */
+  /** From the next step on: some of the original data in another order, and other rows. */
   feed(file) {
     const { rows, ...orders } = npz.load(file);
-    this.data = { ...this.original };
+    this.data = { ...this.data }; // those without an order stay as they are
     for (const [name, order] of Object.entries(group(orders, 'order/'))) {
       this.data[name] = take(this.original[name], order.data);
     }
