@@ -110,6 +110,17 @@ RUNTIMES = {
         "invalid answer",
     ),
     "device_memory_that_is_a_text": (("    return None", "    return 'much'"), "error", "invalid answer"),
+    "device_memory_below_zero": (
+        ("    return None", "    return -5"),
+        "error",
+        "peak_device_bytes = -5, expected 0 or",
+    ),
+    "fewer_threads_than_none": (("max((library", "-max((library"), "error", "threads = -1, expected 0 or more"),
+    "versions_in_a_list": (
+        (VERSIONS, 'return ["numpy"]'),
+        "error",
+        "runtime.versions() returned list, expected a dict",
+    ),
     "metrics_that_are_texts": (
         ("def wait(", "def metrics():\n    return {'a': 'x'}\n\n\ndef wait("),
         "error",

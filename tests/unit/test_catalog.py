@@ -43,6 +43,14 @@ MALFORMED = {
         ("[holes]", "[environment]\nOMP = 1\n\n[holes]"),
         r"\[environment\] OMP must be a string",
     ),
+    "environment_with_an_odd_name": (
+        ("[holes]", '[environment]\n"A=B" = "1"\n\n[holes]'),
+        r"\[environment\] 'A=B': a variable needs a name without =, and no NUL",
+    ),
+    "environment_with_nul": (
+        ("[holes]", '[environment]\nA = "\\u0000"\n\n[holes]'),
+        r"\[environment\] 'A': a variable needs a name without =, and no NUL",
+    ),
     "environment_of_a_mode_is_no_table": (
         ('title = "Planted, one"', 'title = "One"\nenvironment = "a"'),
         "environment",

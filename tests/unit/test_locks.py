@@ -60,13 +60,24 @@ def test_who_finds_it_taken_may_give_up(tmp_path):
     assert not locks.is_taken(tmp_path / "a.lock")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
-def test_a_file_system_without_locks_is_told_in_one_line(tmp_path, monkeypatch, number):
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_of_in_one_line_and_measured_on(tmp_path, monkeypatch, number):
     def flock(*_: object) -> None:
         raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    file, said = tmp_path / "host.lock", []
+    with locks.measuring("refuse", said.append, file):
+        assert not locks.is_taken(file), "nobody can know, so nobody says that it is"
+    assert said == [f"{tmp_path} has no file locks: make sure that no other session measures on this host"]
+
+
+def test_a_lock_that_fails_otherwise_is_told_in_one_line(tmp_path, monkeypatch):
+    def flock(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(fcntl, "flock", flock)
     file = tmp_path / "host.lock"
     with pytest.raises(WorkbenchError) as raised, locks.measuring("wait", pytest.fail, file):
         pytest.fail("it is not taken")
-    assert str(raised.value) == f"cannot acquire the host's lock {file}: {os.strerror(number)}"
+    assert str(raised.value) == f"cannot acquire the host's lock {file}: {os.strerror(errno.EIO)}"

@@ -83,7 +83,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         color=mode.get("color", table.get("color")),
         compiles=mode.get("compiles"),
         gpu_install=table.get("gpu_install"),
-        environment=_strings(file, table, mode, "environment"),
+        environment=_environment(file, table, mode),
         holes=_strings(file, table, mode, "holes"),
         requirements=tuple(table.get("requirements", ())),
         float64=_float64(file, _entries(file, table, mode, "float64")),
@@ -106,6 +106,15 @@ def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key:
         if not isinstance(value, str):
             raise WorkbenchError(f"{file}: [{key}] {name} must be a string")
     return entries
+
+
+def _environment(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables of a worker, such as the system accepts."""
+    variables = _strings(file, table, mode, "environment")
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise WorkbenchError(f"{file}: [environment] {name!r}: a variable needs a name without =, and no NUL")
+    return variables
 
 
 def _float64(file: Path, entries: Mapping[str, Any]) -> dict[str, Float64]:

@@ -8,9 +8,14 @@ written, but a plot failed; 5 everything measured was shown, but not all of it c
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import typer
+
+if importlib.util.find_spec("fcntl") is None:
+    print("workbench: this Python has no file locks (fcntl): use Linux, macOS, or WSL 2 on Windows", file=sys.stderr)
+    sys.exit(2)
 
 # Each module registers its commands; --help lists them in this order.
 from workbench.cli import running  # noqa: F401

@@ -173,7 +173,10 @@ class WorkerProcess:
             for descriptor in (command_end, answer_end, output_end):
                 os.close(descriptor)
         self._log.read(output)
-        self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+        self._ended: int | None = None
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # an old kernel, or a container that forbids it
+                self._ended = os.pidfd_open(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -361,7 +364,8 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if exception == "MemoryError" or any(word in f"{exception} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or exception}")
-    own = failure.where or missing in ("tasks", "frontends") or exception == "SyntaxError" or frontend.command
+    places = (failure.where, missing in ("tasks", "frontends"), exception == "SyntaxError", frontend.command)
+    own = any(places) or text.startswith("runtime.")
     if phase == "import" and own:
         return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")
     if phase == "import":

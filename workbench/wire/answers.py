@@ -145,6 +145,10 @@ class Observed:
         for name, value in numbers.items():
             if isinstance(value, int | float) and not abs(value) < LARGEST:
                 raise ValueError(f"observed {name[:80]} = {str(value)[:80]}, expected a number below {LARGEST:.0e}")
+        amounts = {"threads": threads, "peak_bytes": self.peak_bytes, "peak_device_bytes": self.peak_device_bytes}
+        for name, value in amounts.items():
+            if value is not None and value < 0:
+                raise ValueError(f"observed {name} = {value}, expected 0 or more")
         for name, value in self.metrics.items():
             if metric_of(name) is None:
                 raise ValueError(f"the metric {name[:80]!r} is not declared in workbench/model/metric.py")

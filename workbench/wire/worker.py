@@ -279,7 +279,12 @@ class Worker:
         return {}
 
     def _versions(self) -> dict[str, str]:
-        return {"python": sys.version.split()[0], **self.runtime.versions()}
+        versions = self.runtime.versions()
+        if not isinstance(versions, dict):
+            raise TypeError(
+                f"runtime.versions() returned {type(versions).__name__}, expected a dict of names and texts"
+            )
+        return {"python": sys.version.split()[0], **versions}
 
 
 def matrix_product_flops(size: int, dtype: str) -> float:
