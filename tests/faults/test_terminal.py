@@ -89,7 +89,14 @@ def test_a_terminal_that_hangs_up_leaves_a_run_that_says_so(command, shell_envir
 
 
 @pytest.mark.parametrize(
-    "environment", [{"COLUMNS": "40"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"LC_ALL": "C", "LANG": "C"}]
+    "environment",
+    [
+        {"COLUMNS": "40"},
+        {"NO_COLOR": "1"},
+        {"TERM": "dumb"},
+        {"LC_ALL": "C", "LANG": "C"},
+        {"PYTHONIOENCODING": "ascii"},
+    ],
 )
 def test_a_poor_terminal_is_served(cli, numpy_run, environment):
     done = cli("show", "latest", "--details", "--results", numpy_run.path.parent, **environment)

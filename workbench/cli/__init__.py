@@ -45,6 +45,7 @@ from workbench.cli.terminal import (
     InterruptedEarlyError,
     end_quietly_on_broken_pipe,
     open_closed_streams,
+    replace_what_cannot_be_encoded,
     say,
 )
 from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, WorkbenchError
@@ -57,6 +58,7 @@ MEASURING = ("run", "selftest", "regress", "versions")
 def main() -> None:
     """Run the command line; an error that the user can fix is one line on stderr and exit code 2."""
     open_closed_streams()
+    replace_what_cannot_be_encoded()
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
         end_quietly_on_broken_pipe()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -44,6 +45,13 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+
+
+def replace_what_cannot_be_encoded() -> None:
+    """Print a question mark for a character that the encoding of stdout or stderr lacks, such as × in ASCII."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def end_quietly_on_broken_pipe() -> None:
@@ -112,7 +120,8 @@ def print_parts(*parts: RenderableType, **options: Unpack[PrintOptions]) -> None
 def print_json(value: object) -> None:
     """Print a value as JSON and nothing else."""
     with _printing():
-        sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=escaped) + "\n")
 
 
 def print_text(text: str) -> None:
