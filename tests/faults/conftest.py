@@ -54,7 +54,7 @@ def feed(worker, before=Worker.do_feed, **how):
 
 
 def run(worker, before=Worker.do_run, **how):
-    if getattr(worker, "is_clocked", False):
+    if how.get("keep") and getattr(worker, "is_clocked", False):  # the steps before it are not clocked
         worker.is_clocked = False
         reached("block")
     return before(worker, **how)

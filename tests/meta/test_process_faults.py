@@ -312,7 +312,6 @@ def test_a_mistake_in_the_reference_is_told_once_with_its_file_and_line(new_cont
     assert "pip install" not in last
 
 
-@pytest.mark.xfail(strict=True, reason="exchange.decode lets lone surrogates into the record")
 def test_a_message_that_is_no_text_costs_its_own_row_alone(new_content, session):
     content = new_content()
     odd = "raise ValueError('a\\udc80b\\x1b[2Jc')"

@@ -247,6 +247,16 @@ class Timed:
         """
         if not self._unfinished:
             return
+        unfinished, lazy = statistics.median(self._unfinished), statistics.median(self._lazy)
+        block = self.units * statistics.median(entry.seconds / self.units for entry in self.drawn)
+        if unfinished > max(UNFINISHED_SHARE, UNFINISHED_S / block):
+            share = unfinished / (1 + unfinished)
+            raise _unsynchronised(f"{share:.0%} of a block was unfinished after the wait: times would be too short")
+        if lazy > 1:
+            text = "fetching a loss takes much longer than fetching a number: it is computed only when it is fetched"
+            raise _unsynchronised(text)
+        if threads == 1 and self._busy and statistics.median(self._busy) > BUSY_SHARE:  # pools of threads may spin
+            raise _unsynchronised("the process was still computing after the wait: times would be too short")
         few = len(self._unclocked) < FEWEST
         if statistics.median(self._unclocked) > (3 if few else 1):
             reason = (
@@ -264,16 +274,6 @@ class Timed:
         if self._stopped and statistics.median(self._stopped) > STOPPED_SHARE:
             reason = f"check_stopped: it used {statistics.median(self._stopped):.0%} of a CPU while others were timed"
             raise WorkerFailedError(Outcome.INVALID, reason)
-        unfinished, lazy = statistics.median(self._unfinished), statistics.median(self._lazy)
-        block = self.units * statistics.median(entry.seconds / self.units for entry in self.drawn)
-        if unfinished > max(UNFINISHED_SHARE, UNFINISHED_S / block):
-            share = unfinished / (1 + unfinished)
-            raise _unsynchronised(f"{share:.0%} of a block was unfinished after the wait: times would be too short")
-        if lazy > 1:
-            text = "fetching a loss takes much longer than fetching a number: it is computed only when it is fetched"
-            raise _unsynchronised(text)
-        if threads == 1 and self._busy and statistics.median(self._busy) > BUSY_SHARE:  # pools of threads may spin
-            raise _unsynchronised("the process was still computing after the wait: times would be too short")
         if cpus and (strays := allowed_cpus(self.training.worker.pid) - set(cpus)):
             reason = f"check_threads: it may run on CPU {min(strays)} as well, which it was not given"
             raise WorkerFailedError(Outcome.INVALID, reason)

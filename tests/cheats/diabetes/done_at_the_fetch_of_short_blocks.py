@@ -1,6 +1,6 @@
 """Work postponed to the fetch of losses, and blocks made short by sleeping while they are sized, so that it is little.
 
-Caught by check_prepared. Gains speed.
+Caught by check_prepared, check_synchronised. Gains speed.
 """
 
 import time
