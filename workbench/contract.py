@@ -222,7 +222,7 @@ class Problem:
         """The batch of each coming step, as a tuple in the order of ``data`` and ``per_step``, each passed to ``put``.
 
         ``put`` moves an array from host memory to where the framework computes. A resident problem moves its data
-        during this call, and again only if the harness reorders it, which it does in a step that is not timed;
+        during this call, and an array again only if the harness reorders it, in a step that is not timed;
         otherwise each batch is gathered and moved in its step, and the copy is part of the step.
 
         Args:
