@@ -49,8 +49,8 @@ def deviations_of(losses: pd.DataFrame, dtype: str) -> pd.DataFrame:
 def array_deviation(array: Array, reference: Array, largest: float, share: float = 1.0) -> float:
     """Largest difference of two arrays of the same shape, relative to ``largest``.
 
-    ``largest`` is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias that
-    converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
+    ``largest`` is the largest element of all the reference's arrays of the same kind, such as all parameters: a bias
+    that converges to 0 next to a weight of 2 is only as exact as rounding of numbers of size 2 allows.
     With a ``share`` below 1, only that share of the elements counts: those that differ least.
     """
     if reference.size == 0:
