@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from frontends.tf1.runtime import Inputs
+from frontends.tf1.inputs import Inputs
 from workbench.contract import Problem, State, Training
 
 

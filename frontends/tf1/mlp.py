@@ -2,8 +2,8 @@
 
 import tensorflow.compat.v1 as tf
 
+from frontends.tf1.inputs import Inputs
 from frontends.tf1.optimizers import minimize
-from frontends.tf1.runtime import Inputs
 from workbench.contract import Problem, State, Training
 
 

@@ -15,17 +15,17 @@ from workbench.model.proof import Proof
 from workbench.model.records import RunRecord
 from workbench.model.request import RUN, Request
 from workbench.model.rows import Row
-from workbench.session import calibration, judging, runner, timed
+from workbench.session import audit, calibration, judging, runner, timed
 from workbench.session.session import contestants_of
 from workbench.session.settings import settings_of
 from workbench.statistics.rows import rows
 
 # Checks that are no part of a proof, and the limits of each.
 LIMITS = {
-    "check_synchronised": [(timed, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE")],
-    "check_prepared": [(timed, "UNCLOCKED_S")],
-    "check_stopped": [(timed, "STOPPED_SHARE")],
-    "check_threads": [(timed, "CPU_SHARE")],
+    "check_synchronised": [(audit, name) for name in ("UNFINISHED_SHARE", "LAZY_S", "BUSY_SHARE")],
+    "check_prepared": [(audit, "UNCLOCKED_S")],
+    "check_stopped": [(audit, "STOPPED_SHARE")],
+    "check_threads": [(audit, "CPU_SHARE")],
     "check_plausible": [(judging, "FASTEST")],
 }
 
@@ -99,4 +99,4 @@ def switch_off(patch: pytest.MonkeyPatch, names: Iterable[str]) -> None:
     if "check_threads" in off:
         patch.setattr(timed, "allowed_cpus", lambda _: set())
     if "check_prepared" in off:
-        patch.setattr(timed, "SHORTEST_S", 0.0)
+        patch.setattr(audit, "SHORTEST_S", 0.0)

@@ -567,7 +567,7 @@ def test_the_planted_early_return_is_caught(found):
 
 
 def test_an_early_return_that_nobody_catches_fails(found, monkeypatch):
-    monkeypatch.setattr("workbench.session.timed.Timed.check_synchronised", lambda *_: None)
+    monkeypatch.setattr("workbench.session.timed.Timed.check", lambda *_: None)
     assert early.early_return(found).verdict == FAILS
 
 

@@ -286,7 +286,7 @@ def test_where_nothing_is_carried_no_state_precedes_a_block(tmp_path, cpu):
 
 def synchronised(made: Timed, threads: int = 1, cpus: tuple[int, ...] = ()) -> str:
     """Why a launch is refused; empty if it is not."""
-    return refusal(lambda: made.check_synchronised(threads, cpus))
+    return refusal(lambda: made.check(threads, cpus))
 
 
 def refusal(check) -> str:

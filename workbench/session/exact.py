@@ -63,11 +63,13 @@ class ExactProofs:
                     self._judge(contestant, computed.get(contestant.id))
 
     def _compute(self, contestants: Sequence[Contestant], computed: dict[str, Computed]) -> None:
-        """Run trainings side by side on all CPUs; those with the same key once."""
+        """Run trainings side by side on all CPUs, the longest first; those with the same key once."""
         context = self._context
         groups: dict[str, list[Contestant]] = {}
         for contestant in contestants:
             groups.setdefault(self._key(contestant) or contestant.id, []).append(contestant)
+        # of those about which nothing is known, compiled modes take longest, and they are declared after the others
+        longest = sorted(reversed(groups.values()), key=lambda same: -context.forecast.bring_up_s(same[0].id))
         free = self._slots()
 
         def compute(same: list[Contestant]) -> None:
@@ -87,7 +89,7 @@ class ExactProofs:
 
         with ThreadPoolExecutor(free.qsize(), initializer=leave_signals_to_main) as pool:
             try:
-                list(pool.map(compute, groups.values()))
+                list(pool.map(compute, longest))
             except BaseException:
                 context.abandoned = True
                 for worker in list(self._alive):

@@ -27,6 +27,10 @@ class Forecast:
         self._rounds_left = 0
         self.begin_launch(0, ids)
 
+    def bring_up_s(self, name: str) -> float:
+        """Seconds that bringing up a contestant takes, as far as is known."""
+        return self._bring_up[name]
+
     def begin_launch(self, number: int, ids: Sequence[str]) -> None:
         """A launch of these contestants begins."""
         self._number, self._waiting, self._rounds_left = number, set(ids), self._rounds

@@ -215,7 +215,7 @@ class Session:
                 if contestant.running and contestant.launches[-1].measured():
                     context.progress.phase(contestant.id, "judging")
                     timed = context.timed[contestant.id]
-                    timed.check_synchronised(contestant.threads or context.workers.threads, self.settings.cpus)
+                    timed.check(contestant.threads or context.workers.threads, self.settings.cpus)
                     timed.check_unjudged(judge_blocks(timed, context.reference))
                     if timed.device == "cpu":
                         check_plausible(contestant, context.reference, context.rounds)

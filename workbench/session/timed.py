@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import statistics
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ import numpy as np
 
 from workbench.host.processes import allowed_cpus, cpu_seconds
 from workbench.model.contestant import Contestant
-from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.session import audit
+from workbench.session.audit import Seen
 from workbench.session.calibration import positions
 from workbench.session.reference import Steps
 from workbench.session.training import Training
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 WARM_SHARE = 10  # a block is preceded by a tenth of its units, untimed
 DRAWN = 3  # blocks of a launch that are judged
 IDLE_S = 0.003
-UNFINISHED_SHARE = 0.1  # tolerated before the clock starts and after the wait: this share of a block,
-UNFINISHED_S = 0.001  # after the wait: or this time
-UNCLOCKED_S = 0.003  # before the clock starts: and this time, to read what changes from its file
-FETCH_S = {"cpu": 5e-5, "gpu": 5e-4}  # that fetching a finished loss takes at most
-SHORTEST_S = 0.004  # that a block which was sized may take, unless it is a single unit
-STOPPED_SHARE = 0.1  # of one CPU, tolerated while the process is stopped
-LAZY_SHARE = 0.05  # fetching a loss may take longer than fetching a finished scalar by this share of a step,
-LAZY_SCALARS = 2.0  # by so many scalars,
-LAZY_S = 1e-6  # or by this time
-BUSY_SHARE = 0.5  # of one CPU, tolerated after the wait
-CPU_SHARE = 1.25  # CPU time over wall time and threads, tolerated
-FASTER = 2.0  # times as fast as all judged blocks that no block may be if nobody knows which will be judged
-FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -95,12 +82,7 @@ class Timed:
     seconds: dict[int, float] = field(default_factory=dict)
     _before: Path | None = None
     _count: int = 0
-    _unfinished: list[float] = field(default_factory=list)
-    _lazy: list[float] = field(default_factory=list)
-    _busy: list[float] = field(default_factory=list)
-    _cpu: list[float] = field(default_factory=list)
-    _unclocked: list[float] = field(default_factory=list)
-    _stopped: list[float] = field(default_factory=list)
+    _seen: list[Seen] = field(default_factory=list)
     _stopped_at: tuple[float, float] | None = None
 
     def begin(self) -> None:
@@ -148,7 +130,7 @@ class Timed:
             WorkerFailedError: when it fails.
         """
         training, worker = self.training, self.training.worker
-        self._note_stopped()
+        stopped = self._used_while_stopped()
         worker.wake()
         step = training.step
         training.feed(feed)
@@ -160,57 +142,27 @@ class Timed:
         seconds = training.run(self.units + self._extra, self.lead, keep)
         ended, used_by_end = time.perf_counter(), cpu_seconds(worker.pid)
         joules = joules_since()
-        per_unit = seconds / self.units * self.training.unit
-        tolerated = UNFINISHED_SHARE * seconds + 2 * per_unit * bool(self.lead) + UNCLOCKED_S
-        self._unclocked.append((ended - started - seconds) / tolerated)
         time.sleep(IDLE_S)
         worker.halt()
         idle, used_idle = time.perf_counter(), cpu_seconds(worker.pid)
         worker.wake()
         losses, fetch_s = training.losses(len(keep))
-        ratio = None
-        if used is not None and used_by_end is not None and used_idle is not None:
-            ratio = (used_by_end - used) / (ended - started)
-            self._cpu.append(ratio)
-            self._busy.append((used_idle - used_by_end) / (idle - ended))
-        finished_s = len(keep) * min(self.fetch_s, FETCH_S[self.device])
-        self._unfinished.append(max(0.0, sum(fetch_s) - finished_s) / seconds)
-        allowed = max(LAZY_SHARE * seconds / self.units, LAZY_SCALARS * self.scalar_s, LAZY_S)
-        self._lazy.append((statistics.median(fetch_s) - self.scalar_s) / allowed)
+        cpu, busy = _rate(used, used_by_end, ended - started), _rate(used_by_end, used_idle, idle - ended)
+        self._seen.append(Seen(seconds, ended - started, fetch_s, cpu, busy, stopped))
         done = Steps(self._before, step, feed, self.warm, last, self.lead, self.units + self._extra, keep)
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
         worker.halt()
         used = cpu_seconds(worker.pid)
         self._stopped_at = None if used is None else (time.perf_counter(), used)
-        return Block(seconds, ratio, joules)
+        return Block(seconds, cpu, joules)
 
-    def _note_stopped(self) -> None:
+    def _used_while_stopped(self) -> float | None:
         """How much of a CPU somebody of the process used since the last block, though it was stopped."""
-        if self._stopped_at is not None:
-            since, used_by_then = self._stopped_at
-            now, used = time.perf_counter(), cpu_seconds(self.training.worker.pid)
-            if used is not None:
-                self._stopped.append((used - used_by_then) / (now - since))
-
-    def check_unjudged(self, judged: Collection[int]) -> None:
-        """Check that the blocks that are not judged are not faster than those that are, as if somebody knew.
-
-        Args:
-            judged: the rounds of the blocks that were.
-
-        Raises:
-            WorkerFailedError: *invalid*, if all of them took less than half the time of any judged one.
-        """
-        others = [seconds for number, seconds in self.seconds.items() if number not in judged]
-        if not judged or len(others) < FEWEST:
-            return
-        slowest, fastest = max(others), min(self.seconds[number] for number in judged)
-        if slowest * (FASTER if len(judged) >= FEWEST else 2 * FASTER) < fastest:
-            reason = (
-                f"check_unjudged: blocks that were not judged took at most {slowest / fastest:.0%} of the others' time"
-            )
-            raise WorkerFailedError(Outcome.INVALID, reason)
+        if self._stopped_at is None:
+            return None
+        since, used = self._stopped_at
+        return _rate(used, cpu_seconds(self.training.worker.pid), time.perf_counter() - since)
 
     def _keep(self, evidence: Evidence) -> None:
         """Draw DRAWN of all blocks, each with the same probability, without knowing how many there will be."""
@@ -236,52 +188,43 @@ class Timed:
             if file is not None and file not in needed:
                 file.unlink(missing_ok=True)
 
-    def check_synchronised(self, threads: int, cpus: Collection[int] = ()) -> None:
+    def check(self, threads: int, cpus: Collection[int] = ()) -> None:
         """Check that no work was done before the clock started, none left after the wait, and none done elsewhere.
 
-        The median over the blocks of a launch decides: a wait that returns early always does, a busy machine only
-        disturbs some blocks.
+        Raises:
+            WorkerFailedError: *invalid*, with the check that failed.
+        """
+        if not self._seen:
+            return
+        training = self.training
+        expected = audit.Expected(
+            self.units,
+            training.unit,
+            self.lead,
+            training.per_call,
+            self.sized,
+            self.fetch_s,
+            self.scalar_s,
+            self.device,
+        )
+        audit.check_synchronised(self._seen, expected, threads)
+        audit.check_prepared(self._seen, expected)
+        audit.check_stopped(self._seen)
+        audit.check_threads(self._seen, threads, allowed_cpus(training.worker.pid) - set(cpus) if cpus else ())
+
+    def check_unjudged(self, judged: Collection[int]) -> None:
+        """Check that nobody knew which blocks would be judged.
+
+        Args:
+            judged: the rounds of the blocks that were.
 
         Raises:
-            WorkerFailedError: *invalid*, and why.
+            WorkerFailedError: *invalid*, if the others are much faster.
         """
-        if not self._unfinished:
-            return
-        unfinished, lazy = statistics.median(self._unfinished), statistics.median(self._lazy)
-        block = self.units * statistics.median(entry.seconds / self.units for entry in self.drawn)
-        if unfinished > max(UNFINISHED_SHARE, UNFINISHED_S / block):
-            share = unfinished / (1 + unfinished)
-            raise _unsynchronised(f"{share:.0%} of a block was unfinished after the wait: times would be too short")
-        if lazy > 1:
-            text = "fetching a loss takes much longer than fetching a number: it is computed only when it is fetched"
-            raise _unsynchronised(text)
-        if threads == 1 and self._busy and statistics.median(self._busy) > BUSY_SHARE:  # pools of threads may spin
-            raise _unsynchronised("the process was still computing after the wait: times would be too short")
-        few = len(self._unclocked) < FEWEST
-        if statistics.median(self._unclocked) > (3 if few else 1):
-            reason = (
-                "check_prepared: the command that runs a block took much longer than the block: steps are computed "
-                "before the clock starts, or the clock is slow"
-            )
-            raise WorkerFailedError(Outcome.INVALID, reason)
-        seconds = statistics.median(self.seconds.values())
-        shortest = SHORTEST_S * self.units / self.sized if self.sized > self.training.unit else 0.0
-        if not self.training.per_call and seconds < shortest:
-            reason = (
-                f"check_prepared: its blocks take {seconds * 1e3:.2g} ms: its steps were slower while these were sized"
-            )
-            raise WorkerFailedError(Outcome.INVALID, reason)
-        if self._stopped and statistics.median(self._stopped) > STOPPED_SHARE:
-            reason = f"check_stopped: it used {statistics.median(self._stopped):.0%} of a CPU while others were timed"
-            raise WorkerFailedError(Outcome.INVALID, reason)
-        if cpus and (strays := allowed_cpus(self.training.worker.pid) - set(cpus)):
-            reason = f"check_threads: it may run on CPU {min(strays)} as well, which it was not given"
-            raise WorkerFailedError(Outcome.INVALID, reason)
-        if self._cpu and statistics.median(self._cpu) > CPU_SHARE * threads:
-            used = statistics.median(self._cpu)
-            reason = f"check_threads: it used {used:.2g} CPUs while it was timed, {threads} allowed: it works elsewhere"
-            raise WorkerFailedError(Outcome.INVALID, reason)
+        others = [seconds for number, seconds in self.seconds.items() if number not in judged]
+        audit.check_unjudged([self.seconds[number] for number in judged], others)
 
 
-def _unsynchronised(text: str) -> WorkerFailedError:
-    return WorkerFailedError(Outcome.INVALID, f"check_synchronised: {text}")
+def _rate(before: float | None, after: float | None, seconds: float) -> float | None:
+    """CPUs used between two readings of CPU time; None where the system does not tell."""
+    return None if before is None or after is None else (after - before) / seconds

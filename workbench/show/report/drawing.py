@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
 from plotly.graph_objects import Bar, Figure, Layout, Scatter
 
 from workbench.errors import one_line
@@ -88,7 +89,7 @@ def _symbol(look: Look, size: int, edge: float) -> Parts:
     return {"color": look.color, "symbol": look.shape + "-open" * look.hollow, "size": size, "line": {"width": edge}}
 
 
-def _single(values: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.float32]":
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """In single precision, which halves the page; what is too large for it becomes infinite, and is not drawn."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
