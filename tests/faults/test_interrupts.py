@@ -253,3 +253,56 @@ def test_a_budget_that_ends_amid_the_rounds_still_measures_one_launch(harness, c
     (row,) = json.loads(session.printed)["contestants"]
     assert (row["outcome"], row["launches"]) == ("ok", 1)
     assert row["blocks"] >= 5
+
+
+# The harness's own processes
+
+
+@pytest.fixture
+def kill_own(left_running):
+    """Kills one of the workers that a session has started, by its place in the order in which they were started."""
+
+    def kill(session, place: int) -> None:
+        workers = [pid for pid in sorted(left_running()) if pid != session.process.pid]
+        os.kill(workers[place], signal.SIGKILL)
+
+    return kill
+
+
+@pytest.mark.parametrize(("place", "who"), [(0, "the reference's process died"), (1, "the canary's process failed")])
+def test_a_session_whose_own_process_dies_shows_the_finished_launches(
+    measure, gate, left_running, kill_own, place, who
+):
+    there = gate("launch", 2)
+    session = measure("--json", launches=3)
+    there.wait()
+    kill_own(session, place)
+    there.open()
+    assert session.end() == 1
+    shown = json.loads(session.printed)
+    assert [(row["outcome"], row["launches"]) for row in shown["contestants"]] == [("ok", 1)]
+    assert shown["interrupted"]
+    (said,) = [line for line in session.said.splitlines() if line.startswith("workbench: ")]
+    assert said.startswith(f"workbench: the run was cut short: {who}: killed in ")
+    assert said.endswith(f"finish it with `workbench run --resume {session.folder.name}`")
+    assert left_running() == []
+
+
+def test_a_session_whose_own_process_dies_before_anything_was_measured_blames_no_contestant(measure, gate, kill_own):
+    there = gate("launch", 1)
+    session = measure("--json", launches=1)
+    there.wait()
+    kill_own(session, 0)
+    there.open()
+    assert session.end() == 1
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["reason"]) == ("interrupted", "interrupted before it was measured")
+
+
+def test_a_reference_that_dies_while_it_trains_is_a_problem_that_could_not_be_made(measure, gate, kill_own):
+    there = gate("reference", 1)
+    session = measure()
+    there.wait()
+    kill_own(session, 0)
+    assert session.end() == 2
+    assert "workbench: the problem could not be made: the reference's process died: killed in 'set_up'" in session.said

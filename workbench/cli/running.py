@@ -94,7 +94,10 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     except api.NotWrittenError as failure:
         resume = f" (finish it with `workbench run --resume {failure.run.id}`)" if failure.run.path.is_dir() else ""
         return api.Run.of(failure.run), f"{failure}{resume}", EXIT_UNWRITTEN
-    return finished, "", exit_code(finished)
+    warning = ""
+    if reason := finished.record.cut_short:
+        warning = f"the run was cut short: {reason}; finish it with `workbench run --resume {finished.id}`"
+    return finished, warning, exit_code(finished)
 
 
 @app.command()
@@ -157,7 +160,7 @@ def exit_code(finished: Run) -> int:
     from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNAVAILABLE
 
     if finished.record.interrupted:
-        return EXIT_INTERRUPTED
+        return EXIT_CONTESTANT if finished.record.cut_short else EXIT_INTERRUPTED
     outcomes = {contestant.outcome for contestant in finished.contestants}
     if outcomes - {"ok", "unsupported", "unavailable"}:
         return EXIT_CONTESTANT

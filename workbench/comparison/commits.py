@@ -85,6 +85,11 @@ class GateResult:
         return [row for row in self.rows if row.finding in UNKNOWN]
 
     @property
+    def cut_short(self) -> str:
+        """Why a session could not go on; empty if all could."""
+        return next((run.record.cut_short for run in self.runs if run.record.cut_short), "")
+
+    @property
     def nothing_compared(self) -> bool:
         """Whether two runs have nothing in common; of a commit, what is new was at least proven."""
         return self.unpaired and all(row.finding in (Finding.NEW, Finding.REMOVED) for row in self.rows)
@@ -92,11 +97,11 @@ class GateResult:
     @property
     def exit_code(self) -> int:
         """0 if nothing is worse, 1 if something is, 3 if a comparison is undecided (1 if strict); 130: interrupted."""
-        if any(run.record.interrupted for run in self.runs):
+        if any(run.record.interrupted and not run.record.cut_short for run in self.runs):
             return EXIT_INTERRUPTED
         if self.worse:
             return EXIT_CONTESTANT
-        if self.unknown or not self.rows or self.nothing_compared:
+        if self.unknown or self.cut_short or not self.rows or self.nothing_compared:
             return EXIT_CONTESTANT if self.strict else EXIT_UNAVAILABLE
         return EXIT_OK
 

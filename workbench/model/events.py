@@ -69,10 +69,11 @@ class ContestantEnded:
 
 @dataclass(frozen=True)
 class Ended:
-    """The session ended; absent when the harness died."""
+    """The session ended; absent when the harness died. ``cut_short`` says why it could not go on, if it could not."""
 
     finished: str
     interrupted: bool
+    cut_short: str = ""
 
 
 Event: TypeAlias = Begun | ProblemMade | RoundsMeasured | LaunchMeasured | SweepMeasured | ContestantEnded | Ended

@@ -26,3 +26,7 @@ class WorkerFailedError(Exception):
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
+
+
+class CutShortError(Exception):
+    """The session cannot go on, through no fault of a contestant: a process of the harness itself has died."""

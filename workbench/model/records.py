@@ -312,6 +312,7 @@ class RunRecord(SessionFacts):
     tolerance: float
     finished: str | None = None
     interrupted: bool = True
+    cut_short: str = ""
     rounds: list[Round] = field(default_factory=list)
     contestants: list[ContestantRecord] = field(default_factory=list)
 

@@ -69,7 +69,7 @@ class ExactProofs:
         for contestant in contestants:
             groups.setdefault(self._key(contestant) or contestant.id, []).append(contestant)
         # of those about which nothing is known, compiled modes take longest, and they are declared after the others
-        longest = sorted(reversed(groups.values()), key=lambda same: -context.forecast.bring_up_s(same[0].id))
+        shortest_first = sorted(groups.values(), key=lambda same: context.forecast.bring_up_s(same[0].id))
         free = self._slots()
 
         def compute(same: list[Contestant]) -> None:
@@ -89,7 +89,7 @@ class ExactProofs:
 
         with ThreadPoolExecutor(free.qsize(), initializer=leave_signals_to_main) as pool:
             try:
-                list(pool.map(compute, longest))
+                list(pool.map(compute, reversed(shortest_first)))
             except BaseException:
                 context.abandoned = True
                 for worker in list(self._alive):

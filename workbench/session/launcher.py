@@ -183,6 +183,11 @@ class WorkerProcess:
         """The worker's process id, which is also that of its process group."""
         return self._process.pid
 
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def ask(self, do: str, answer: type[A], timeout_s: float, **arguments: Argument) -> A:
         """Send a command and wait for its answer, without polling.
 

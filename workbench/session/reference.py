@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from workbench.contract import shuffled_rows
-from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
 from workbench.model.proof import Trained
 from workbench.session.launcher import WorkerProcess
 from workbench.session.training import Training, read
@@ -193,10 +193,19 @@ class Reference:
 
     @contextlib.contextmanager
     def _awake(self) -> Iterator[None]:
-        """The worker, for one caller at a time; stopped again afterwards, so that it disturbs no measurement."""
+        """The worker, for one caller at a time; stopped again afterwards, so that it disturbs no measurement.
+
+        Raises:
+            CutShortError: when its process has died, whoever's blocks it was to repeat.
+        """
         with self._lock:
             self.worker.wake()
-            yield
+            try:
+                yield
+            except WorkerFailedError as failure:
+                if self.worker.dead:
+                    raise CutShortError(f"the reference's process died: {failure.reason}") from failure
+                raise
             self.worker.stop()
 
     def _training(self) -> Training:

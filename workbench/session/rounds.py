@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.host import noise
 from workbench.model.contestant import Contestant
-from workbench.model.outcomes import WorkerFailedError
+from workbench.model.outcomes import CutShortError, WorkerFailedError
 from workbench.model.records import Blocks, Round
 from workbench.model.stage import TRAIN
 from workbench.session.context import Alive, Context, Group
@@ -71,7 +71,10 @@ class Rounds:
         number = len(context.rounds)
         before = context.sampler.snapshot()
         canary.wake()
-        answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
+        try:
+            answer = canary.ask("canary", Canary, context.timeout_s, product=MATRIX_SIZE)
+        except WorkerFailedError as failure:
+            raise CutShortError(f"the canary's process failed: {failure.reason}") from failure
         canary.stop()
         feeds = self._feeds(group, number)
         for contestant in context.shuffled(group):

@@ -23,7 +23,7 @@ from workbench.host import files, locks, machine
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
-from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import RunRecord, Settings
 from workbench.session.launcher import end_orphans
@@ -250,13 +250,13 @@ def _folded(folder: Path, events: Sequence[Event]) -> RunRecord:
 def _run(session: Session, record: Record) -> None:
     try:
         session.run(record)
-    except WorkerFailedError as failure:
+    except (WorkerFailedError, CutShortError) as failure:
         log = session.folder / "reference" / "log.txt"
         last_line = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-        detail = " ".join(line for line in last_line if not _says(failure.reason, line))
-        raise ProblemError(f"the problem could not be made: {failure.reason} {detail}".strip()) from None
+        detail = " ".join(line for line in last_line if not _says(str(failure), line))
+        raise ProblemError(f"the problem could not be made: {failure} {detail}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    record(Ended(now, session.interrupted))
+    record(Ended(now, session.interrupted, session.cut_short))
 
 
 def _says(reason: str, line: str) -> bool:

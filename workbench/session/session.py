@@ -23,7 +23,7 @@ from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import LaunchMeasured, ProblemMade, Record, RoundsMeasured, discard
 from workbench.model.metric import ACCURACY
-from workbench.model.outcomes import Outcome
+from workbench.model.outcomes import CutShortError, Outcome
 from workbench.model.progress import Progress
 from workbench.model.records import ProblemFacts, Round, Settings
 from workbench.session import problem
@@ -76,7 +76,7 @@ class Session:
         """
         self.catalog, self.settings, self.folder = catalog, settings, folder
         self.contestants = list(contestants)
-        self.interrupted = False
+        self.interrupted, self.cut_short = False, ""
         self._plan = plan or UntilKnown(settings)
         self._purposes: Mapping[str, str] = {}
         ids = [contestant.id for contestant in contestants]
@@ -102,7 +102,7 @@ class Session:
     def run(self, record: Record = discard) -> None:
         """Make the problem, prove and measure every contestant.
 
-        Ctrl-C ends the session; what was measured so far is kept.
+        Ctrl-C ends the session, and so does the death of a process of the harness; what was measured so far is kept.
 
         Args:
             record: called with each event as soon as it is final.
@@ -122,10 +122,10 @@ class Session:
                 self._end_unsupported()
                 ExactProofs(context, context.reference, facts.hash).prove(self.contestants)
                 self._launch_until_enough(started)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, CutShortError) as error:
                 if context.target is None:
                     raise
-                self.interrupted = True
+                self.interrupted, self.cut_short = True, str(error)
                 for contestant in self.contestants:
                     if not any(launch.observed for launch in contestant.launches):
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")

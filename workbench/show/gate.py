@@ -149,7 +149,7 @@ def headline(gate: GateResult) -> str:
     """The answer in a word or two: fine, worse, or could not tell."""
     if gate.worse:
         return "worse"
-    return "could not tell" if gate.unknown or not gate.rows or gate.nothing_compared else "fine"
+    return "could not tell" if gate.unknown or gate.cut_short or not gate.rows or gate.nothing_compared else "fine"
 
 
 def sentence(gate: GateResult) -> str:
@@ -163,6 +163,8 @@ def sentence(gate: GateResult) -> str:
         return f"Regression in {_part(gate.worse, gate)}: {findings}."
     if gate.unknown:
         return f"No regression found, but {_part(gate.unknown, gate)} could not be decided."
+    if gate.cut_short:
+        return f"No regression found, but the session was cut short, because {one_line(gate.cut_short)}."
     return (
         f"No regression in {counted(len(gate.rows), 'comparison')}: nothing is slower by {format_share(gate.delta)} "
         "or more, and all results agree."

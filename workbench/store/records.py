@@ -76,6 +76,7 @@ def fold(events: Sequence[Event]) -> RunRecord:
         tolerance=problem.tolerance,
         finished=ended[-1].finished if ended else None,
         interrupted=ended[-1].interrupted if ended else True,
+        cut_short=ended[-1].cut_short if ended else "",
         rounds=flagged([entry for event in _all(events, RoundsMeasured) for entry in event.rounds]),
         contestants=[_contestant(entrant, events) for entrant in begun.contestants],
     )

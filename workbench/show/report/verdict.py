@@ -33,7 +33,9 @@ def verdict(run: StoredRun) -> str:
         clauses.append(f"{len(failed)} of {len(run.contestants)} failed: {reasons}")
     if tables.disturbance(run):
         clauses.append("the machine was not quiet")
-    if run.record.interrupted:
+    if run.record.cut_short:
+        clauses.append(f"the run was cut short, because {run.record.cut_short}")
+    elif run.record.interrupted:
         clauses.append("the run was interrupted")
     return one_line("; ".join(clauses) + ".")
 
