@@ -11,7 +11,7 @@ import pytest
 from workbench import api
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.roots import copy_content, package_root
-from workbench.host import machine
+from workbench.host.cpus import measuring_cpus, usable_cpus
 from workbench.model.contestant import Contestant
 from workbench.model.progress import Silence
 from workbench.model.records import Settings
@@ -47,7 +47,7 @@ def test_the_same_frontend_several_times_in_one_session(tmp_path, other_interpre
         Contestant("clone", clone.frontends["numpy_manual"], clone.roots, elsewhere / "workbench"),
         Contestant("slower", **here, slowdown=1.0),
     ]
-    cpus, harness = machine.measuring_cpus(1)
+    cpus, harness = measuring_cpus(1)
     settings = Settings("linreg", "points", steps=20, launches=2, rounds=3, cpus=cpus, harness_cpus=harness)
     finished = api.measure(found, contestants, settings, tmp_path / "runs", Silence())
     rows = {row.id: row for row in finished.rows}
@@ -62,7 +62,7 @@ def test_the_stock_profile_is_not_the_equal_one(tmp_path):
     finished = api.run("linreg", "numpy", steps=20, profile="stock", launches=1, rounds=2, output=tmp_path)
     settings = finished.record.settings
     assert (settings.threads, settings.matmul_precision) == (None, None)
-    assert len(settings.cpus) == len(machine.usable_cpus())
+    assert len(settings.cpus) == len(usable_cpus())
     assert finished.rows[0].outcome == "ok"
 
 

@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from workbench.host import machine
+from workbench.host import cgroups, cpus, machine
 from workbench.model.records import Gpu, MachineFacts
 from workbench.store.codec import decoded, plain
 
@@ -190,7 +190,7 @@ def test_an_arm_cpu_is_named_by_its_numbers_and_not_called_virtual(tmp_path):
     ],
 )
 def test_the_tightest_container_quota_counts(tmp_path, files, quota):
-    assert machine.cpu_quota(write(tmp_path, files)) == quota
+    assert cgroups.cpu_quota(write(tmp_path, files)) == quota
 
 
 CACHES = "sys/devices/system/cpu/cpu0/cache"
@@ -216,7 +216,7 @@ def test_the_largest_cache_is_the_last_level(tmp_path, sizes, largest):
 
 def test_a_damaged_cpu_list_is_not_known(tmp_path):
     write(tmp_path, {"sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "zero"})
-    assert machine.siblings(tmp_path) == {}
+    assert cpus.siblings(tmp_path) == {}
 
 
 def test_gpus_as_the_driver_describes_them():

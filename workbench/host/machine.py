@@ -1,4 +1,4 @@
-"""Facts of this host: what a result was measured on, and which CPUs to measure on.
+"""Facts of this host: what a result was measured on.
 
 Every reader takes the root of the file system, so that a test can pass a simulated machine; what cannot be read is
 None, never an exception. Frameworks are never imported; psutil and NVML only on demand.
@@ -8,33 +8,17 @@ import hashlib
 import json
 import os
 import platform
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from workbench.host import cgroups
+from workbench.host.cpus import CPUS, cpu_list, siblings, usable_cpus
+from workbench.host.kernel import ROOT, read_int, read_text
 from workbench.model.records import Gpu, MachineFacts
 
-ROOT = Path("/")
 _CACHE_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-CPUS = "sys/devices/system/cpu"
-
-
-def read_text(path: Path) -> str | None:
-    """The file's text without surrounding whitespace; None when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
-
-
-def read_int(path: Path) -> int | None:
-    """The integer in the file; None when there is no such file or no integer in it."""
-    try:
-        return int(read_text(path) or "")
-    except ValueError:
-        return None
 
 
 def open_nvml() -> ModuleType | None:
@@ -125,7 +109,7 @@ def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> MachineFacts:
         usable_cpus=None if usable is None else list(usable),
         smt_siblings=sorted(list(core) for core in set(cores.values()) if len(core) > 1),
         numa_nodes=_numa_nodes(root),
-        cpu_quota=cpu_quota(root),
+        cpu_quota=cgroups.cpu_quota(root),
         governor=read_text(cpufreq / "scaling_governor"),
         frequency_khz=read_int(cpufreq / "scaling_cur_freq"),
         max_frequency_khz=read_int(cpufreq / "cpuinfo_max_freq"),
@@ -141,11 +125,13 @@ def facts(*, root: Path = ROOT, nvml: ModuleType | None = None) -> MachineFacts:
     )
 
 
-def available_bytes() -> int:
-    """Memory available to new processes, in bytes."""
+def available_bytes(root: Path = ROOT) -> int:
+    """Memory available to new processes, in bytes: that of the machine, or less if the container has less left."""
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    allowed = cgroups.available_bytes(root)
+    return free if allowed is None else min(free, allowed)
 
 
 def stable_key(facts: MachineFacts) -> str:
@@ -162,100 +148,6 @@ def stable_key(facts: MachineFacts) -> str:
         "gpus": sorted(gpu.name for gpu in facts.gpus),
     }
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def usable_cpus() -> tuple[int, ...] | None:
-    """The CPUs this process may run on; None where the OS does not say (macOS, Windows)."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return tuple(sorted(affinity(0))) if affinity else None
-
-
-def measuring_cpus(threads: int, *, root: Path = ROOT) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The CPUs for the workers and the CPUs for the harness; call it before the harness pins itself.
-
-    Workers get separate physical cores where there are enough, and avoid CPU 0, which serves interrupts. The harness
-    gets the remaining CPUs, on other cores than the workers' if possible, or the same CPUs when none remain. Both are
-    empty (no pinning) where the OS has no CPU affinity.
-
-    Raises ValueError when threads is below 1 or above the number of usable CPUs.
-    """
-    if threads < 1:
-        raise ValueError(f"{threads} threads requested: request at least 1")
-    usable = usable_cpus()
-    if usable is None:
-        return (), ()
-    if threads > len(usable):
-        cpus = "1 CPU" if len(usable) == 1 else f"{len(usable)} CPUs"
-        raise ValueError(
-            f"{threads} threads requested, but this process may use {cpus}: "
-            f"request at most {len(usable)}, or allow it more (taskset, container limits)"
-        )
-    topology = siblings(root)
-    cores = {cpu: topology.get(cpu, (cpu,)) for cpu in usable}
-    workers = sorted(_quietest_first(cores)[:threads])
-    others = [cpu for cpu in usable if cpu not in workers]
-    on_other_cores = [cpu for cpu in others if not set(cores[cpu]) & set(workers)]
-    return tuple(workers), tuple(on_other_cores or others or workers)
-
-
-def _quietest_first(cores: Mapping[int, tuple[int, ...]]) -> list[int]:
-    """The first CPU of every core, then every second one, ...; CPU 0 and its core last among equals."""
-    used: Counter[tuple[int, ...]] = Counter()
-    ranked: list[tuple[int, int, int]] = []
-    for position, cpu in enumerate(sorted(cores, key=lambda cpu: (0 in cores[cpu], cpu == 0, cpu))):
-        ranked.append((used[cores[cpu]], position, cpu))
-        used[cores[cpu]] += 1
-    return [cpu for _, _, cpu in sorted(ranked)]
-
-
-def siblings(root: Path = ROOT) -> dict[int, tuple[int, ...]]:
-    """For each online CPU the CPUs that share its physical core, including itself; {} when not known."""
-    cores = {}
-    for path in root.glob(f"{CPUS}/cpu[0-9]*/topology/thread_siblings_list"):
-        core = _cpu_list(read_text(path))
-        if core:
-            cores[int(path.parts[-3].removeprefix("cpu"))] = core
-    return dict(sorted(cores.items()))
-
-
-def _cpu_list(text: str | None) -> tuple[int, ...]:
-    """The kernel's '0-2,5' as (0, 1, 2, 5); () when the text has another form."""
-    cpus: list[int] = []
-    try:
-        for part in (text or "").split(","):
-            first, _, last = part.partition("-")
-            cpus.extend(range(int(first), int(last or first) + 1))
-    except ValueError:
-        return ()
-    return tuple(cpus)
-
-
-def cgroup_folders(root: Path = ROOT) -> list[Path]:
-    """The cgroup folders whose CPU limits apply to this process, innermost first; cgroup v2 and v1."""
-    folders: list[Path] = []
-    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", "", ""][:3]
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        inner = mount / path.lstrip("/")
-        folders += [inner, *(folder for folder in inner.parents if folder.is_relative_to(mount))]
-    return folders
-
-
-def cpu_quota(root: Path = ROOT) -> float | None:
-    """How many CPUs' worth of time this process's tightest cgroup allows; None when there is no limit."""
-    return min(filter(None, map(_quota, cgroup_folders(root))), default=None)
-
-
-def _quota(folder: Path) -> float | None:
-    v1 = [read_text(folder / "cpu.cfs_quota_us") or "", read_text(folder / "cpu.cfs_period_us") or ""]
-    words = (read_text(folder / "cpu.max") or "").split() or v1
-    try:
-        limit, period = map(int, words)
-    except ValueError:  # 'max' or nothing there
-        return None
-    return limit / period if limit > 0 and period > 0 else None
 
 
 def last_level_cache(root: Path = ROOT) -> int | None:
@@ -297,7 +189,7 @@ def _virtualised(root: Path) -> bool | None:
 
 def _numa_nodes(root: Path) -> dict[str, list[int]]:
     paths = sorted(root.glob("sys/devices/system/node/node[0-9]*/cpulist"))
-    return {path.parent.name.removeprefix("node"): list(_cpu_list(read_text(path))) for path in paths}
+    return {path.parent.name.removeprefix("node"): list(cpu_list(read_text(path))) for path in paths}
 
 
 def _memory_bytes(root: Path) -> int | None:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from workbench.host.machine import CPUS, ROOT, ask, ask_number, cgroup_folders, read_int, read_text
+from workbench.host import cgroups
+from workbench.host.cpus import CPUS
+from workbench.host.kernel import ROOT, read_int, read_text
+from workbench.host.machine import ask, ask_number
 from workbench.model.records import Covariates
 from workbench.statistics.disturbance import TICK_NS
 
@@ -77,7 +80,7 @@ class Sampler:
         self._root = root
         self._nvml = nvml
         self._gpu = None if nvml is None else ask(nvml, "nvmlDeviceGetHandleByIndex", gpu)
-        self._cgroups = cgroup_folders(root)
+        self._cgroups = cgroups.folders("cpu", root)
 
     def snapshot(self) -> Snapshot:
         """All counters now; takes well under a millisecond on a typical Linux host."""

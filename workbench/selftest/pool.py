@@ -20,7 +20,7 @@ import numpy as np
 
 from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.roots import package_root
-from workbench.host import machine
+from workbench.host.cpus import measuring_cpus
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.progress import Silence
@@ -202,7 +202,7 @@ def settings_for(
     *, launches: int | None, budget_s: float | None, seed: int, alive: int, rounds: int = ROUNDS
 ) -> Settings:
     """Settings of a recording: one thread on one CPU, and the harness on another."""
-    cpus, harness_cpus = machine.measuring_cpus(1)
+    cpus, harness_cpus = measuring_cpus(1)
     return Settings(
         task=TASK,
         preset=PRESET,
@@ -218,7 +218,7 @@ def settings_for(
 
 def possible(scenario: Scenario) -> bool:
     """Whether this machine allows the scenario: a hog needs pinned CPUs, and maybe another than the contestants'."""
-    cpus, harness_cpus = machine.measuring_cpus(1)
+    cpus, harness_cpus = measuring_cpus(1)
     return not scenario.hog or bool(cpus and (scenario.hog == "same" or cpus != harness_cpus))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.host.cgroups import cpu_quota
 from workbench.host.processes import move
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
@@ -80,6 +82,7 @@ class BringUp:
         slots = [settings.cpus]
         if number > 0 and settings.cpus:
             slots += slices(settings.harness_cpus, len(settings.cpus), settings.cpus)
+        slots = slots[: at_once(len(settings.cpus))]
         free: queue.SimpleQueue[Cpus] = queue.SimpleQueue()
         for cpus in slots:
             free.put(cpus)
@@ -233,3 +236,9 @@ def slices(cpus: Sequence[int], size: int, excluded: Sequence[int]) -> list[Cpus
     """The CPUs that are not excluded, in groups of ``size``."""
     free = [cpu for cpu in cpus if cpu not in excluded]
     return [tuple(free[start : start + size]) for start in range(0, len(free) - size + 1, size)]
+
+
+def at_once(threads: int) -> int:
+    """How many workers of so many threads may compute at once: as many as the container's CPU quota keeps busy."""
+    quota = cpu_quota()
+    return sys.maxsize if quota is None else max(1, int(quota / max(1, threads)))

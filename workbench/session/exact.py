@@ -16,7 +16,7 @@ from workbench.host import machine
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import Exact, Proof, Trained
-from workbench.session.bring_up import Cpus, slices
+from workbench.session.bring_up import Cpus, at_once, slices
 from workbench.session.context import Context
 from workbench.session.launcher import WorkerProcess, leave_signals_to_main
 from workbench.session.reference import Reference
@@ -102,7 +102,8 @@ class ExactProofs:
         settings = self._context.settings
         slots = slices(settings.harness_cpus, max(1, settings.threads or 1), ()) or [settings.cpus]
         free: queue.SimpleQueue[Cpus] = queue.SimpleQueue()
-        for cpus in slots[: max(1, machine.available_bytes() // WORKER_BYTES)]:
+        most = min(machine.available_bytes() // WORKER_BYTES, at_once(settings.threads or 1))
+        for cpus in slots[: max(1, most)]:
             free.put(cpus)
         return free
 

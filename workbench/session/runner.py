@@ -20,6 +20,7 @@ from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
+from workbench.host.cpus import busy_cpus, measuring_cpus
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -66,6 +67,7 @@ def measure(
     progress = progress or Silence()
     _fail_malformed(contestants, settings.task)
     with _exclusively(if_busy, progress):
+        settings = _beside_others(settings, progress)
         folder = results.new_folder(store, settings.task, settings.preset)
         events: list[Event] = []
         try:
@@ -199,6 +201,24 @@ def _exclusively(if_busy: str, progress: Progress) -> Iterator[None]:
     with locks.measuring(if_busy, lambda text: progress.phase("lock", text)):
         end_orphans()
         yield
+
+
+def _beside_others(settings: Settings, progress: Progress) -> Settings:
+    """Settings with other CPUs if somebody works on those chosen, such as a session in another container.
+
+    Who works there only for a moment is no reason: CPUs are watched twice.
+    """
+    if settings.profile == "stock" or not settings.cpus:
+        return settings
+    chosen = set(settings.cpus)
+    busy = busy_cpus()
+    busy = busy & busy_cpus() if busy & chosen else set()
+    if not busy & chosen:
+        return settings
+    workers, harness = measuring_cpus(len(settings.cpus), busy=busy)
+    if busy & set(workers):
+        progress.phase("cpus", f"other processes keep CPU {min(busy & set(workers))} busy, and no other one is idle")
+    return dataclasses.replace(settings, cpus=workers, harness_cpus=harness)
 
 
 @contextlib.contextmanager

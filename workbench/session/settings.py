@@ -7,6 +7,7 @@ import dataclasses
 from workbench.catalog import Catalog
 from workbench.errors import OptionError
 from workbench.host import machine
+from workbench.host.cpus import measuring_cpus, usable_cpus
 from workbench.model.device import Device
 from workbench.model.records import Settings
 from workbench.model.request import Request
@@ -42,9 +43,9 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
 def _cpus(threads: int, *, stock: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """CPUs of the workers and of the harness; in stock both may use all."""
     if stock:
-        usable = machine.usable_cpus() or ()
+        usable = usable_cpus() or ()
         return usable, usable
     try:
-        return machine.measuring_cpus(threads)
+        return measuring_cpus(threads)
     except ValueError as error:
         raise OptionError("threads", threads, str(error)) from None

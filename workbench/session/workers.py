@@ -13,7 +13,7 @@ from typing import Protocol
 
 from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.roots import module_folders, package_root
-from workbench.host import machine
+from workbench.host.cpus import usable_cpus
 from workbench.host.environment import worker_environment
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -131,7 +131,7 @@ class Workers:
         job = replace(changed or self.reference_job(), device="cpu", flush_to_zero=False)
         threads = self.threads
         if on_all_cpus:
-            cpus = machine.usable_cpus() or ()
+            cpus = usable_cpus() or ()
             threads = max(threads, len(cpus))
             job = replace(job, cpus=cpus, threads=threads)
         frontend = self.catalog.frontends[REFERENCE]
