@@ -66,7 +66,7 @@ def pool_threads() -> int | None:
 
 
 def peak_device_bytes() -> int | None:
-    """The most memory JAX's allocator has held on the GPU."""
+    """The most memory that arrays have used on the GPU; JAX's allocator reserves more."""
     statistics = jax.devices()[0].memory_stats() or {}
     return statistics.get("peak_bytes_in_use")
 

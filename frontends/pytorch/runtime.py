@@ -59,8 +59,8 @@ def observe() -> dict:
 
 
 def peak_device_bytes() -> int | None:
-    """The most memory PyTorch's allocator has held on the GPU."""
-    return torch.cuda.max_memory_reserved() if torch.cuda.is_initialized() else None
+    """The most memory that tensors have used on the GPU; PyTorch's allocator reserves more."""
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else None
 
 
 def compilations() -> dict[str, int]:

@@ -41,7 +41,7 @@ def observe() -> dict:
 
 
 def peak_device_bytes() -> int | None:
-    """The most memory TensorFlow's allocator has held on the GPU."""
+    """The most memory that tensors have used on the GPU; TensorFlow's allocator reserves more."""
     if not tf.config.list_physical_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]

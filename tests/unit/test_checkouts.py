@@ -1,5 +1,6 @@
 """Commits as folders: what is checked out, what the working tree counts as, and that nothing is left behind."""
 
+import os
 import subprocess
 
 import pytest
@@ -92,3 +93,15 @@ def test_a_hook_of_another_repository_does_not_lead_astray(top, tmp_path, monkey
     """Inside a git hook GIT_DIR names the hook's own repository."""
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     assert checkouts.repository(top).samefile(top)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_repository_of_another_user_is_told_with_git_s_own_remedy(top):
+    """As a volume that a container mounts."""
+    for folder in (top, top / ".git"):
+        os.chown(folder, 12345, 12345)
+    with pytest.raises(WorkbenchError) as refused:
+        checkouts.repository(top)
+    said = str(refused.value)
+    assert "belongs to another user; if you trust it: git config --global --add safe.directory" in said
+    assert "\n" not in said

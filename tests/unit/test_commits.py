@@ -9,7 +9,9 @@ import pytest
 from workbench.catalog.roots import package_root
 from workbench.comparison import commits
 from workbench.contract import CONTRACT
+from workbench.errors import WorkbenchError
 from workbench.host.checkouts import Checkout
+from workbench.model.request import GateRequest
 from workbench.wire import exchange
 
 HERE = Path()
@@ -75,3 +77,19 @@ def test_so_is_one_of_another_protocol(side, protocol, named):
 def test_this_very_workbench_declares_both():
     assert commits.contract_of(package_root()) == CONTRACT
     assert commits.protocol_of(package_root()) == exchange.VERSION
+
+
+def test_outside_a_folder_with_content_nothing_is_compared(tmp_path, monkeypatch):
+    """Not the installed workbench's own clone, which nobody asked for."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkbenchError, match=r"lies in no folder with tasks/ and frontends/: run this in a clone, or"):
+        commits.compare_commits("HEAD", None, [], "all", GateRequest())
+
+
+def test_a_folder_inside_a_clone_means_the_clone_s_content(content, monkeypatch):
+    inside = content.root / "notebooks"
+    inside.mkdir()
+    for name in ("tasks", "frontends"):
+        (content.root / name / "__init__.py").touch()
+    monkeypatch.chdir(inside)
+    assert commits._current_content() == content.root

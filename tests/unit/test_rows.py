@@ -334,3 +334,27 @@ def test_a_compiler_that_gave_up_is_told():
 def test_where_a_framework_does_not_count_nothing_is_said():
     row = compiling({}, {})
     assert (row.compilations, row.compilations_while_timed, row.graph_breaks) == (None, None, None)
+
+
+def energy_row(energy_j, seconds=(0.02,) * 3, units=25):
+    measured = launch(0, list(seconds))
+    measured.blocks["train"] = dataclasses.replace(
+        measured.blocks["train"], energy_j=list(energy_j), seconds=list(seconds), units=units
+    )
+    return by_id(contestant("a", [measured]))["a"].energy_j
+
+
+def test_energy_is_the_mean_of_all_blocks_because_a_counter_moves_in_jumps():
+    """Of three blocks of half a second, one is told the energy of all."""
+    assert energy_row([0.0, 3.0, 0.0]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("units", "known"), [(16, False), (17, True)])
+def test_less_than_a_second_tells_no_energy(units, known):
+    assert (energy_row([1.0, 1.0, 1.0], units=units) is not None) == known
+
+
+def test_a_machine_without_a_counter_tells_no_energy():
+    assert energy_row([]) is None
+    assert energy_row([None, None, None]) is None
+    assert energy_row([None, 1.0, 2.0], units=30) == pytest.approx(1.5)

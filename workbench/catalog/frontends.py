@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from workbench.errors import WorkbenchError
 from workbench.model.content import Float64, Frontend
 
@@ -25,9 +27,11 @@ _KEYS: dict[str, type] = {
     "holes": dict,
     "requirements": list,
     "float64": dict,
+    "python": str,
     "command": list,
+    "programs": dict,
 }
-_MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64")
+_MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64", "programs")
 _TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}
 _DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
@@ -86,8 +90,10 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         environment=_environment(file, table, mode),
         holes=_strings(file, table, mode, "holes"),
         requirements=tuple(table.get("requirements", ())),
+        python=_python(file, table.get("python", "")),
         float64=_float64(file, _entries(file, table, mode, "float64")),
         command=tuple(table.get("command", ())),
+        programs=_strings(file, table, mode, "programs"),
         root=file.parents[2],
     )
 
@@ -115,6 +121,15 @@ def _environment(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any]) 
         if not name or "=" in name or "\0" in name + value:
             raise WorkbenchError(f"{file}: [environment] {name!r}: a variable needs a name without =, and no NUL")
     return variables
+
+
+def _python(file: Path, versions: str) -> str:
+    """A specification of Python versions."""
+    try:
+        SpecifierSet(versions)
+    except InvalidSpecifier:
+        raise WorkbenchError(f"{file}: python = {versions!r}: expected versions such as '<3.14'") from None
+    return versions
 
 
 def _float64(file: Path, entries: Mapping[str, Any]) -> dict[str, Float64]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.catalog import Catalog, Roots
-from workbench.catalog.roots import FOLDERS, content_root, package_root
+from workbench.catalog.roots import FOLDERS, package_root
 from workbench.comparison import judge
 from workbench.comparison.judge import HEAD, SCREENING, SIDES, UNKNOWN, WORSE, Finding, Judgement
 from workbench.comparison.sides import by_group
@@ -223,12 +223,19 @@ def _one_folder(content: Roots) -> Path:
 
 
 def _current_content() -> Path:
-    """The content that the working folder lies in, else the workbench's own."""
+    """The content that the working folder lies in; never the workbench's own, which may be another repository's.
+
+    Raises:
+        WorkbenchError: when it lies in none.
+    """
     working_folder = Path.cwd()
     for folder in (working_folder, *working_folder.parents):
         if all((folder / part / "__init__.py").is_file() for part in ("tasks", "frontends")):
             return folder
-    return content_root()
+    raise WorkbenchError(
+        f"{working_folder} lies in no folder with tasks/ and frontends/: run this in a clone, or name the folder of a "
+        "repository whose content is to be compared (content)"
+    )
 
 
 def _side(checkout: Checkout, inside: Path) -> Side:

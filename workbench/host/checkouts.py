@@ -39,6 +39,10 @@ def repository(folder: Path) -> Path:
     """
     try:
         return Path(_git(folder, "rev-parse", "--show-toplevel"))
+    except _OwnerError as error:
+        raise WorkbenchError(
+            f"git refuses the repository of {folder}, because it belongs to another user; if you trust it: {error}"
+        ) from None
     except _GitError:
         raise WorkbenchError(
             f"{folder} is not inside a git repository: run this in a clone, or give the folder in a clone (content) "
@@ -101,6 +105,10 @@ class _GitError(Exception):
     """A git command failed."""
 
 
+class _OwnerError(_GitError):
+    """Git trusts no repository of another user; its own remedy is the message."""
+
+
 def _required(top: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
     try:
         return _git(top, *words, environment=environment)
@@ -128,5 +136,7 @@ def _git(folder: Path, *words: str, environment: Mapping[str, str] | None = None
         raise _GitError(f"timed out after {TIMEOUT_S:.0f} s") from None
     if completed.returncode:
         errors = completed.stderr.strip().splitlines()
+        if any("dubious ownership" in line for line in errors):
+            raise _OwnerError(one_line(errors[-1]))
         raise _GitError(one_line(errors[-1]) if errors else "no reason given")
     return completed.stdout.strip()

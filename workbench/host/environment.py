@@ -78,6 +78,7 @@ def worker_environment(
             "CUDA_VISIBLE_DEVICES": _visible(device.index),
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "CUDA_CACHE_PATH": str(caches / "cuda"),  # where the driver keeps what it has compiled
         }
     else:
         variables |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}

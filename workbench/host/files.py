@@ -27,6 +27,14 @@ LARGEST_BYTES = 1 << 30  # of what is read at once
 _NOTICE = "Written by `workbench export` or `site`, which may replace this folder (force) while this file is here.\n"
 
 
+def executable(folder: Path) -> bool:
+    """Whether programs and libraries that lie in a folder can be run; True where the system does not tell."""
+    try:
+        return not os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0)
+    except (OSError, AttributeError):
+        return True
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading, without waiting for a writer if it is a FIFO.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_EXPANDED = re.compile(r"\$\{(\w+):-(.+)\}")
 _PROC = Path("/proc")
 _SCHED = 2  # CPUCLOCK_SCHED of <linux/posix-timers.h>: what a process has run, its ended threads included
 _CHILDREN = (13, 14)  # cutime and cstime, counted after the name, in ticks
@@ -39,6 +41,21 @@ def find_command(command: Sequence[str], folders: Sequence[Path], path: str | No
     elsewhere = os.sep in words[0] and not Path(words[0]).is_absolute()
     program = None if elsewhere else shutil.which(words[0], path=path)
     return None if program is None else (program, *words[1:])
+
+
+def missing_program(programs: Mapping[str, str], variables: Mapping[str, str]) -> str | None:
+    """What to do about the first program that cannot be found; None if all can.
+
+    Args:
+        programs: what to do without it, by name; "${CXX:-g++}" is the one that a variable names, and g++ if none does.
+        variables: of the environment in which they run.
+    """
+    for name, remedy in programs.items():
+        given = _EXPANDED.fullmatch(name)
+        program = (variables.get(given[1]) or given[2]) if given else name
+        if shutil.which(program, path=variables.get("PATH")) is None:
+            return f"cannot find {program}: {remedy}"
+    return None
 
 
 def move(pid: int, cpus: Sequence[int]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 DISTRIBUTION = "framework-workbench"
 
@@ -68,8 +71,10 @@ class Frontend:
     """One mode of one frontend folder, with its own id.
 
     ``requirements`` are those of a separate environment, for a framework that cannot share one with the others.
+    ``python`` specifies the versions of Python for which its packages have builds; empty for any.
     ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it. ``float64`` has, by task,
     what is special about its proof in float64. ``command`` starts a worker that is not in Python (PROTOCOL.md).
+    ``programs`` are those that it runs to compile, each with what to do where it is missing.
     """
 
     id: str
@@ -86,13 +91,18 @@ class Frontend:
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
+    python: str = ""
     float64: Mapping[str, Float64] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
     root: Path = field(default_factory=Path)
 
     @property
     def install(self) -> str:
-        """The command that installs what this frontend needs, or what provides it instead."""
+        """The command that installs what this frontend needs, or what provides it instead, or why nothing can."""
+        here = platform.python_version()
+        if self.python and not SpecifierSet(self.python).contains(here, prereleases=True):
+            return f"there is no build for Python {here}, only for {self.python}"
         if self.requirements:
             return "a separate environment, built on request (build_environments)"
         return f"pip install '{DISTRIBUTION}[{self.extra}]'" if self.extra else f"pip install {DISTRIBUTION}"

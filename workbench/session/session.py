@@ -155,6 +155,8 @@ class Session:
             elif device.kind not in frontend.devices:
                 reason = f"{frontend.framework} runs only on {' and '.join(frontend.devices)}"
                 self._context.end(contestant, Outcome.UNSUPPORTED, reason)
+            elif reason := self._context.workers.missing(contestant):
+                self._context.end(contestant, Outcome.UNAVAILABLE, reason)
 
     def _launch_until_enough(self, started: float) -> None:
         number, last_launch_s = 0, 0.0

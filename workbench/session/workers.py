@@ -15,6 +15,8 @@ from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.roots import module_folders, package_root
 from workbench.host.cpus import usable_cpus
 from workbench.host.environment import worker_environment
+from workbench.host.files import executable
+from workbench.host.processes import missing_program
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.device import Device
@@ -24,6 +26,23 @@ from workbench.wire.exchange import Job
 
 PROBLEM, REFERENCE_PROOF, PROOF = "problem.npz", "reference.npz", "proof.npz"
 REFERENCE_ID = "reference"
+ONCE = {"TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0"}  # what compiles little gains nothing from it
+
+
+def missing_to_compile(programs: Mapping[str, str], own: Mapping[str, str], caches: Path) -> str | None:
+    """What is missing of what is needed to compile, and what to do about it; None if nothing.
+
+    Args:
+        programs: of a frontend.
+        own: its variables.
+        caches: the folder in which it would put what it compiles.
+    """
+    if not programs:
+        return None
+    if not executable(caches):
+        where = f"{caches.parent} is mounted without permission to execute (noexec), and what is compiled is put there"
+        return f"{where}: set TMPDIR to another folder"
+    return missing_program(programs, {**os.environ, **own})
 
 
 class Start(Protocol):
@@ -88,6 +107,10 @@ class Workers:
         folder.mkdir()
         return folder
 
+    def missing(self, contestant: Contestant) -> str | None:
+        """What a contestant lacks in order to compile, and what to do about it; None if nothing."""
+        return missing_to_compile(contestant.frontend.programs, self._variables(contestant), self._caches)
+
     def start(self, contestant: Contestant) -> WorkerProcess:
         """A fresh worker of a contestant.
 
@@ -104,14 +127,25 @@ class Workers:
             WorkerFailedError: when it cannot be started.
         """
         job = replace(self._job(contestant), dtype="float64", cpus=cpus)
-        return self._started(contestant, job, self._caches / f"{contestant.id}.float64")
+        return self._started(contestant, job, self._caches / f"{contestant.id}.float64", ONCE)
 
-    def _started(self, contestant: Contestant, job: Job, caches: Path, *, warm: bool = False) -> WorkerProcess:
+    def _variables(self, contestant: Contestant) -> dict[str, str]:
+        return {**contestant.frontend.environment, **contestant.environment}
+
+    def _started(
+        self,
+        contestant: Contestant,
+        job: Job,
+        caches: Path,
+        tuned: Mapping[str, str] | None = None,
+        *,
+        warm: bool = False,
+    ) -> WorkerProcess:
         environment = worker_environment(
             contestant.device or self.settings.device,
             job.threads,
             caches,
-            {**contestant.frontend.environment, **contestant.environment},
+            {**(tuned or {}), **self._variables(contestant)},
             warm=warm,
         )
         log = self.folder_of(contestant) / "log.txt"

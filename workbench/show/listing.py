@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import one_line
 from workbench.host import machine
 from workbench.host.processes import find_command
+from workbench.session.workers import missing_to_compile
 from workbench.show.units import counted, format_bytes
 from workbench.store.results import default_store
 
@@ -160,13 +162,18 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
 
 @dataclass(frozen=True)
 class Installed:
-    """Whether the packages and the program of one frontend folder are installed, and how to install them if not."""
+    """Whether the packages and the program of one frontend folder are installed, and how to install them if not.
+
+    ``lacking`` says, for each mode that cannot compile here, what to do about it; ``doubtful`` what may be wrong.
+    """
 
     frontend: str
     modes: list[str]
     installed: bool
     versions: dict[str, str]
     install: str | None
+    lacking: dict[str, str] = field(default_factory=dict)
+    doubtful: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,7 +201,27 @@ def _installed(modes: Sequence[Frontend]) -> Installed:
         installed=not missing and not without,
         versions=_versions(frontend),
         install=frontend.install if missing else without,
+        lacking=_lacking(modes),
+        doubtful=_overlaid(frontend),
     )
+
+
+def _lacking(modes: Sequence[Frontend]) -> dict[str, str]:
+    temporary = Path(tempfile.gettempdir()) / "caches"
+    found = {mode.id: missing_to_compile(mode.programs, mode.environment, temporary) for mode in modes}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _overlaid(frontend: Frontend) -> str:
+    """What to do where several distributions have installed the same package: the later one overwrote the earlier."""
+    from importlib.metadata import packages_distributions
+
+    distributions = packages_distributions()
+    for name in frontend.packages:
+        if len(several := sorted(set(distributions.get(name, [])))) > 1:
+            remedy = f"pip uninstall {' '.join(several)}, then install one of them"
+            return f"{' and '.join(several)} both provide {name}, so its files are a mixture: {remedy}"
+    return ""
 
 
 def _missing_program(frontend: Frontend) -> str | None:
@@ -232,8 +259,12 @@ def diagnosis_terminal(diagnosis: Diagnosis) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("framework", "installed", "frontends, or how to install"):
         table.add_column(heading, overflow="fold")
+    warnings: list[RenderableType] = []
     for entry in diagnosis.frontends:
         versions = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
         state = Text(versions, style="green") if entry.installed else Text("not installed", style="yellow")
-        table.add_row(entry.frontend, state, Text(entry.install or ", ".join(entry.modes)))
-    return [*(Text(line) for line in lines), Text(""), table]
+        able = [mode for mode in entry.modes if mode not in entry.lacking]
+        table.add_row(entry.frontend, state, Text(entry.install or ", ".join(able)))
+        warnings += [Text(f"{mode}: {reason}", style="yellow") for mode, reason in entry.lacking.items()]
+        warnings += [Text(f"{entry.frontend}: {entry.doubtful}", style="yellow")] if entry.doubtful else []
+    return [*(Text(line) for line in lines), Text(""), table, *warnings]

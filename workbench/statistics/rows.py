@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.model.outcomes import Outcome
 from workbench.model.proof import Proof
-from workbench.model.records import ContestantRecord, Launch, RunRecord, Settings
+from workbench.model.records import Blocks, ContestantRecord, Launch, RunRecord, Settings
 from workbench.model.rows import Row
 from workbench.model.stage import TRAIN
 from workbench.statistics.fits import Overhead, break_even, break_even_range, fit_overhead
@@ -25,8 +25,7 @@ from workbench.statistics.warmup import WarmupClass, warmup_class
 
 FEWEST_FOR_RANKS = 7  # with fewer launches, no exact test can reach the 2 % level
 FEWEST_FOR_FIT = 3
-
-
+ENERGY_S = 1.0  # of measuring, before an energy means anything
 GRAPH_BREAKS = "graph breaks"  # the counter of places at which a compiler gave up
 
 
@@ -136,7 +135,7 @@ def _with_observations(row: Row, launches: Sequence[Launch]) -> Row:
         peak_bytes=_largest(launch.peak_bytes for launch in launches),
         import_bytes=_largest(launch.import_bytes for launch in launches),
         peak_device_bytes=_largest(launch.peak_device_bytes for launch in launches),
-        energy_j=_median(joules for stage in blocks for joules in stage.energy_j),
+        energy_j=_energy(blocks),
         cpu_per_wall=cpus_busy,
         threads=_threads(observed.get("threads"), cpus_busy),
         device=None if device is None else str(device),
@@ -162,6 +161,23 @@ def _with_compilations(row: Row, launch: Launch) -> Row:
         compilations_while_timed=later,
         graph_breaks=launch.compiled.get(GRAPH_BREAKS),
     )
+
+
+def _energy(blocks: Sequence[Blocks]) -> float | None:
+    """Joules per unit, over all blocks; None if they took less than ENERGY_S together.
+
+    A GPU's driver updates its counter every few dozen milliseconds, so a single block may be told nothing, or twice its
+    own energy; the mean of many is right.
+    """
+    told = [
+        (joules, stage.units, seconds * stage.units)
+        for stage in blocks
+        for joules, seconds in zip(stage.energy_j, stage.seconds, strict=False)
+        if joules is not None
+    ]
+    if sum(seconds for *_, seconds in told) < ENERGY_S:
+        return None
+    return sum(joules * units for joules, units, _ in told) / sum(units for _, units, _ in told)
 
 
 def _threads(reported: object, cpus_busy: float | None) -> float:
