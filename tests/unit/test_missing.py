@@ -97,7 +97,9 @@ def test_a_contestant_without_its_compiler_is_a_row_and_no_worker_is_started(con
 
 
 def test_doctor_knows_it_before(monkeypatch, content):
-    monkeypatch.setattr(listing, "missing_to_compile", lambda programs, *_: "cannot compile" if programs else None)
+    monkeypatch.setattr(
+        "workbench.session.workers.missing_to_compile", lambda programs, *_: "cannot compile" if programs else None
+    )
     told = {entry.frontend: entry.lacking for entry in listing.diagnosis(catalog()).frontends}
     assert told.pop("pytorch") == {"pytorch_compiled": "cannot compile"}
     assert not any(told.values())
@@ -124,7 +126,9 @@ def shown(diagnosis: listing.Diagnosis) -> str:
 
 
 def test_what_is_lacking_stands_below_the_table(monkeypatch):
-    monkeypatch.setattr(listing, "missing_to_compile", lambda programs, *_: "cannot compile" if programs else None)
+    monkeypatch.setattr(
+        "workbench.session.workers.missing_to_compile", lambda programs, *_: "cannot compile" if programs else None
+    )
     monkeypatch.setattr(listing, "_overlaid", lambda frontend: "a mixture" if frontend.folder == "numpy" else "")
     text = shown(listing.diagnosis(catalog()))
     assert "pytorch_compiled: cannot compile" in text

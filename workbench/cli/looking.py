@@ -24,7 +24,11 @@ def list_(content: Content = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def results(store: Results = None, as_json: Json = False) -> None:
+def results(
+    store: Results = None,
+    every: Annotated[bool, typer.Option("--all", help="List every run.  [default: the newest 50]")] = False,
+    as_json: Json = False,
+) -> None:
     """List the runs in a folder, newest first.
 
     Unfinished runs are listed as well.
@@ -40,7 +44,9 @@ def results(store: Results = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"runs": [listing.run_facts(run, folder) for run in runs], "unfinished": plain(unfinished)})
     elif runs:
-        print_parts(listing.runs_table(runs))
+        print_parts(listing.runs_table(runs if every else runs[: listing.LISTED]))
+        if not every and len(runs) > listing.LISTED:
+            say(f"the newest {listing.LISTED} of {len(runs):,} runs; --all lists every one")
     elif not unfinished:
         say(f"no runs in {folder}: measure one first, for example with `workbench run linreg`")
     if unfinished and not as_json:

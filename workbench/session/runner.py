@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
+import itertools
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -362,9 +363,9 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
 def previous_bring_ups(store: Path) -> dict[str, float]:
     """Seconds that bringing up each contestant took in the latest runs of a store, for the forecast."""
     seconds: dict[str, float] = {}
-    for folder in results.folders(store)[:10]:
+    for name in itertools.islice(results.newest_first(store), 10):
         with contextlib.suppress(WorkbenchError):
-            for record in results.load(folder).contestants:
+            for record in results.load(store / name).contestants:
                 for launch in record.launches[:1]:
                     seconds.setdefault(record.id, launch.bring_up_s)
     return seconds

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from workbench.errors import one_line
 from workbench.host import machine
 from workbench.host.processes import find_command
-from workbench.session.workers import missing_to_compile
 from workbench.show.units import counted, format_bytes
 from workbench.store.results import default_store
 
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from workbench.model.content import Frontend
     from workbench.model.records import MachineFacts
     from workbench.store.index import IndexedRun, UnfinishedRun
+
+
+LISTED = 50  # runs, unless all are asked for
 
 
 def as_json(content: Catalog) -> dict[str, object]:
@@ -207,6 +209,8 @@ def _installed(modes: Sequence[Frontend]) -> Installed:
 
 
 def _lacking(modes: Sequence[Frontend]) -> dict[str, str]:
+    from workbench.session.workers import missing_to_compile
+
     temporary = Path(tempfile.gettempdir()) / "caches"
     found = {mode.id: missing_to_compile(mode.programs, mode.environment, temporary) for mode in modes}
     return {name: reason for name, reason in found.items() if reason}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, RunRecord
 from workbench.statistics.launches import RoundIds, Steady, metric_values, steady, unit_time
 from workbench.store import eventlog, results
-from workbench.store.codec import DamageError, decoded, parsed, plain, text_of
+from workbench.store.codec import DamageError, compact, decoded, parsed, quickly, text_of
 
 NAME = "index.json"
+MOST_THREADS = 1 << 20
 FORMAT = 3  # 2 added what was measured, 3 the stages
 
 
@@ -79,6 +81,10 @@ class IndexedRun:
     content: str
     contestants: dict[str, IndexedContestant]
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 0 < self.threads < MOST_THREADS:
+            raise ValueError("an impossible number of threads")
+
     @property
     def outcomes(self) -> dict[str, str]:
         """How each contestant ended."""
@@ -106,19 +112,19 @@ class UnfinishedRun:
 def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
     """Every readable finished run of a store, newest first; and an error message for each that cannot be read."""
     cached = _read(store)
-    entries, damaged = {}, []
-    for folder in results.folders(store):
+    entries: dict[str, Entry] = {}
+    damaged = []
+    for name in results.newest_first(store):
         try:
-            status = (folder / "run.json").stat()
-            entries[folder.name] = _entry(cached.get(folder.name), (status.st_mtime_ns, status.st_size), folder)
+            status = os.stat(f"{store}/{name}/run.json")  # noqa: PTH116 - of each of ten thousand runs
+            entries[name] = _entry(cached.get(name), (status.st_mtime_ns, status.st_size), store, name)
         except OSError:  # removed meanwhile
             continue
         except WorkbenchError as error:
             damaged.append(str(error))
-    if entries != cached:
-        text = json.dumps({"format": FORMAT, "runs": plain(entries)}, allow_nan=False, ensure_ascii=False)
+    if len(entries) != len(cached) or any(entry is not cached.get(name) for name, entry in entries.items()):
         with contextlib.suppress(OSError):  # a read-only store can still be listed
-            files.write_text(store / NAME, text)
+            files.write_bytes(store / NAME, compact(_Entries(FORMAT, entries)))
     return [entry.about for entry in entries.values()], damaged
 
 
@@ -180,12 +186,12 @@ def _timing(record: ContestantRecord, stage: str, disturbed: RoundIds) -> Timing
     return Timing(times, steady(launches, stage, disturbed) if record.outcome is Outcome.OK else None)
 
 
-def _entry(cached: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
-    if cached is not None and cached.stamp == stamp and cached.about.run == folder.name:
+def _entry(cached: Entry | None, stamp: tuple[int, int], store: Path, name: str) -> Entry:
+    if cached is not None and cached.stamp == stamp and cached.about.run == name:
         return cached
-    run = results.load(folder)
+    run = results.load(store / name)
     with run.reading():
-        entry = Entry(stamp, indexed(folder.name, run.record))
+        entry = Entry(stamp, indexed(name, run.record))
         text_of(entry)  # raises: every number must be finite
         return entry
 
@@ -193,8 +199,10 @@ def _entry(cached: Entry | None, stamp: tuple[int, int], folder: Path) -> Entry:
 def _read(store: Path) -> Mapping[str, Entry]:
     """The entries that are valid."""
     try:
-        value = parsed(files.read_text(store / NAME))
-        values = decoded(_File, value)
+        text = files.read_bytes(store / NAME)
+        if (whole := quickly(_Entries, text)) is not None:
+            return whole.runs if whole.format == FORMAT else {}
+        values = decoded(_File, parsed(text))
     except (OSError, ValueError):
         return {}
     entries = {}
@@ -202,6 +210,14 @@ def _read(store: Path) -> Mapping[str, Entry]:
         with contextlib.suppress(DamageError):
             entries[name] = decoded(Entry, entry)
     return entries
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """The contents of the index file."""
+
+    format: int
+    runs: dict[str, Entry]
 
 
 @dataclass(frozen=True)

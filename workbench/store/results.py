@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -256,16 +257,13 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
     if (path / "run.json").is_file() or (unfinished and (path / eventlog.NAME).is_file()):
         return path
     if store is not None and path.name == str(path):
-        candidates = [*folders(store), *(unfinished_folders(store) if unfinished else [])]
-        newest_first = sorted(candidates, key=_id, reverse=True)
-        if path.name == "latest" and newest_first:
-            return newest_first[0]
-        prefix = path.name.removeprefix(PARTIAL)
-        matching = [folder for folder in newest_first if _id(folder).startswith(prefix)]
+        if path.name == "latest" and (latest := next(newest_first(store, unfinished=unfinished), None)):
+            return store / latest
+        matching = list(newest_first(store, unfinished=unfinished, prefix=path.name.removeprefix(PARTIAL)))
         if len(matching) > 1:
             raise WorkbenchError(f"{path.name!r} matches {len(matching)} runs: give more of the name")
         if matching:
-            return matching[0]
+            return store / matching[0]
     where = f" in {store}" if store else ""
     raise WorkbenchError(f"no run {str(path)!r}{where}: `workbench results` lists the runs")
 
@@ -279,13 +277,30 @@ def _read_json(folder: Path, path: Path) -> Json:
         raise _DamagedError(reason) from None
 
 
+def newest_first(store: Path, *, unfinished: bool = False, prefix: str = "") -> Iterator[str]:
+    """The names of the folders of finished runs, newest first; only those that are asked for are looked into.
+
+    Args:
+        store: the folder of runs.
+        unfinished: whether unfinished ones count, too.
+        prefix: how their ids begin.
+    """
+    try:
+        names = os.listdir(store)  # noqa: PTH208 - with ten thousand runs, pathlib takes most of the time
+    except OSError:
+        return
+    by_id = [(name.removeprefix(PARTIAL), name) for name in names if name.removeprefix(PARTIAL).startswith(prefix)]
+    for _, name in sorted(by_id, reverse=True):
+        partial = name.startswith(PARTIAL)
+        if unfinished if partial else not name.startswith("."):
+            file = os.path.join(store, name, eventlog.NAME if partial else "run.json")  # noqa: PTH118
+            if os.path.isfile(file):  # noqa: PTH113
+                yield name
+
+
 def folders(store: Path) -> list[Path]:
     """The folders of all finished runs of a store, newest first."""
-    try:
-        finished = [path for path in store.iterdir() if (path / "run.json").is_file()]
-    except OSError:
-        return []
-    return sorted((path for path in finished if not path.name.startswith(".")), key=lambda p: p.name, reverse=True)
+    return [store / name for name in newest_first(store)]
 
 
 def unfinished_folders(store: Path) -> list[Path]:
@@ -313,10 +328,6 @@ def events_of(folder: Path) -> list[Event]:
         return records.typed(lines)
     except DamageError as error:
         raise WorkbenchError(f"run {folder.name} is damaged: its log is not valid: {error}") from None
-
-
-def _id(folder: Path) -> str:
-    return folder.name.removeprefix(PARTIAL)
 
 
 def _checked_format(folder: Path, format_: object) -> int:
