@@ -174,8 +174,8 @@ def test_a_machine_that_was_not_quiet_is_in_the_verdict(full_run):
 
 
 def test_few_launches_are_said_to_be_few(full_run, numpy_run):
-    assert "too few for a statistical test" not in " ".join(caveats(full_run))
-    assert "Only 1 launch per frontend: too few for a statistical test" in " ".join(caveats(numpy_run))
+    assert "too few for a confidence interval" not in " ".join(caveats(full_run))
+    assert "Only 1 launch per frontend: too few for a confidence interval" in " ".join(caveats(numpy_run))
 
 
 def test_the_page_holds_every_part(full_run):

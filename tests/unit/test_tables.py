@@ -229,7 +229,17 @@ def test_differences(error, text):
 
 @pytest.mark.parametrize(
     ("time", "low", "high", "text"),
-    [(1, 0.97, 1.01, "±3 %"), (1, 1, 1.004, "±0.4 %"), (None, None, None, "–"), (1, None, 1, "–")],
+    [
+        (1, 1 / 1.03, 1.03, "±3 %"),
+        (1, 0.98, 1.03, "±3 %"),
+        (1, 0.97, 1.01, "−3 +1 %"),
+        (1, 1, 1.004, "±0.4 %"),
+        (1, 0.99, 1.09, "−1 +9 %"),
+        (1, 0.0, 1.5, "−100 +50 %"),
+        (2, 1, 4, "±100 %"),
+        (None, None, None, "–"),
+        (1, None, 1, "–"),
+    ],
 )
 def test_ranges(time, low, high, text):
     assert format_range(time, low, high) == text

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from workbench.model.contestant import Contestant
-from workbench.model.records import Round, Settings
+from workbench.model.records import Launch, Round, Settings
 from workbench.model.stage import TRAIN
 from workbench.statistics import median_interval
-from workbench.statistics.launches import unit_time
+from workbench.statistics.arrays import saturating_exp
+from workbench.statistics.disturbance import flagged
+from workbench.statistics.launches import RoundIds, arms_side_by_side, side_by_side, unit_time
+from workbench.statistics.resolution import FEWEST_FOR_INTERVAL
 
 DEFAULT_LAUNCHES = 2
 MOST_LAUNCHES = 24
@@ -46,14 +49,11 @@ class UntilKnown:
     def purposes(
         self,
         contestants: Sequence[Contestant],
-        rounds: Sequence[Round],  # noqa: ARG002 - the signature of Plan
+        rounds: Sequence[Round],
         spent: Spent,
     ) -> Mapping[str, str]:
         """All groups, or none."""
-        times = [
-            [unit_time(launch, TRAIN.name) for launch in contestant.launches if launch.measured()]
-            for contestant in contestants
-        ]
+        launches = [[launch for launch in contestant.launches if launch.measured()] for contestant in contestants]
         more = another_launch(
             done=spent.launches,
             launches=self._settings.launches,
@@ -61,7 +61,7 @@ class UntilKnown:
             precision=self._settings.precision,
             elapsed_s=spent.elapsed_s,
             last_launch_s=spent.last_launch_s,
-            step_times=times,
+            half_widths=half_widths(launches, {entry.key for entry in flagged(rounds) if entry.flags}),
         )
         return {contestant.group: "" for contestant in contestants} if more else {}
 
@@ -74,7 +74,7 @@ def another_launch(
     precision: float | None,
     elapsed_s: float,
     last_launch_s: float,
-    step_times: Sequence[Sequence[float]],
+    half_widths: Sequence[float],
 ) -> bool:
     """Whether to launch every contestant again.
 
@@ -88,7 +88,7 @@ def another_launch(
         precision: target half-width of every contestant's interval, relative (0.02 is 2 %), or None.
         elapsed_s: seconds since the session began.
         last_launch_s: seconds the last launch took.
-        step_times: per contestant, one step time per launch.
+        half_widths: those reached so far.
     """
     if done == 0:
         return True
@@ -100,17 +100,25 @@ def another_launch(
         return done < DEFAULT_LAUNCHES
     if budget_s is not None and elapsed_s + last_launch_s > budget_s:
         return False
-    return precision is None or not reached(step_times, precision)
+    return precision is None or max(half_widths, default=0.0) > precision
 
 
-def reached(step_times: Sequence[Sequence[float]], precision: float) -> bool:
-    """Whether every contestant's 95 % confidence interval over launches is within ±precision of its median."""
-    return all(half_width(times) <= precision for times in step_times)
+def half_widths(launches: Sequence[Sequence[Launch]], disturbed: RoundIds) -> list[float]:
+    """How far each contestant's interval extends, relative, as the table shows it; infinite with too few launches.
+
+    Args:
+        launches: those of each contestant.
+        disturbed: the disturbed rounds.
+    """
+    together = arms_side_by_side(side_by_side(launches), TRAIN.name, disturbed)
+    if together is None or len(launches[0]) < FEWEST_FOR_INTERVAL:
+        return [half_width([unit_time(launch, TRAIN.name, disturbed) for launch in own]) for own in launches]
+    return [saturating_exp(float(arm)) - 1 for arm in together]
 
 
 def half_width(times: Sequence[float]) -> float:
     """Relative half-width of the median's 95 % confidence interval over launches; infinite with too few launches."""
-    interval = median_interval(times)
-    if not interval.confidence_reached or not interval.estimate > 0:
+    interval = median_interval(times) if times else None
+    if interval is None or not interval.confidence_reached or not interval.estimate > 0:
         return float("inf")
     return max(interval.high - interval.estimate, interval.estimate - interval.low) / interval.estimate

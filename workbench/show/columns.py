@@ -320,7 +320,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="within",
         heading="within",
-        meaning="how far the interval of the steady {unit} time extends from the median, on its longer side",
+        meaning="how far the interval by which rows are compared extends; rows share a rank where intervals overlap",
         text=lambda row: format_range(row.unit_s, row.unit_s_low, row.unit_s_high),
         views=View.TABLE,
     ),

@@ -192,7 +192,7 @@ def _difference(setting: str, ids_by_value: Mapping[str, Sequence[str]], contest
 def disturbance(run: StoredRun) -> str | None:
     """A sentence when the machine was not quiet, with the difference below which times are noise; None otherwise."""
     stage = stage_tables(run)[0].stage
-    return sentence([entry.flags for entry in run.record.rounds], least_difference(run.record, stage.name))
+    return sentence([entry.flags for entry in run.record.rounds], least_difference(run.rows_of(stage.name)))
 
 
 def terminal(run: StoredRun, *, more: bool = False) -> list[RenderableType]:

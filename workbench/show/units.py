@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+UNEQUAL, LEAST_SHOWN = 1.5, 0.005  # sides of an interval that differ by this factor, and this share, are both shown
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -69,11 +70,16 @@ def format_error(error: float | None) -> str:
 
 
 def format_range(time: float | None, low: float | None, high: float | None) -> str:
-    """How far an interval extends from a time, on its longer side, for example "±3 %"; "–" where there is none."""
+    """How far an interval extends from a time, such as "±3 %", or "−1 +9 %" where its sides differ; "–" for none."""
     if time is None or low is None or high is None:
         return "–"
-    share = max(high / time - 1, 1 - low / time)
-    return f"±{100 * share:.{1 if share < 0.01 else 0}f} %"
+    below = time / low - 1 if low > 0 else math.inf  # as ratios, so that a log-symmetric interval has equal sides
+    above = high / time - 1 if time > 0 else math.inf
+    longer, shorter = max(below, above), min(below, above)
+    digits = 1 if longer < 0.01 else 0
+    if longer > UNEQUAL * shorter and longer - shorter > LEAST_SHOWN:
+        return f"−{100 * (1 - low / time):.{digits}f} +{100 * above:.{digits}f} %"
+    return f"±{100 * longer:.{digits}f} %"
 
 
 def three_digits(value: float) -> str:

@@ -11,7 +11,7 @@ SciPy is imported inside the functions that need it, because importing it takes 
 from workbench.statistics.arrays import Floats
 from workbench.statistics.fits import Overhead, break_even, break_even_range, fit_overhead
 from workbench.statistics.ladder import ALPHA, LADDER, alpha_at, minimum_launches, smallest_detectable
-from workbench.statistics.ranks import MedianInterval, median_interval, paired_ranks, shared_ranks
+from workbench.statistics.ranks import MedianInterval, median_interval, shared_ranks
 from workbench.statistics.rounds import ratio_errors, without_rounds
 from workbench.statistics.rules import asv_rule, pyperf_rule, pytest_benchmark_rule
 from workbench.statistics.signed_rank import hodges_lehmann, log_ratios, signed_rank_interval, signed_rank_p
@@ -40,7 +40,6 @@ __all__ = [
     "log_ratios",
     "median_interval",
     "minimum_launches",
-    "paired_ranks",
     "pyperf_rule",
     "pytest_benchmark_rule",
     "ratio_errors",

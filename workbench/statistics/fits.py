@@ -116,9 +116,12 @@ def _non_negative_fit(design: Floats) -> tuple[Floats, Floats]:
 
 
 def _standard_errors(design: Floats, residuals: Floats) -> Floats:
-    """Half widths of the 95 % t intervals of the two coefficients."""
+    """Half widths of the 95 % t intervals of the two coefficients; infinite where the points do not tell them apart."""
     degrees_of_freedom = len(design) - 2
     variance = float(residuals @ residuals) / degrees_of_freedom
-    covariance = variance * np.linalg.inv(design.T @ design)
+    try:
+        covariance = variance * np.linalg.inv(design.T @ design)
+    except np.linalg.LinAlgError:
+        return np.array([np.inf, np.inf])
     widths: Floats = t_quantile(0.975, degrees_of_freedom) * np.sqrt(np.diag(covariance))
     return widths

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from workbench.model.records import Launch
 from workbench.statistics import median_interval, without_rounds
+from workbench.statistics.arrays import Floats
+from workbench.statistics.resolution import FEWEST_FOR_INTERVAL, arms, half_widths
 
-FEWEST_FOR_INTERVAL = 6  # with fewer launches, their median has no 95 % confidence interval
 RoundIds = AbstractSet[tuple[int, int]]
 """Rounds, each by the number of its launch and its own."""
 
@@ -82,6 +83,23 @@ def steady(launches: Sequence[Launch], stage: str, disturbed: RoundIds) -> Stead
 def side_by_side(launches: Sequence[Sequence[Launch]]) -> list[tuple[Launch, ...]]:
     """The launches of several contestants, grouped launch by launch; empty if their numbers of launches differ."""
     return list(zip(*launches, strict=True)) if len({len(own) for own in launches}) == 1 else []
+
+
+def arms_side_by_side(launches: Sequence[Sequence[Launch]], stage: str, disturbed: RoundIds) -> Floats | None:
+    """The arms, on the log scale, of the intervals by which contestants are compared; see :mod:`.resolution`.
+
+    Args:
+        launches: as from :func:`side_by_side`.
+        stage: the name of the stage.
+        disturbed: the disturbed rounds.
+
+    Returns:
+        None if they were not measured round by round, or if there is only one.
+    """
+    blocks = [round_by_round(entry, stage, disturbed) for entry in launches]
+    if not blocks or any(len(by_round) < 2 or len(by_round[0]) < 2 for by_round in blocks):
+        return None
+    return arms(half_widths(blocks))
 
 
 def metric_values(launches: Sequence[Launch]) -> dict[str, float]:

@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workbench.statistics.arrays import as_floats, check_level
-from workbench.statistics.ladder import ALPHA
-from workbench.statistics.verdicts import Verdict, compare
 
 
 class MedianInterval(NamedTuple):
@@ -81,43 +79,4 @@ def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> lis
             ranks[i] = ranked + 1
         ranked += len(group)
         unranked = [i for i in unranked if i not in group]
-    return ranks
-
-
-def paired_ranks(matrix: ArrayLike, *, delta: float = 0.03, alpha: float = ALPHA) -> list[int | None]:
-    """Ranks from launches measured side by side: a contestant ties with the best unless `compare` finds it slower.
-
-    The best remaining contestant is the one with the smallest median of its times relative to the median of
-    their launch, which drift of the machine does not affect. It shares the next rank (1, 1, 3) with all that are
-    not found to be slower; inconclusive is a tie. Each comparison has significance level alpha.
-
-    Args:
-        matrix: times, shape (launches, contestants).
-        delta: as in `compare`.
-        alpha: as in `compare`.
-
-    Returns:
-        one rank per contestant; None where one of its times is not a positive finite number.
-
-    Raises:
-        ValueError: if the matrix is not two-dimensional.
-
-    """
-    times = np.asarray(matrix, dtype=np.float64)
-    if times.ndim != 2:
-        raise ValueError(f"times must have the shape (launches, contestants), not {times.shape}")
-    ranks: list[int | None] = [None] * times.shape[1]
-    usable = np.flatnonzero((np.isfinite(times) & (times > 0)).all(axis=0))
-    if not len(times) or not len(usable):
-        return ranks
-    logs = np.log(times[:, usable])
-    order = np.argsort(np.median(logs - np.median(logs, axis=1, keepdims=True), axis=0), kind="stable")
-    unranked, ranked = [int(i) for i in usable[order]], 0
-    while unranked:
-        best = times[:, unranked[0]]
-        slower = [i for i in unranked if compare(best, times[:, i], delta=delta, alpha=alpha).verdict is Verdict.slower]
-        for i in set(unranked).difference(slower):
-            ranks[i] = ranked + 1
-        ranked += len(unranked) - len(slower)
-        unranked = slower
     return ranks

@@ -6,24 +6,31 @@ Times are in seconds, memory in bytes. A contestant whose outcome is not ok has 
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from workbench.model.outcomes import Outcome
 from workbench.model.proof import Proof
 from workbench.model.records import Blocks, ContestantRecord, Launch, RunRecord, Settings
 from workbench.model.rows import Row
 from workbench.model.stage import TRAIN
+from workbench.statistics.arrays import Floats, saturating_exp
 from workbench.statistics.fits import Overhead, break_even, break_even_range, fit_overhead
-from workbench.statistics.launches import RoundIds, metric_values, round_by_round, side_by_side, steady, unit_times
-from workbench.statistics.ranks import median_interval, paired_ranks, shared_ranks
-from workbench.statistics.rounds import ratio_errors, without_rounds
+from workbench.statistics.launches import (
+    RoundIds,
+    arms_side_by_side,
+    metric_values,
+    side_by_side,
+    steady,
+    unit_times,
+)
+from workbench.statistics.ranks import median_interval, shared_ranks
+from workbench.statistics.resolution import FEWEST_FOR_INTERVAL, smallest_difference
+from workbench.statistics.rounds import without_rounds
 from workbench.statistics.warmup import WarmupClass, warmup_class
 
-FEWEST_FOR_RANKS = 7  # with fewer launches, no exact test can reach the 2 % level
 FEWEST_FOR_FIT = 3
 ENERGY_S = 1.0  # of measuring, before an energy means anything
 GRAPH_BREAKS = "graph breaks"  # the counter of places at which a compiler gave up
@@ -35,7 +42,11 @@ def rows(record: RunRecord, stage: str = TRAIN.name) -> list[Row]:
     single = [_row(record, contestant, stage, disturbed) for contestant in record.contestants]
     proven = [row for row in single if row.timed and (row.blocks_proving or not row.blocks_judged)]
     launches = _side_by_side(record, stage, {row.id for row in proven})
-    timed = _compared(proven, [unit_times(entry, stage, disturbed) for entry in launches])
+    timed = _compared(
+        proven,
+        [unit_times(entry, stage, disturbed) for entry in launches],
+        arms_side_by_side(launches, stage, disturbed),
+    )
     by_id = {row.id: row for row in timed}
     for contestant in record.contestants:
         eager, compiled = by_id.get(contestant.compiles or ""), by_id.get(contestant.id)
@@ -238,11 +249,21 @@ def _largest(values: Iterable[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _compared(timed: Sequence[Row], paired: Sequence[Sequence[float]]) -> list[Row]:
-    """The timed rows, each with its relative time and its rank."""
+def _compared(timed: Sequence[Row], paired: Sequence[Sequence[float]], found: Floats | None) -> list[Row]:
+    """The timed rows, each with its relative time, the interval by which it is compared, and its rank.
+
+    Args:
+        timed: the rows.
+        paired: their seconds per unit, a list per launch; empty if their numbers of launches differ.
+        found: their arms, if they were measured round by round; else each keeps the interval of its own time.
+    """
     relative = relative_times([row.unit_s for row in timed if row.unit_s is not None], paired)
     compared = [dataclasses.replace(row, relative=ratio) for row, ratio in zip(timed, relative, strict=True)]
-    return [dataclasses.replace(row, rank=rank) for row, rank in zip(compared, ranks(compared, paired), strict=True)]
+    if found is not None:
+        compared = [_with_arm(row, float(arm)) for row, arm in zip(compared, found, strict=True)]
+    intervals = [_relative_interval(row) for row in compared]
+    ranks = shared_ranks(*zip(*intervals, strict=True)) if intervals else []
+    return [dataclasses.replace(row, rank=rank) for row, rank in zip(compared, ranks, strict=True)]
 
 
 def relative_times(times: Sequence[float], paired: Sequence[Sequence[float]]) -> list[float]:
@@ -259,19 +280,18 @@ def relative_times(times: Sequence[float], paired: Sequence[Sequence[float]]) ->
     return [seconds / min(compared) for seconds in compared]
 
 
-def ranks(timed: Sequence[Row], paired: Sequence[Sequence[float]]) -> list[int | None]:
-    """Ranks of the timed rows; rows whose difference is not significant share a rank.
-
-    With enough launches, by Wilcoxon's signed-rank test on paired launches; with fewer, overlapping intervals tie.
-
-    Args:
-        timed: the rows, each with its relative time.
-        paired: their seconds per unit, a list per launch; empty if their numbers of launches differ.
-    """
-    if len(paired) >= FEWEST_FOR_RANKS:
-        return paired_ranks(paired)
-    intervals = [_relative_interval(row) for row in timed]
-    return shared_ranks(*zip(*intervals, strict=True)) if intervals else []
+def _with_arm(row: Row, arm: float) -> Row:
+    """The row with the interval by which it is compared with the others."""
+    if row.unit_s is None:
+        return row
+    launches = "launch" if row.launches == 1 else "launches"
+    kind = "95 % over" if (row.launches or 0) >= FEWEST_FOR_INTERVAL else "range over the rounds of"
+    return dataclasses.replace(
+        row,
+        unit_s_low=row.unit_s * math.exp(-arm),
+        unit_s_high=row.unit_s * saturating_exp(arm),
+        interval=f"{kind} {row.launches} {launches}, compared with the others",
+    )
 
 
 def _relative_interval(row: Row) -> tuple[float, float, float]:
@@ -320,19 +340,17 @@ def _start_up(row: Row) -> _StartUp | None:
     return _StartUp(row.setup_s + row.first_s - unit_s, unit_s, low, high)
 
 
-def least_difference(record: RunRecord, stage: str = TRAIN.name) -> float | None:
-    """The smallest relative difference that a run can resolve at best: two standard errors of a ratio.
+def least_difference(rows: Iterable[Row]) -> float | None:
+    """The smallest relative difference that a run can resolve: that of the two ranked rows with the shortest arms.
 
-    It is that of the two contestants whose ratio is known best, and comes from the scatter of rounds alone; for other
-    pairs, and with the scatter between launches, it is larger. None if fewer than two were measured side by side.
+    None if fewer than two are ranked.
     """
-    disturbed = record.disturbed
-    everyone = {entry.id for entry in record.contestants}
-    blocks = [round_by_round(launches, stage, disturbed) for launches in _side_by_side(record, stage, everyone)]
-    if not blocks or any(len(by_round) < 2 or len(by_round[0]) < 2 for by_round in blocks):
-        return None
-    errors = np.sqrt(sum(ratio_errors(by_round) ** 2 for by_round in blocks)) / len(blocks)
-    return 2 * float(errors[np.triu_indices(len(errors), k=1)].min())
+    found = [
+        math.log(row.unit_s_high / row.unit_s)
+        for row in rows
+        if row.rank and row.unit_s and row.unit_s_high is not None
+    ]
+    return smallest_difference(found) if len(found) > 1 else None
 
 
 def _side_by_side(record: RunRecord, stage: str, ids: Collection[str]) -> list[tuple[Launch, ...]]:

@@ -77,9 +77,10 @@ def compare(
     *slower* and *faster* need ``p < alpha``, an estimate of at least delta, and an interval that lies beyond a third
     of delta, so that scatter does not turn a true change of 1 % into one of 3 %; *same* needs the whole interval
     within delta; everything else is *inconclusive*. Delta applies on the log scale, so that swapping base and head
-    swaps the verdicts: faster means a ratio of at most ``1 / (1 + delta)``. Too few launches for any p < alpha, or
-    ratios that are all identical (no noise to judge them by), are inconclusive; a side without positive finite times
-    has *failed*; None, or unequal numbers of launches, are *not comparable*.
+    swaps the verdicts: faster means a ratio of at most ``1 / (1 + delta)``. Ratios that are all identical, without
+    noise to judge them by, are slower or faster if they reach delta, without a p value, and else inconclusive, as are
+    too few launches for any p < alpha; a side without positive finite times has *failed*; None, or unequal numbers of
+    launches, are *not comparable*.
 
     Args:
         base: one time per launch, shape (launches,), or None if it was not measured.
@@ -106,7 +107,7 @@ def compare(
     if len(ratios) < needed:
         return _few_launches(ratios, needed, math.log1p(delta), alpha)
     if float(np.ptp(ratios)) <= 1e-12:
-        return _no_noise(ratios)
+        return _no_noise(ratios, math.log1p(delta), names)
     return _tested(ratios, math.log1p(delta), alpha, interval_alpha, names)
 
 
@@ -177,8 +178,9 @@ def _without_ratio(verdict: Verdict, launches: int, reason: str) -> Comparison:
 def _times(values: ArrayLike | None) -> Floats:
     """The times of one side as an array; anything that is not a list of numbers becomes a single NaN."""
     try:
-        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError):
+        given = np.asarray(values)
+        array = np.atleast_1d(np.asarray(given, dtype=np.float64)) if given.dtype.kind != "c" else np.empty((0, 0))
+    except (TypeError, ValueError, OverflowError):
         return np.array([np.nan])
     return array if array.ndim == 1 else np.array([np.nan])
 
@@ -239,11 +241,22 @@ def _few_launches(ratios: Floats, needed: int, log_delta: float, alpha: float) -
     )
 
 
-def _no_noise(ratios: Floats) -> Comparison:
-    """Inconclusive: no clock measures exactly the same ratio every time, so there is no noise to judge it by."""
-    ratio = saturating_exp(float(ratios[0]))
-    reason = f"all {len(ratios)} ratios are identical ({ratio:.4g}): these times seem to be copied or rounded"
-    return Comparison(Verdict.inconclusive, ratio, ratio, ratio, None, len(ratios), None, None, reason)
+def _no_noise(ratios: Floats, log_delta: float, names: Names) -> Comparison:
+    """Without noise there is no test. A difference of delta or more stands all the same; a smaller one is inconclusive.
+
+    No clock measures exactly the same ratio every time, so these times may be copied, or rounded so far.
+    """
+    ratio, count = saturating_exp(float(ratios[0])), len(ratios)
+    if abs(float(ratios[0])) >= log_delta > 0:
+        verdict = Verdict.slower if ratios[0] > 0 else Verdict.faster
+        more = "more" if verdict is Verdict.slower else "less"
+        change = _percent(float(ratios[0]))
+        reason = (
+            f"{names.head} takes {more} time than {names.base} ({change} in each of {count} launches, without noise)"
+        )
+        return Comparison(verdict, ratio, ratio, ratio, None, count, None, 0, reason)
+    reason = f"all {count} ratios are identical ({ratio:.4g}): these times seem to be copied or rounded"
+    return Comparison(Verdict.inconclusive, ratio, ratio, ratio, None, count, None, None, reason)
 
 
 def _tested(ratios: Floats, log_delta: float, alpha: float, interval_alpha: float, names: Names) -> Comparison:

@@ -9,7 +9,7 @@ from workbench.model.outcomes import Outcome
 from workbench.show import tables
 from workbench.show.report.parts import interval
 from workbench.show.units import counted, format_ratio, format_seconds, listed
-from workbench.statistics.rows import FEWEST_FOR_RANKS
+from workbench.statistics.resolution import FEWEST_FOR_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,12 +78,11 @@ def caveats(run: StoredRun) -> list[str]:
     stages = tables.stage_tables(run)
     timed = [row for table in stages for row in table.timed]
     lines = [tables.proof_sentence(run.record, timed)] if timed else []
-    fewest = min((row.launches or 0 for row in timed), default=FEWEST_FOR_RANKS)
-    if fewest < FEWEST_FOR_RANKS:
+    fewest = min((row.launches or 0 for row in timed), default=FEWEST_FOR_INTERVAL)
+    if fewest < FEWEST_FOR_INTERVAL:
         lines.append(
-            f"Only {counted(fewest, 'launch', 'launches')} per frontend: too few for a statistical test, so "
-            "contestants share a rank if the intervals of their times relative to the fastest overlap "
-            f"(a test takes {FEWEST_FOR_RANKS} launches)."
+            f"Only {counted(fewest, 'launch', 'launches')} per frontend: too few for a confidence interval, which "
+            f"takes {FEWEST_FOR_INTERVAL} fresh processes; those shown tell how rounds scattered in these."
         )
     if absent := [f"{row.id} ({row.outcome})" for row in tables.untimed(run) if row.outcome in ABSENT]:
         lines.append(f"Not measured here: {listed(absent)}.")
