@@ -17,15 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from workbench.comparison.sides import MetricChange, metric_changes, metrics_of, shared_stages, times_side_by_side
 from workbench.model.outcomes import Outcome
 from workbench.model.records import ContestantRecord, Launch
 from workbench.statistics import ALPHA, LADDER, Comparison, Verdict, alpha_at, compare, minimum_launches
+from workbench.statistics.dependence import order_p
 from workbench.statistics.launches import RoundIds
 
 SCREENING, CONFIRMATION = "screening", "confirmation"
 BASE, NULL, HEAD = "base", "null", "head"
 SIDES = (BASE, NULL, HEAD)
+DEPENDENT = 0.01  # the probability of a course of launches below which they count as dependent on each other
 
 
 class Finding(StrEnum):
@@ -59,6 +63,12 @@ class Times:
 
     def __add__(self, other: Times) -> Times:
         return Times([*self.base, *other.base], [*self.null, *other.null], [*self.head, *other.head])
+
+    def order_p(self) -> float:
+        """How probable this course of the launches is if each were independent of the others."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log([self.base, self.null, self.head])
+        return order_p(logs) if np.isfinite(logs).all() else 1.0
 
     def first(self, count: int) -> Times:
         """The first ``count`` launches."""
@@ -182,6 +192,12 @@ def judge_times(row: Judgement, screening: Times, confirmation: Times, *, delta:
         null_ratio=null.ratio,
         launches=len(launches),
     )
+    if screened.verdict is not Verdict.inconclusive and (p := launches.order_p()) < DEPENDENT:
+        reason = (
+            f"launches resemble those before them (p = {p:.2g}), as if the machine slowly changed for one side alone, "
+            "so their number says little: rerun later"
+        )
+        return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason)
     if {screened.verdict, null.verdict} <= {Verdict.slower, Verdict.faster} and null.ratio is not None:
         change = f"{null.ratio - 1:+.1%}"
         reason = f"two copies of the base differ as well ({change}), so this may be noise: rerun on a quieter machine"
