@@ -19,7 +19,8 @@ def alpha_at(look: int) -> float:
     """The part of `ALPHA` that is spent at a look (counted from 0) of `LADDER`.
 
     The parts sum to `ALPHA`, so by Bonferroni's inequality the false positive rate over all looks is at most
-    `ALPHA`, whatever the noise. The first look takes what eight launches need to be able to reject at all.
+    `ALPHA`, however noise is distributed, if launches do not depend on each other. The first look takes what eight
+    launches need to be able to reject at all.
 
     Raises:
         ValueError: if the ladder has no such look.
