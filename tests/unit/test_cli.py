@@ -132,6 +132,16 @@ def test_an_unknown_command_is_one_line(cli):
     refused(cli("ruin"), "ruin")
 
 
+def test_a_folder_of_runs_that_is_not_there_is_one_line(cli):
+    refused(cli("results", "-r", "nowhere"), "there is no folder nowhere")
+
+
+@pytest.mark.parametrize("words", [["--summary", "-"], ["--junit", "-"], ["--summary", "nowhere/x.md"]])
+def test_a_file_that_cannot_be_is_one_line(cli, tmp_path, words):
+    refused(cli("regress", "--base", "HEAD", *words, cwd=tmp_path), words[1])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("words", [["show", "nothing"], ["show", "latest"], ["show", "/nowhere"]])
 def test_a_run_that_is_not_there_is_one_line(cli, words):
     refused(cli(*words), "no run", "`workbench results`")

@@ -10,6 +10,7 @@ from workbench.catalog.roots import package_root
 from workbench.comparison import commits
 from workbench.contract import CONTRACT
 from workbench.errors import WorkbenchError
+from workbench.host import checkouts
 from workbench.host.checkouts import Checkout
 from workbench.model.request import GateRequest
 from workbench.wire import exchange
@@ -84,6 +85,12 @@ def test_outside_a_folder_with_content_nothing_is_compared(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WorkbenchError, match=r"lies in no folder with tasks/ and frontends/: run this in a clone, or"):
         commits.compare_commits("HEAD", None, [], "all", GateRequest())
+
+
+@pytest.mark.parametrize("ref", [None, 5, "-x", ""])
+def test_what_is_no_commit_is_refused(ref):
+    with pytest.raises(WorkbenchError, match="commit"):
+        checkouts.commit_of(checkouts.repository(package_root()), ref)
 
 
 def test_a_folder_inside_a_clone_means_the_clone_s_content(content, monkeypatch):

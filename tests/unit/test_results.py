@@ -143,6 +143,12 @@ def test_a_damaged_run_is_one_sentence(run, damage):
     assert f"run {run.name} is damaged: run.json" in refused(run)
 
 
+def test_a_run_that_lists_a_contestant_twice_is_damaged(run):
+    """Its table would have two rows of one id."""
+    change_json(run / "run.json", lambda value: value["contestants"].append("numpy_manual"))
+    assert "run.json: it lists 'numpy_manual' twice" in refused(run)
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_samples_are_one_sentence(run, damage):
     (run / "contestants" / "numpy_manual" / "samples.json").write_bytes(DAMAGE[damage])

@@ -112,6 +112,8 @@ def check_writable(*files: Path | None) -> None:
         WorkbenchError: when one does not.
     """
     for file in files:
+        if file is not None and file.name == "-":
+            raise WorkbenchError("- is no file to write to: name one, such as summary.md")
         if file is not None and not file.parent.is_dir():
             raise WorkbenchError(f"cannot write {file}: there is no folder {file.parent}; create it first")
 

@@ -8,6 +8,7 @@ import typer
 
 from workbench.cli.options import Content, Details, Json, Results, app, one_or_many
 from workbench.cli.terminal import print_json, print_parts, say, show_run
+from workbench.errors import WorkbenchError
 
 
 @app.command(name="list")
@@ -38,6 +39,8 @@ def results(
     from workbench.store.codec import plain
     from workbench.store.results import default_store
 
+    if store is not None and not store.is_dir():
+        raise WorkbenchError(f"there is no folder {store}: name the folder that a run was written to (--output)")
     folder = store or default_store()
     runs, damaged = index.runs(folder)
     unfinished = index.unfinished(folder)

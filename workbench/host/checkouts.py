@@ -56,7 +56,7 @@ def commit_of(top: Path, ref: str) -> str:
     Raises:
         WorkbenchError: when there is none.
     """
-    if ref.startswith("-"):
+    if not isinstance(ref, str) or ref.startswith("-"):
         raise WorkbenchError(f"{ref!r} is not a commit: give a branch, a tag or a hash")
     try:
         return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")

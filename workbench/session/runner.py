@@ -68,8 +68,8 @@ def measure(
     progress = progress or Silence()
     _fail_malformed(contestants, settings.task)
     with _exclusively(if_busy, progress):
-        settings = _beside_others(settings, progress)
         folder = results.new_folder(store, settings.task, settings.preset)
+        settings = _beside_others(settings, progress)
         events: list[Event] = []
         try:
             with _recording(folder, events) as record:

@@ -211,6 +211,8 @@ def load(path: str | Path, store: Path | None = None) -> StoredRun:
         names = facts.get("contestants")
         if not isinstance(names, list):
             raise DamageError("it has no list of contestants")
+        if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+            raise DamageError(f"it lists {twice!r} twice")
     contestants = [_contestant(folder, name, format_) for name in names]
     with _undamaged(folder, "run.json"):
         return StoredRun(folder, records.run_from(facts, contestants, format_))
