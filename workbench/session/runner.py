@@ -69,10 +69,10 @@ def measure(
     _fail_malformed(contestants, settings.task)
     with _exclusively(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)
-        settings = _beside_others(settings, progress)
         events: list[Event] = []
         try:
             with _recording(folder, events) as record:
+                settings = _beside_others(settings, progress)
                 record(_begun(content, contestants, settings))
                 for contestant in contestants:
                     if not contestant.running:  # for example because its environment could not be built
