@@ -17,6 +17,7 @@ EXIT_UNAVAILABLE = 3  # nothing failed, but something that was asked for is not 
 EXIT_PLOT = 4  # everything was measured and written except a plot
 EXIT_UNWRITTEN = 5  # the measurements are shown but could not all be written: the disk is full or gone
 EXIT_INTERRUPTED = 130
+FEW = 6  # choices that are named even if one of them is close to what was asked for
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
@@ -58,5 +59,8 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> WorkbenchError:
     """The error for an unknown name, with the closest choice as a suggestion."""
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}" if choices else "there is none"
+    listed = f"choose from {', '.join(choices)}" if choices else "there is none"
+    if not close:
+        return WorkbenchError(f"unknown {what} {name!r}: {listed}")
+    hint = f"did you mean {close[0]}?" + (f" ({listed})" if len(choices) <= FEW else "")
     return WorkbenchError(f"unknown {what} {name!r}: {hint}")

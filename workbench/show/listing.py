@@ -78,20 +78,33 @@ def _folders(content: Catalog) -> list[dict[str, object]]:
 
 
 def terminal(content: Catalog) -> list[RenderableType]:
-    """Tasks with their presets, the matrix of pairs, the reasons for its holes, and which content is replaced."""
+    """Numbered tasks with their presets, the matrix of pairs by these numbers, its holes, and what is replaced."""
     from rich.text import Text
 
-    parts: list[RenderableType] = []
-    for task in content.tasks.values():
-        parts.append(Text.assemble((task.name, "bold"), f"  {task.title}"))
-        parts += [Text(f"    {preset.name:<10} {preset.about}") for preset in task.presets.values()]
-    parts += [Text(""), _matrix(content), Text("")]
-    for frontend in content.frontends.values():
-        for task_name in frontend.holes:
-            if reason := content.hole(task_name, frontend):
-                parts.append(Text(f"–  {frontend.id} has no {task_name}: {reason}", style="dim"))
+    parts: list[RenderableType] = [_tasks(content), Text(""), _matrix(content), Text("")]
+    parts += [
+        Text(f"–  {frontend.id} has no {task}: {reason}", style="dim")
+        for frontend in content.frontends.values()
+        for task in frontend.holes
+        if (reason := content.hole(task, frontend))
+    ]
     parts += [Text(one_line(str(replacement)), style="yellow") for replacement in content.replaced]
     return parts
+
+
+def _tasks(content: Catalog) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    tasks = Table(box=None, pad_edge=False, show_header=False)
+    tasks.add_column(justify="right", no_wrap=True)
+    tasks.add_column(no_wrap=True)
+    tasks.add_column(overflow="fold")
+    for number, task in enumerate(content.tasks.values(), 1):
+        tasks.add_row(str(number), Text(task.name, style="bold"), Text(task.title))
+        for preset in task.presets.values():
+            tasks.add_row("", Text(f"  {preset.name}"), Text(preset.about, style="dim"))
+    return tasks
 
 
 def _matrix(content: Catalog) -> Table:
@@ -99,9 +112,9 @@ def _matrix(content: Catalog) -> Table:
 
     matrix = Table(box=None, pad_edge=False, header_style="bold")
     matrix.add_column("frontend", no_wrap=True)
-    for task in content.tasks:
-        matrix.add_column(task, justify="center")
-    matrix.add_column("")
+    for number in range(1, len(content.tasks) + 1):
+        matrix.add_column(str(number), justify="center")
+    matrix.add_column("", overflow="fold")
     for frontend in content.frontends.values():
         marks = ["–" if content.hole(task, frontend) else "✓" for task in content.tasks]
         matrix.add_row(frontend.id, *marks, frontend.title)
