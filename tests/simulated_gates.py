@@ -58,7 +58,7 @@ NOISE = {
     "spikes in one of ten": lambda rng: (
         np.where(rng.random(MOST) < 0.1, rng.exponential(0.5, MOST), 0) + 0.005 * rng.standard_normal(MOST)
     ),
-    "one drifts by 30 %, 1 %": lambda rng: (
+    "each drifts by 30 % or not": lambda rng: (
         np.linspace(0, 0.3, MOST) * rng.integers(2) + 0.01 * rng.standard_normal(MOST)
     ),
     "dependent, AR(1) 0.5": lambda rng: autoregressive(rng, 0.5),
@@ -110,6 +110,8 @@ def main() -> None:
     found = table(asked.gates)
     if asked.write:
         text = asked.write.read_text(encoding="utf-8")
+        if BEGIN not in text or END not in text:
+            raise SystemExit(f"{asked.write} has no lines {BEGIN} and {END} to write between")
         parts = f"{BEGIN}\n`python tests/simulated_gates.py {asked.gates}`, of 100 gates:\n\n{found}\n{END}"
         write_text(asked.write, re.sub(f"{BEGIN}.*{END}", lambda _: parts, text, flags=re.DOTALL))
 

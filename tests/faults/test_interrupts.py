@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -262,8 +263,11 @@ def test_a_budget_that_ends_amid_the_rounds_still_measures_one_launch(harness, c
 def kill_own(left_running):
     """Kills one of the workers that a session has started, by its place in the order in which they were started."""
 
+    def started(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
     def kill(session, place: int) -> None:
-        workers = [pid for pid in sorted(left_running()) if pid != session.process.pid]
+        workers = [pid for pid in sorted(left_running(), key=started) if pid != session.process.pid]
         os.kill(workers[place], signal.SIGKILL)
 
     return kill

@@ -88,9 +88,9 @@ def test_outside_a_folder_with_content_nothing_is_compared(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("ref", [None, 5, "-x", ""])
-def test_what_is_no_commit_is_refused(ref):
+def test_what_is_no_commit_is_refused(tmp_path, ref):
     with pytest.raises(WorkbenchError, match="commit"):
-        checkouts.commit_of(checkouts.repository(package_root()), ref)
+        checkouts.commit_of(tmp_path, ref)
 
 
 def test_a_folder_inside_a_clone_means_the_clone_s_content(content, monkeypatch):

@@ -87,6 +87,24 @@ def test_big_cores_of_arm_come_before_little_ones(tmp_path, usable, name):
         measuring_cpus(5, root=root)
 
 
+def test_cores_of_about_one_capacity_are_of_one_kind(tmp_path, usable):
+    """A board with two clusters of big cores, one of them a little faster."""
+    usable(*range(8))
+    speeds = {
+        f"{CPU}/cpu_capacity".format(cpu): str(speed) for cpu, speed in enumerate([414] * 4 + [1018] * 2 + [1024] * 2)
+    }
+    root = write(topology(tmp_path, *((cpu,) for cpu in range(8))), speeds)
+    assert measuring_cpus(3, root=root)[0] == (4, 5, 6)
+    assert measuring_cpus(4, root=root)[0] == (4, 5, 6, 7)
+
+
+def test_a_core_with_a_sibling_offline_is_of_the_same_kind(tmp_path, usable):
+    usable(0, 1, 2)
+    root = topology(tmp_path, (0, 1), (2,))
+    assert set(measuring_cpus(2, root=root)[0]) == {1, 2}
+    assert measuring_cpus(3, root=root)[0] == (0, 1, 2)
+
+
 def test_three_kinds_are_three_kinds(tmp_path):
     speeds = {f"{CPU}/cpu_capacity".format(cpu): str(speed) for cpu, speed in enumerate([300, 300, 800, 800, 1024])}
     cores = {cpu: (cpu,) for cpu in range(5)}
@@ -115,6 +133,7 @@ def ticks(**busy):
         ({"cpu0": (0, 10), "cpu1": (10, 0)}, {1}),
         ({"cpu0": (5, 5), "cpu1": (6, 4)}, {1}),
         ({"cpu0": (0, 0), "cpu1": (0, 0)}, set()),  # no tick has passed
+        ({"cpu0": (1, 0), "cpu1": (4, 0)}, set()),  # too few to tell
     ],
 )
 def test_a_cpu_is_busy_if_others_use_most_of_it(tmp_path, after, busy):
@@ -160,7 +179,7 @@ class Told:
         ([{0}], (1,), []),
         ([{1}, set()], (1,), []),  # for a moment only
         ([{1}, {1}], (2,), []),
-        ([{0, 1, 2}, {0, 1, 2}], (1,), ["other processes keep CPU 1 busy, and no other one is idle"]),
+        ([{0, 1, 2}, {0, 1, 2}], (1,), ["other processes keep CPU 1 busy, and no other one of its kind is idle"]),
     ],
 )
 def test_a_session_moves_away_from_whom_it_cannot_wait_for(monkeypatch, usable, seen, chosen, told):
@@ -168,12 +187,24 @@ def test_a_session_moves_away_from_whom_it_cannot_wait_for(monkeypatch, usable, 
     usable(0, 1, 2)
     monkeypatch.setattr(cpus, "siblings", lambda _: {})
     monkeypatch.setattr(cpus, "fastest_first", lambda cores, _: [sorted(cores)])
+    monkeypatch.setattr(runner, "siblings", dict)
     seen = list(seen)
     monkeypatch.setattr(runner, "busy_cpus", lambda: seen.pop(0))
     progress = Told()
     settings = runner._beside_others(Settings("linreg", "points", cpus=(1,), harness_cpus=(0, 2)), progress)
     assert (settings.cpus, progress.lines, seen) == (chosen, told, [])
     assert not set(settings.harness_cpus) & set(chosen)
+
+
+def test_a_busy_sibling_of_the_core_is_a_reason_to_move(monkeypatch, usable):
+    usable(0, 1, 2, 3)
+    cores = {cpu: (cpu % 2, cpu % 2 + 2) for cpu in range(4)}
+    for module in (cpus, runner):
+        monkeypatch.setattr(module, "siblings", lambda *_: cores)
+    monkeypatch.setattr(cpus, "fastest_first", lambda cores, _: [sorted(cores)])
+    monkeypatch.setattr(runner, "busy_cpus", lambda: {3})
+    settings = Settings("linreg", "points", cpus=(1,), harness_cpus=(0, 2))
+    assert runner._beside_others(settings, Told()).cpus == (2,)
 
 
 @pytest.mark.parametrize("changes", [{"profile": "stock", "cpus": (0, 1)}, {"cpus": ()}])

@@ -50,6 +50,12 @@ def test_launches_that_alternate_are_no_course():
     assert order_p(logs) > 0.5
 
 
+def test_ratios_that_differ_by_rounding_alone_have_no_course():
+    for seed in range(50):
+        base = np.exp(np.random.default_rng(seed).standard_normal(12))
+        assert order_p(np.log([base, 1.1 * base, 1.3 * base])) == 1
+
+
 @pytest.mark.parametrize("logs", [np.zeros((3, 12)), np.arange(3 * (FEWEST - 1)).reshape(3, FEWEST - 1) ** 2.0])
 def test_nothing_and_too_little_say_nothing(logs):
     assert order_p(logs) == 1

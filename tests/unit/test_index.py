@@ -55,6 +55,7 @@ def test_the_same_listing_is_found_either_way_and_written_once(store, slowly):
         '{"a": "\\u001b[31m"}',
         '{"a": "\\n"}',
         '{"a": "\u202e"}',
+        '{"a": "\x7f"}',
         '{"a": 1}',
         '{"a": 1e999}',
         '{"a": NaN}',
@@ -93,6 +94,14 @@ def test_an_index_with_impossible_threads_is_not_believed(store, threads):
         entry["about"]["threads"] = threads
     (store / index.NAME).write_text(json.dumps(value))
     assert index.runs(store) == found
+
+
+def test_a_folder_whose_name_is_no_text_is_no_run(store, numpy_run):
+    odd = os.fsdecode(os.fsencode(store) + b"/20260109-000000-linreg-\xff")
+    shutil.copytree(numpy_run.path, odd)
+    found, damaged = index.runs(store)
+    assert (len(found), damaged) == (5, [])
+    assert (store / index.NAME).is_file()
 
 
 # What is about one run

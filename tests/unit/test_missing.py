@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,11 +56,15 @@ def without_execution(monkeypatch):
     class Status:
         f_flag = os.ST_NOEXEC
 
-    monkeypatch.setattr(os, "statvfs", lambda _: Status)
+    def statvfs(folder):
+        Path(folder).stat()  # raises, as the real one does, where there is nothing
+        return Status
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
 
 
 def test_a_folder_that_may_not_execute_is_told_with_what_to_do(without_execution):
-    said = missing_to_compile({"sh": "?"}, {}, Path("/tmp/caches"))
+    said = missing_to_compile({"sh": "?"}, {}, Path("/tmp"))
     assert said == (
         "/tmp is mounted without permission to execute (noexec), and what is compiled is put there: "
         "set TMPDIR to another folder"
@@ -68,7 +72,7 @@ def test_a_folder_that_may_not_execute_is_told_with_what_to_do(without_execution
 
 
 def test_who_compiles_nothing_needs_neither(without_execution):
-    assert missing_to_compile({}, {"PATH": ""}, Path("/tmp/caches")) is None
+    assert missing_to_compile({}, {"PATH": ""}, Path("/tmp")) is None
 
 
 def test_where_the_system_does_not_tell_a_folder_may_execute(monkeypatch, tmp_path):
@@ -94,6 +98,12 @@ def test_a_contestant_without_its_compiler_is_a_row_and_no_worker_is_started(con
     rows = {row.id: (row.outcome, row.reason) for row in finished.rows}
     assert rows["compiles"] == ("unavailable", "cannot find no-such-compiler: install it")
     assert rows["numpy_manual"] == ("ok", "")
+
+
+def test_doctor_knows_of_a_folder_that_may_not_execute(without_execution):
+    told = {entry.frontend: entry.lacking for entry in listing.diagnosis(catalog()).frontends}
+    assert "(noexec)" in told.pop("pytorch")["pytorch_compiled"]
+    assert not any(told.values())
 
 
 def test_doctor_knows_it_before(monkeypatch, content):
@@ -145,9 +155,9 @@ def frontend_for(content, versions: str):
     return Catalog((content.root,)).frontends["planted"]
 
 
-@pytest.mark.parametrize(("here", "built"), [("3.13.9", True), ("3.14.0", False), ("3.15.0a2", False)])
+@pytest.mark.parametrize(("here", "built"), [("3.13.9", True), ("3.14.0", False), ("3.15.0", False)])
 def test_where_there_is_no_build_no_command_is_said_to_install_one(monkeypatch, content, here, built):
-    monkeypatch.setattr(platform, "python_version", lambda: here)
+    monkeypatch.setattr(sys, "version_info", (*map(int, here.split(".")), "alpha", 2))
     said = frontend_for(content, "<3.14").install
     assert said == (
         "pip install 'framework-workbench[planted]'"

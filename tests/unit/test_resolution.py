@@ -28,7 +28,7 @@ def ranked(blocks):
     """Ranks, as a table has them."""
     times = without_rounds([without_rounds(part) for part in blocks])
     found = arms(half_widths(blocks))
-    return shared_ranks(times, times * np.exp(-found), times * np.exp(found))
+    return shared_ranks(times * np.exp(-found), times * np.exp(found))
 
 
 @pytest.mark.parametrize("launches", [1, 2, 5, 6, 24])
@@ -90,6 +90,10 @@ def test_absurd_times_have_an_answer():
 def test_of_two_each_has_half_and_a_single_one_has_nothing_to_be_compared_with():
     assert arms(np.array([[0.0, 0.06], [0.06, 0.0]])) == pytest.approx([0.03, 0.03])
     assert arms(np.zeros((1, 1))) == pytest.approx([0.0])
+
+
+def test_absurd_arms_have_a_smallest_difference():
+    assert smallest_difference([700.0, 700.0]) > 1e300
 
 
 def test_the_smallest_difference_is_that_of_the_two_that_are_known_best():

@@ -378,6 +378,11 @@ def test_all_kinds_of_data_get_an_answer(base, head, verdict, says):
     assert (answer.ratio is None) == (verdict in (Verdict.not_comparable, Verdict.failed))
 
 
+def test_without_noise_any_difference_stands_if_none_is_too_small():
+    assert compare([1.0] * 24, [1.001] * 24, delta=0).verdict is Verdict.slower
+    assert compare([1.0] * 24, [1.0] * 24, delta=0).verdict is Verdict.inconclusive
+
+
 def test_few_launches_give_the_range():
     answer = compare([1.0, 1.0, 1.0], [1.1, 1.4, 1.2])
     assert (answer.low, answer.high) == pytest.approx((1.1, 1.4))
@@ -445,24 +450,36 @@ def test_median_interval_covers_a_skewed_median():
 
 
 @pytest.mark.parametrize(
-    ("estimates", "lows", "highs", "ranks"),
+    ("lows", "highs", "ranks"),
     [
-        ([1.0, 1.1, 2.0], [0.9, 1.0, 1.9], [1.05, 1.2, 2.1], [1, 1, 3]),
-        ([2.0, 1.0, 3.0], [1.9, 0.9, 2.9], [2.1, 1.1, 3.1], [2, 1, 3]),
-        ([1.0, 1.1, 1.2], [0.9, 1.05, 1.15], [1.06, 1.16, 1.3], [1, 1, 3]),  # not a chain
-        ([1.0, 1.5, 1.6], [0.9, 1.4, 1.0], [1.1, 1.6, 2.2], [1, 3, 1]),
-        ([1.0, math.nan, 2.0], [0.9, math.nan, 1.9], [1.1, math.nan, 2.1], [1, None, 2]),
-        ([1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1, 1]),
-        ([], [], [], []),
+        ([0.9, 1.0, 1.9], [1.05, 1.2, 2.1], [1, 1, 3]),
+        ([1.9, 0.9, 2.9], [2.1, 1.1, 3.1], [2, 1, 3]),
+        ([0.9, 1.05, 1.15], [1.06, 1.16, 1.3], [1, 1, 2]),  # the third is certainly slower than the first alone
+        ([0.9, 1.4, 1.0], [1.1, 1.6, 2.2], [1, 2, 1]),
+        ([0.3, 1.2, 1.3], [2.7, 1.25, 1.35], [1, 1, 2]),  # who is restless hides no difference of others
+        ([0.9, math.nan, 1.9], [1.1, math.nan, 2.1], [1, None, 2]),
+        ([1.0, 1.0], [1.0, 1.0], [1, 1]),
+        ([], [], []),
     ],
 )
-def test_shared_ranks(estimates, lows, highs, ranks):
-    assert shared_ranks(estimates, lows, highs) == ranks
+def test_shared_ranks(lows, highs, ranks):
+    assert shared_ranks(lows, highs) == ranks
+
+
+@quick
+@given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0, 5)), max_size=8))
+def test_who_shares_a_rank_overlaps_and_who_lies_above_ranks_behind(given):
+    lows, highs = [low for low, _ in given], [low + width for low, width in given]
+    ranks = shared_ranks(lows, highs)
+    for i in range(len(given)):
+        for j in range(len(given)):
+            if highs[i] < lows[j]:
+                assert ranks[i] < ranks[j]
 
 
 def test_shared_ranks_refuse_columns_of_different_length():
     with pytest.raises(ValueError, match="one length"):
-        shared_ranks([1.0], [1.0, 2.0], [1.0])
+        shared_ranks([1.0, 2.0], [1.0])
 
 
 # Warm-up

@@ -14,7 +14,9 @@ from workbench.host.kernel import ROOT, read_int, read_text
 CPUS = "sys/devices/system/cpu"
 WATCHED_S = 0.1
 BUSY_SHARE = 0.5  # of a CPU's time: more of it belongs to somebody else who works on it
-SLOWER = 0.85  # of the highest frequency of all: a core that cannot reach it is of another kind
+SLOWER = 0.85  # of the highest speed of a kind: a core that cannot reach it is of another kind
+FEWEST_CORES = 4  # of a kind, if nothing but siblings tells kinds apart
+FEWEST_TICKS = 5  # that must have passed for a CPU to be called busy
 
 
 def usable_cpus() -> tuple[int, ...] | None:
@@ -28,9 +30,10 @@ def measuring_cpus(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The CPUs for the workers and the CPUs for the harness; call it before the harness pins itself.
 
-    Workers get separate physical cores of one kind, the fastest of which there are enough; they avoid busy CPUs, and
-    CPU 0, which serves interrupts. The harness gets the remaining CPUs, on other cores than the workers' if possible,
-    or the same CPUs when none remain. Both are empty (no pinning) where the OS has no CPU affinity.
+    Workers get physical cores of one kind, the fastest of which there are enough, and separate ones as far as idle ones
+    reach; they avoid busy CPUs, and CPU 0, which serves interrupts. The harness gets the remaining CPUs, on other cores
+    than the workers' if possible, or the same CPUs when none remain. Both are empty (no pinning) where the OS has no
+    CPU affinity.
 
     Args:
         threads: of each worker.
@@ -99,15 +102,24 @@ def fastest_first(cores: Mapping[int, Sequence[int]], root: Path = ROOT) -> list
     if little & set(cores) and set(cores) - little:
         return _split(cores, lambda cpu: cpu not in little)
     capacity = {cpu: read_int(root / CPUS / f"cpu{cpu}" / "cpu_capacity") for cpu in cores}  # Arm's
-    known = {cpu: value for cpu, value in capacity.items() if value is not None}
-    if len(known) == len(cores) and len(set(known.values())) > 1:
-        return [
-            sorted(cpu for cpu in cores if known[cpu] == value) for value in sorted(set(known.values()), reverse=True)
-        ]
-    highest = {cpu: read_int(root / CPUS / f"cpu{cpu}" / "cpufreq/cpuinfo_max_freq") or 0 for cpu in cores}
-    if all(highest.values()):
-        return _split(cores, lambda cpu: highest[cpu] >= SLOWER * max(highest.values()))
-    return _split(cores, lambda cpu: len(cores[cpu]) == max(map(len, cores.values())))
+    highest = {cpu: read_int(root / CPUS / f"cpu{cpu}" / "cpufreq/cpuinfo_max_freq") for cpu in cores}
+    for told in (capacity, highest):
+        speeds = {cpu: speed for cpu, speed in told.items() if speed}
+        if len(speeds) == len(cores):
+            return _by_speed(speeds)
+    kinds = _split(cores, lambda cpu: len(cores[cpu]) == max(map(len, cores.values())))
+    each = [len({tuple(cores[cpu]) for cpu in kind}) for kind in kinds]
+    return kinds if min(each) >= FEWEST_CORES else [sorted(cores)]  # a sibling or two may just be offline
+
+
+def _by_speed(speeds: Mapping[int, int]) -> list[list[int]]:
+    """CPUs whose speed is about the highest, then of the others likewise."""
+    kinds, left = [], dict(speeds)
+    while left:
+        kind = sorted(cpu for cpu, speed in left.items() if speed >= SLOWER * max(left.values()))
+        kinds.append(kind)
+        left = {cpu: speed for cpu, speed in left.items() if cpu not in kind}
+    return kinds
 
 
 def _split(cores: Mapping[int, object], big: Callable[[int], bool]) -> list[list[int]]:
@@ -123,7 +135,7 @@ def busy_cpus(*, root: Path = ROOT, pause: Callable[[float], None] = time.sleep)
     busy = set()
     for cpu, (total, idle) in _times(root).items():
         passed, rested = total - before.get(cpu, (total, idle))[0], idle - before.get(cpu, (total, idle))[1]
-        if passed > 0 and 1 - rested / passed > BUSY_SHARE:
+        if passed >= FEWEST_TICKS and 1 - rested / passed > BUSY_SHARE:
             busy.add(cpu)
     return busy
 

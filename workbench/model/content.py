@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,8 +100,8 @@ class Frontend:
     @property
     def install(self) -> str:
         """The command that installs what this frontend needs, or what provides it instead, or why nothing can."""
-        here = platform.python_version()
-        if self.python and not SpecifierSet(self.python).contains(here, prereleases=True):
+        here = ".".join(map(str, sys.version_info[:3]))
+        if self.python and not SpecifierSet(self.python).contains(here):
             return f"there is no build for Python {here}, only for {self.python}"
         if self.requirements:
             return "a separate environment, built on request (build_environments)"

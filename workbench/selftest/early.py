@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from workbench.catalog import REFERENCE, Catalog
-from workbench.model.outcomes import Outcome
+from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.selftest.analysis import Figure, judged
 from workbench.selftest.pool import QUIET, TASK, session_of, settings_for
 from workbench.session.session import contestants_of
@@ -90,6 +90,8 @@ def early_return(content: Catalog) -> Figure:
         settings = settings_for(launches=1, budget_s=None, seed=0, alive=2, rounds=1)
         session = session_of(planted, contestants, settings, run, QUIET)
         session.run()
+    if session.cut_short:
+        raise WorkerFailedError(Outcome.ERROR, session.cut_short)
     if session.interrupted:
         raise KeyboardInterrupt
     correct, early = session.contestants

@@ -23,6 +23,7 @@ from workbench.catalog.roots import package_root
 from workbench.host.cpus import measuring_cpus
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
+from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.progress import Silence
 from workbench.model.records import Round, Settings
 from workbench.model.stage import TRAIN
@@ -251,6 +252,8 @@ def record(
         session = session_of(content, contestants, settings, Path(folder), scenario)
         with hog(content, settings, scenario), short_traces():
             session.run()
+    if session.cut_short:
+        raise WorkerFailedError(Outcome.ERROR, session.cut_short)
     if session.interrupted:
         raise KeyboardInterrupt
     return recording_of(session)

@@ -89,10 +89,12 @@ class BringUp:
 
         def bring_up(contestant: Contestant) -> None:
             cpus = free.get()
-            with self._context.failing_only(contestant):
-                if contestant.running:
-                    self._bring_up(contestant, workers[contestant.id], number, cpus)
-            free.put(cpus)
+            try:
+                with self._context.failing_only(contestant):
+                    if contestant.running:
+                        self._bring_up(contestant, workers[contestant.id], number, cpus)
+            finally:
+                free.put(cpus)
 
         if len(slots) == 1:
             for contestant in group:

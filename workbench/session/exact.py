@@ -22,11 +22,10 @@ from workbench.session.launcher import WorkerProcess, leave_signals_to_main
 from workbench.session.reference import Reference
 from workbench.session.training import Training
 from workbench.session.verify import verify_exact
+from workbench.session.workers import WORKER_BYTES
 from workbench.store import proofs
 from workbench.store.proofs import Computed
 from workbench.wire.answers import Done, Imported
-
-WORKER_BYTES = 1 << 30
 
 
 class ExactProofs:

@@ -374,6 +374,8 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
     if phase == "import" and own:
         return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")
     if phase == "import":
-        remedy = frontend.install.replace("install", "install --force-reinstall")
-        return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}; try {remedy}")
+        remedy = frontend.install
+        if remedy.startswith("pip install"):
+            remedy = f"try {remedy.replace('install', 'install --force-reinstall')}"
+        return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}; {remedy}")
     return WorkerFailedError(Outcome.ERROR, f"{exception} in {phase!r}: {text}")

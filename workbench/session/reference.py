@@ -196,17 +196,20 @@ class Reference:
         """The worker, for one caller at a time; stopped again afterwards, so that it disturbs no measurement.
 
         Raises:
-            CutShortError: when its process has died, whoever's blocks it was to repeat.
+            CutShortError: when its process has died or hangs, whoever's blocks it was to repeat.
         """
         with self._lock:
             self.worker.wake()
             try:
                 yield
             except WorkerFailedError as failure:
-                if self.worker.dead:
-                    raise CutShortError(f"the reference's process died: {failure.reason}") from failure
+                if self.worker.dead or failure.outcome is Outcome.TIMEOUT:
+                    how = "died" if self.worker.dead else "hangs"
+                    self.worker.kill()
+                    raise CutShortError(f"the reference's process {how}: {failure.reason}") from failure
                 raise
-            self.worker.stop()
+            finally:
+                self.worker.stop()
 
     def _training(self) -> Training:
         return Training(self.worker, self._timeout_s, self.scratch, self.problem.period)

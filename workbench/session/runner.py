@@ -21,7 +21,7 @@ from workbench.catalog.checks import check_pair
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
-from workbench.host.cpus import busy_cpus, measuring_cpus
+from workbench.host.cpus import busy_cpus, measuring_cpus, siblings
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -211,14 +211,16 @@ def _beside_others(settings: Settings, progress: Progress) -> Settings:
     """
     if settings.profile == "stock" or not settings.cpus:
         return settings
-    chosen = set(settings.cpus)
+    cores = siblings()
+    chosen = {neighbour for cpu in settings.cpus for neighbour in cores.get(cpu, (cpu,))}
     busy = busy_cpus()
     busy = busy & busy_cpus() if busy & chosen else set()
     if not busy & chosen:
         return settings
     workers, harness = measuring_cpus(len(settings.cpus), busy=busy)
     if busy & set(workers):
-        progress.phase("cpus", f"other processes keep CPU {min(busy & set(workers))} busy, and no other one is idle")
+        one = min(busy & set(workers))
+        progress.phase("cpus", f"other processes keep CPU {one} busy, and no other one of its kind is idle")
     return dataclasses.replace(settings, cpus=workers, harness_cpus=harness)
 
 

@@ -36,10 +36,8 @@ from workbench.session.launcher import WorkerProcess
 from workbench.session.rounds import Rounds
 from workbench.session.stopping import DEFAULT_LAUNCHES, Plan, Spent, UntilKnown
 from workbench.session.sweep import Sweeping
-from workbench.session.workers import Start, Workers
+from workbench.session.workers import WORKER_BYTES, Start, Workers
 from workbench.wire.answers import Canary, Compilations, Done, Observed
-
-WORKER_BYTES = 1 << 30  # assumed memory of a worker, to limit how many are alive
 
 
 class Session:

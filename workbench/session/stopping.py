@@ -53,7 +53,11 @@ class UntilKnown:
         spent: Spent,
     ) -> Mapping[str, str]:
         """All groups, or none."""
-        launches = [[launch for launch in contestant.launches if launch.measured()] for contestant in contestants]
+        launches = [
+            [launch for launch in contestant.launches if launch.measured()]
+            for contestant in contestants
+            if contestant.proof is None or contestant.proof.proving or not contestant.proof.judged  # those with a rank
+        ]
         more = another_launch(
             done=spent.launches,
             launches=self._settings.launches,

@@ -26,21 +26,22 @@ from workbench.wire.exchange import Job
 
 PROBLEM, REFERENCE_PROOF, PROOF = "problem.npz", "reference.npz", "proof.npz"
 REFERENCE_ID = "reference"
+WORKER_BYTES = 1 << 30  # assumed memory of a worker, to limit how many are alive
 ONCE = {"TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0"}  # what compiles little gains nothing from it
 
 
-def missing_to_compile(programs: Mapping[str, str], own: Mapping[str, str], caches: Path) -> str | None:
+def missing_to_compile(programs: Mapping[str, str], own: Mapping[str, str], folder: Path) -> str | None:
     """What is missing of what is needed to compile, and what to do about it; None if nothing.
 
     Args:
         programs: of a frontend.
         own: its variables.
-        caches: the folder in which it would put what it compiles.
+        folder: for temporary files, in which it would put what it compiles.
     """
     if not programs:
         return None
-    if not executable(caches):
-        where = f"{caches.parent} is mounted without permission to execute (noexec), and what is compiled is put there"
+    if not executable(folder):
+        where = f"{folder} is mounted without permission to execute (noexec), and what is compiled is put there"
         return f"{where}: set TMPDIR to another folder"
     return missing_program(programs, {**os.environ, **own})
 
@@ -109,7 +110,7 @@ class Workers:
 
     def missing(self, contestant: Contestant) -> str | None:
         """What a contestant lacks in order to compile, and what to do about it; None if nothing."""
-        return missing_to_compile(contestant.frontend.programs, self._variables(contestant), self._caches)
+        return missing_to_compile(contestant.frontend.programs, self._variables(contestant), self._caches.parent)
 
     def start(self, contestant: Contestant) -> WorkerProcess:
         """A fresh worker of a contestant.

@@ -153,7 +153,13 @@ def headline(gate: GateResult) -> str:
 
 
 def sentence(gate: GateResult) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence; in two if a session could not go on."""
+    if gate.cut_short:
+        return f"{_answer(gate)} The session was cut short, because {one_line(gate.cut_short)}."
+    return _answer(gate)
+
+
+def _answer(gate: GateResult) -> str:
     if not gate.rows:
         return "Nothing to compare: neither side has any of these tasks in any of these frontends."
     if gate.nothing_compared:
@@ -163,8 +169,6 @@ def sentence(gate: GateResult) -> str:
         return f"Regression in {_part(gate.worse, gate)}: {findings}."
     if gate.unknown:
         return f"No regression found, but {_part(gate.unknown, gate)} could not be decided."
-    if gate.cut_short:
-        return f"No regression found, but the session was cut short, because {one_line(gate.cut_short)}."
     return (
         f"No regression in {counted(len(gate.rows), 'comparison')}: nothing is slower by {format_share(gate.delta)} "
         "or more, and all results agree."

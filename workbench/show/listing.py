@@ -224,7 +224,7 @@ def _installed(modes: Sequence[Frontend]) -> Installed:
 def _lacking(modes: Sequence[Frontend]) -> dict[str, str]:
     from workbench.session.workers import missing_to_compile
 
-    temporary = Path(tempfile.gettempdir()) / "caches"
+    temporary = Path(tempfile.gettempdir())
     found = {mode.id: missing_to_compile(mode.programs, mode.environment, temporary) for mode in modes}
     return {name: reason for name, reason in found.items() if reason}
 

@@ -76,10 +76,13 @@ def format_range(time: float | None, low: float | None, high: float | None) -> s
     below = time / low - 1 if low > 0 else math.inf  # as ratios, so that a log-symmetric interval has equal sides
     above = high / time - 1 if time > 0 else math.inf
     longer, shorter = max(below, above), min(below, above)
-    digits = 1 if longer < 0.01 else 0
     if longer > UNEQUAL * shorter and longer - shorter > LEAST_SHOWN:
-        return f"−{100 * (1 - low / time):.{digits}f} +{100 * above:.{digits}f} %"
-    return f"±{100 * longer:.{digits}f} %"
+        return f"−{_percent(1 - low / time)} +{_percent(above)} %"
+    return f"±{_percent(longer)} %"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{1 if share < 0.01 else 0}f}"
 
 
 def three_digits(value: float) -> str:

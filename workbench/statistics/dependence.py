@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workbench.statistics.arrays import Floats
+from workbench.statistics.verdicts import IDENTICAL
 
 SHUFFLES = 1999
 FEWEST = 6  # launches, below which no order is remarkable
@@ -32,7 +33,8 @@ def order_p(sides: ArrayLike) -> float:
     ratios = logs[pairs[0]] - logs[pairs[1]]
     ratios = ratios - ratios.mean(axis=1, keepdims=True)
     spread = np.sqrt((ratios**2).mean(axis=1, keepdims=True))
-    ratios = (ratios / np.where(spread > 0, spread, 1.0))[spread[:, 0] > 0]
+    varies = spread > IDENTICAL
+    ratios = (ratios / np.where(varies, spread, 1.0))[varies[:, 0]]
     count = logs.shape[1]
     if not len(ratios) or count < FEWEST:
         return 1.0

@@ -47,36 +47,26 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> MedianInterv
     return MedianInterval(float(np.median(ordered)), float(ordered[edge]), float(ordered[n - 1 - edge]), k > 0)
 
 
-def shared_ranks(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> list[int | None]:
-    """Ranks from overlapping intervals: 1 is the smallest (fastest), and ties share a rank (1, 1, 3).
+def shared_ranks(lows: ArrayLike, highs: ArrayLike) -> list[int | None]:
+    """Ranks from intervals: one more than the number of contestants whose whole interval lies below one's own.
 
-    The best remaining contestant and all whose intervals overlap its own share the next rank. A contestant with a
-    wide interval may therefore share a rank with the best, while a faster one with a narrow interval does not.
+    So contestants that share a rank have overlapping intervals, each with each; if two do not overlap, the one above
+    has the larger rank. Those that overlap may have different ranks.
 
     Args:
-        estimates: shape (contestants,), smaller is better; NaN for a contestant that is not to be ranked.
-        lows: lower ends of the intervals, same shape.
+        lows: lower ends of the intervals, shape (contestants,); NaN for a contestant that is not to be ranked.
         highs: upper ends of the intervals, same shape.
 
     Returns:
         one rank per contestant; None where any of its numbers is NaN.
 
     Raises:
-        ValueError: if the three are not one-dimensional and equally long.
+        ValueError: if the two are not one-dimensional and equally long.
 
     """
-    columns = [np.asarray(column, dtype=np.float64) for column in (estimates, lows, highs)]
-    if columns[0].ndim != 1 or len({column.shape for column in columns}) != 1:
-        raise ValueError("estimates, lows and highs must be one-dimensional and of one length")
-    estimate, low, high = columns
-    ranks: list[int | None] = [None] * len(estimate)
-    unranked = [int(i) for i in np.argsort(estimate) if not np.isnan([c[i] for c in columns]).any()]
-    ranked = 0
-    while unranked:
-        best = unranked[0]
-        group = [i for i in unranked if i == best or (low[i] <= high[best] and low[best] <= high[i])]
-        for i in group:
-            ranks[i] = ranked + 1
-        ranked += len(group)
-        unranked = [i for i in unranked if i not in group]
-    return ranks
+    low, high = (np.asarray(column, dtype=np.float64) for column in (lows, highs))
+    if low.ndim != 1 or low.shape != high.shape:
+        raise ValueError("lows and highs must be one-dimensional and of one length")
+    unranked = np.isnan(low) | np.isnan(high)
+    below = (high[np.newaxis, :] < low[:, np.newaxis]).sum(axis=1)
+    return [None if skipped else 1 + int(count) for skipped, count in zip(unranked, below, strict=True)]

@@ -6,12 +6,11 @@ is shown, what is ranked, and the smallest difference that is said to be resolva
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from workbench.statistics.arrays import Floats
+from workbench.statistics.arrays import Floats, saturating_exp
 from workbench.statistics.ranks import median_interval
 from workbench.statistics.rounds import without_rounds
 
@@ -96,4 +95,4 @@ def smallest_difference(found: Sequence[float]) -> float:
     """
     if len(found) < 2:
         raise ValueError("a difference needs two contestants")
-    return math.expm1(sum(sorted(found)[:2]))
+    return saturating_exp(sum(sorted(found)[:2])) - 1

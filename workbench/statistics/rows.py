@@ -294,15 +294,11 @@ def _with_arm(row: Row, arm: float) -> Row:
     )
 
 
-def _relative_interval(row: Row) -> tuple[float, float, float]:
-    """A row's relative time, and the lower and upper end of its interval."""
+def _relative_interval(row: Row) -> tuple[float, float]:
+    """The lower and upper end of the interval of a row's relative time."""
     if row.relative is None or row.unit_s is None or row.unit_s_low is None or row.unit_s_high is None:
         raise ValueError(f"{row.id} has no time to rank it by")
-    return (
-        row.relative * row.unit_s / row.unit_s,
-        row.relative * row.unit_s_low / row.unit_s,
-        row.relative * row.unit_s_high / row.unit_s,
-    )
+    return row.relative * (row.unit_s_low / row.unit_s), row.relative * (row.unit_s_high / row.unit_s)
 
 
 def _with_break_even(compiled: Row, eager: Row) -> Row:

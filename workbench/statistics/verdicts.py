@@ -12,6 +12,7 @@ from workbench.statistics.ladder import ALPHA, minimum_launches, smallest_detect
 from workbench.statistics.rank_sum import rank_sum_p, rank_sum_tail
 from workbench.statistics.signed_rank import hodges_lehmann, inverted_interval, signed_rank_p
 
+IDENTICAL = 1e-12  # log ratios that differ by less differ by rounding alone
 _FORECAST_LIMIT = 500
 """Most launches that are forecast for a comparison; one that needs more counts as out of reach."""
 
@@ -106,7 +107,7 @@ def compare(
     ratios = np.log(_times(head)) - np.log(_times(base))
     if len(ratios) < needed:
         return _few_launches(ratios, needed, math.log1p(delta), alpha)
-    if float(np.ptp(ratios)) <= 1e-12:
+    if float(np.ptp(ratios)) <= IDENTICAL:
         return _no_noise(ratios, math.log1p(delta), names)
     return _tested(ratios, math.log1p(delta), alpha, interval_alpha, names)
 
@@ -247,7 +248,7 @@ def _no_noise(ratios: Floats, log_delta: float, names: Names) -> Comparison:
     No clock measures exactly the same ratio every time, so these times may be copied, or rounded so far.
     """
     ratio, count = saturating_exp(float(ratios[0])), len(ratios)
-    if abs(float(ratios[0])) >= log_delta > 0:
+    if abs(float(ratios[0])) >= max(log_delta, IDENTICAL):
         verdict = Verdict.slower if ratios[0] > 0 else Verdict.faster
         more = "more" if verdict is Verdict.slower else "less"
         change = _percent(float(ratios[0]))

@@ -291,6 +291,7 @@ def newest_first(store: Path, *, unfinished: bool = False, prefix: str = "") -> 
         names = os.listdir(store)  # noqa: PTH208 - with ten thousand runs, pathlib takes most of the time
     except OSError:
         return
+    names = [name for name in names if name.isascii() or _is_text(name)]
     by_id = [(name.removeprefix(PARTIAL), name) for name in names if name.removeprefix(PARTIAL).startswith(prefix)]
     for _, name in sorted(by_id, reverse=True):
         partial = name.startswith(PARTIAL)
@@ -298,6 +299,15 @@ def newest_first(store: Path, *, unfinished: bool = False, prefix: str = "") -> 
             file = os.path.join(store, name, eventlog.NAME if partial else "run.json")  # noqa: PTH118
             if os.path.isfile(file):  # noqa: PTH113
                 yield name
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is valid UTF-8; no run's is otherwise."""
+    try:
+        name.encode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def folders(store: Path) -> list[Path]:
