@@ -81,6 +81,8 @@ class Inside:
         self.train = train
         self.awake, self.asked = True, []
 
+    dead = False
+
     def wait(self):
         pass
 

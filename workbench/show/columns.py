@@ -191,7 +191,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         key="rank",
         heading="#",
         title="rank",
-        meaning="rank; rows that the data cannot distinguish share one",
+        meaning="rank: one more than the number of rows that are certainly faster; rows that share one cannot be told apart",
         value=lambda row: row.rank,
     ),
     Column(
