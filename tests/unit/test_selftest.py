@@ -121,7 +121,6 @@ def test_one_percent_that_is_called_slower_fails():
 def test_in_full_one_unconfirmed_alarm_at_one_percent_is_one_too_many():
     once = a_pool(SLOWDOWNS)
     once.recordings[0].times[:8, 2] *= 1.06
-    monkeypatch.setattr(judge, "DEPENDENT", 0.0)  # the order of launches would show it as well
     full, quick = (by_name(analysis.pool_figures(once, rules))["1% slower"] for rules in (FULL, QUICK))
     assert full.numbers["slower"] > 0
     assert (full.verdict, quick.verdict) == (FAILS, HOLDS)
@@ -208,6 +207,7 @@ def test_a_gate_that_looks_once_alone_fails_the_self_test(monkeypatch):
 def test_a_gate_that_does_not_wait_for_its_confirmation_fails_the_self_test(monkeypatch):
     once = a_pool(SLOWDOWNS)
     once.recordings[0].times[:8, 2] *= 1.06
+    monkeypatch.setattr(judge, "DEPENDENT", 0.0)  # the order of launches would show it as well
     assert by_name(analysis.pool_figures(once, QUICK))["1% slower"].verdict == HOLDS
     monkeypatch.setattr(judge, "_confirmed", lambda row, *_: dataclasses.replace(row, p=0.0))
     assert by_name(analysis.pool_figures(once, QUICK))["1% slower"].verdict == FAILS

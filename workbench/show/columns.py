@@ -191,7 +191,8 @@ COLUMNS: tuple[Column[Row], ...] = (
         key="rank",
         heading="#",
         title="rank",
-        meaning="rank: one more than the number of rows that are certainly faster; rows that share one cannot be told apart",
+        meaning="rank: one more than the number of rows that are certainly faster; rows that share one cannot be "
+        "told apart",
         value=lambda row: row.rank,
     ),
     Column(
