@@ -526,3 +526,16 @@ def test_an_outcome_of_every_kind_has_a_finding():
     for outcome in Outcome:
         row = judged(times(8), head=(str(outcome), "because"))
         assert isinstance(row.finding, Finding)
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+@pytest.mark.parametrize(("shared", "withdrawn"), [(0.0, False), (0.5, False), (0.51, True), (1.0, True)])
+def test_times_from_a_cpu_that_others_use_say_nothing_about_speed(finding, shared, withdrawn):
+    """A slice of somebody else's is a part of every block: 5 % were read as 3 %, with intervals around it."""
+    row = judge.Judgement("t", "f", finding, "why", ratio=1.05, low=1.04, high=1.06, p=0.001)
+    found = judge.without_shared_cpu(row, shared)
+    if withdrawn and finding in (Finding.SLOWER, Finding.FASTER, Finding.SAME):
+        assert (found.finding, found.low, found.high, found.p) == (Finding.INCONCLUSIVE, None, None, None)
+        assert f"another process ran on the measured CPU in {shared:.0%} of the rounds" in found.reason
+    else:
+        assert found == row

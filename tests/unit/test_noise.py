@@ -12,7 +12,7 @@ import pytest
 
 from workbench.host import noise
 from workbench.host.noise import GpuState, Sampler, Snapshot
-from workbench.model.records import Covariates
+from workbench.model.records import Covariates, Round
 from workbench.statistics import disturbance
 from workbench.wire import canary
 
@@ -369,3 +369,14 @@ def test_a_job_on_the_same_cpu_is_seen_by_what_the_canary_waited():
             hog.wait()
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("waited", "share"), [([], 0.0), ([None, None], 0.0), ([0.0, 0.09, 0.11, 0.5], 0.5), ([None, 0.5], 1.0)]
+)
+def test_others_on_the_measured_cpu_are_seen_by_what_the_canary_waited(waited, share):
+    rounds = [
+        Round(0, number, False, 0.01, None, Covariates(1, canary_waited_share=each))
+        for number, each in enumerate(waited)
+    ]
+    assert disturbance.shared_cpu(rounds) == share

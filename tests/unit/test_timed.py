@@ -39,6 +39,7 @@ class Worked:
     unit: int = 1
     per_call: bool = False
     longer: dict[str, float] = dataclasses.field(default_factory=dict)
+    late: float = 0.0  # how long the harness waits for its own CPU before it sees that the steps have run
     done: list[str] = dataclasses.field(default_factory=list)
     files: int = 0
 
@@ -68,6 +69,7 @@ class Worked:
         self.step += warm + steps
         self.kept = list(keep)
         self.passes(self.longer.get("lead" if self.kept else "warm", 0.0) + (self.seconds if self.kept else 0.0))
+        self.passes(self.late, "waiting")
         return self.seconds
 
     def losses(self, count):
@@ -92,6 +94,7 @@ class Cpu:
 
     def __init__(self, monkeypatch) -> None:
         self.busy, self.idle, self.stopped, self.now, self.used = 1.0, 0.0, 0.0, 0.0, 0.0
+        self.waiting = 0.0
         monkeypatch.setattr(timed, "cpu_seconds", lambda _: None if self.busy is None else self.used)
         clock = types.SimpleNamespace(perf_counter=lambda: self.now, sleep=lambda length: self.passes(length, "idle"))
         monkeypatch.setattr(timed, "time", clock)
@@ -394,6 +397,26 @@ def test_work_that_is_done_between_the_last_change_and_the_clock_is_noticed(tmp_
     said = synchronised(run(new(tmp_path / "s", longer={where: BLOCK_S}), 5))
     assert said.startswith("check_prepared: the command that runs a block took much longer than the block") == refused
     assert bool(said) == refused
+
+
+@pytest.mark.parametrize(
+    ("device", "known", "refused"), [("cpu", True, False), ("gpu", True, True), ("cpu", False, True)]
+)
+def test_a_harness_that_waits_for_its_own_cpu_refuses_nobody(tmp_path, cpu, device, known, refused):
+    """On a CPU, where CPU time tells that nothing was computed; a GPU may compute without any."""
+    made = new(tmp_path / "s", late=2 * BLOCK_S)
+    made.device = device
+    if not known:
+        cpu.busy = None
+    assert synchronised(run(made, 5)).startswith("check_prepared: ") == refused
+
+
+@pytest.mark.parametrize(("threads", "busy", "refused"), [(2, 1.0, False), (2, 2.0, True), (2, 1.9, True)])
+def test_who_has_several_threads_may_use_their_cpu_time_and_no_more(tmp_path, cpu, threads, busy, refused):
+    """Of steps that are computed by both before the clock starts, and told to have taken as long again."""
+    cpu.busy = busy
+    said = synchronised(run(new(tmp_path / "s", longer={"last": BLOCK_S}), 5), threads=threads)
+    assert said.startswith("check_prepared: ") == refused
 
 
 @pytest.mark.parametrize(("blocks", "most"), [(1, 3), (2, 3), (3, 1), (5, 1)])

@@ -39,7 +39,7 @@ from workbench.session.problem import problem_hash
 from workbench.session.settings import settings_of
 from workbench.session.stopping import Spent
 from workbench.statistics import LADDER
-from workbench.statistics.disturbance import flagged
+from workbench.statistics.disturbance import flagged, shared_cpu
 from workbench.statistics.launches import RoundIds
 from workbench.store.results import store_of
 from workbench.wire import exchange
@@ -443,7 +443,8 @@ class _Measuring:
         rows: list[Judgement] = []
         for name, sides in by_group(run.contestants).items():
             rows += judge.judge(plan.task, name, sides, run.record.disturbed, delta=self._request.delta, pairs=pairs)
-        return [self._final(plan, row, run) for row in rows]
+        shared = shared_cpu(run.record.rounds)
+        return [self._final(plan, judge.without_shared_cpu(row, shared), run) for row in rows]
 
     def _final(self, plan: TaskPlan, row: Judgement, run: StoredRun) -> Judgement:
         """The row with its run; a pair of both sides that could not be compared is not comparable, rather than new."""

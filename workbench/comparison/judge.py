@@ -29,6 +29,7 @@ from workbench.statistics.launches import RoundIds
 SCREENING, CONFIRMATION = "screening", "confirmation"
 BASE, NULL, HEAD = "base", "null", "head"
 SIDES = (BASE, NULL, HEAD)
+SHARED = 0.5  # of the rounds with somebody else on the measured CPU, above which times say nothing
 DEPENDENT = 0.01  # the probability of a course of launches below which they count as dependent on each other
 
 
@@ -246,6 +247,21 @@ def corrected(rows: Sequence[Judgement], pairs: int) -> list[Judgement]:
         )
         for row in rows
     ]
+
+
+def without_shared_cpu(row: Judgement, shared: float) -> Judgement:
+    """A row that says nothing about speed if somebody else ran on the measured CPU in most rounds.
+
+    Args:
+        row: the judgement.
+        shared: the share of such rounds, see :func:`workbench.statistics.disturbance.shared_cpu`.
+    """
+    if shared <= SHARED or row.finding not in (Finding.SLOWER, Finding.FASTER, Finding.SAME):
+        return row
+    reason = (
+        f"another process ran on the measured CPU in {shared:.0%} of the rounds: rerun on CPUs that nobody else uses"
+    )
+    return dataclasses.replace(row, finding=Finding.INCONCLUSIVE, reason=reason, low=None, high=None, p=None)
 
 
 # Records: from launches to times

@@ -122,7 +122,11 @@ def comparison(recording: Recording, base: int, head: int, start: int = 0) -> Se
     if not len(times) or len(times) < len(order):
         return None
     true = recording.factors[head] / recording.factors[base]
-    return settle(times, true, recording.cost_s[order][:, [base, head]].sum(axis=1))
+    settled = settle(times, true, recording.cost_s[order][:, [base, head]].sum(axis=1))
+    if recording.shared <= judge.SHARED:
+        return settled
+    nothing = dataclasses.replace(settled.comparison, verdict=Verdict.inconclusive, low=None, high=None, p=None)
+    return dataclasses.replace(settled, comparison=nothing, significant=0)
 
 
 def _order(recording: Recording, start: int) -> NDArray[np.intp]:

@@ -34,7 +34,7 @@ from workbench.session.session import Session
 from workbench.session.stopping import RATIO_ERROR
 from workbench.session.workers import Workers
 from workbench.statistics import LADDER, Floats
-from workbench.statistics.disturbance import flagged, sentence
+from workbench.statistics.disturbance import flagged, sentence, shared_cpu
 from workbench.statistics.launches import unit_times
 from workbench.wire.answers import Imported, Ready
 from workbench.wire.exchange import Job
@@ -78,6 +78,7 @@ class Recording:
         noisy: a sentence on the disturbed rounds, if the machine was not quiet.
         stolen: the share of the measuring CPUs' time that the hypervisor gave to other guests, if known.
         failures: contestants that failed, with their reasons.
+        shared: the share of rounds in which somebody else ran on the measured CPU.
     """
 
     slowdowns: tuple[float, ...]
@@ -88,6 +89,7 @@ class Recording:
     noisy: str | None = None
     stolen: float | None = None
     failures: tuple[str, ...] = ()
+    shared: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,7 @@ def recording_of(session: Session) -> Recording:
             for contestant in contestants
             if not contestant.running
         ),
+        shared=shared_cpu(rounds),
     )
 
 

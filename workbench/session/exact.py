@@ -99,7 +99,8 @@ class ExactProofs:
     def _slots(self) -> queue.SimpleQueue[Cpus]:
         """Groups of CPUs for the workers that are alive together, as many as memory allows."""
         settings = self._context.settings
-        slots = slices(settings.harness_cpus, max(1, settings.threads or 1), ()) or [settings.cpus]
+        every = sorted({*settings.cpus, *settings.harness_cpus})
+        slots = slices(every, max(1, settings.threads or 1), ()) or [settings.cpus]
         free: queue.SimpleQueue[Cpus] = queue.SimpleQueue()
         most = min(machine.available_bytes() // WORKER_BYTES, at_once(settings.threads or 1))
         for cpus in slots[: max(1, most)]:

@@ -148,7 +148,8 @@ class Timed:
         worker.wake()
         losses, fetch_s = training.losses(len(keep))
         cpu, busy = _rate(used, used_by_end, ended - started), _rate(used_by_end, used_idle, idle - ended)
-        self._seen.append(Seen(seconds, ended - started, fetch_s, cpu, busy, stopped))
+        computed_s = None if used is None or used_idle is None else used_idle - used
+        self._seen.append(Seen(seconds, ended - started, fetch_s, cpu, computed_s, busy, stopped))
         done = Steps(self._before, step, feed, self.warm, last, self.lead, self.units + self._extra, keep)
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
@@ -208,7 +209,7 @@ class Timed:
             self.device,
         )
         audit.check_synchronised(self._seen, expected, threads)
-        audit.check_prepared(self._seen, expected)
+        audit.check_prepared(self._seen, expected, threads)
         audit.check_stopped(self._seen)
         audit.check_threads(self._seen, threads, allowed_cpus(training.worker.pid) - set(cpus) if cpus else ())
 

@@ -69,6 +69,16 @@ def flag(
     return tuple(phrase for phrase in phrases if phrase)
 
 
+def shared_cpu(rounds: Sequence[Round]) -> float:
+    """The share of rounds in which somebody else's process ran on the measured CPU, as the canary waited for it.
+
+    Time slices of others are a part of every time then: blocks of different lengths are hit differently.
+    """
+    waited = [entry.covariates.canary_waited_share for entry in rounds]
+    known = [share for share in waited if share is not None]
+    return sum(share > LIMITS.canary_waited_share for share in known) / len(known) if known else 0.0
+
+
 def sentence(
     rounds_flags: Sequence[tuple[str, ...]], least: float | None = None, *, tolerated: float = 0.2
 ) -> str | None:
