@@ -372,11 +372,10 @@ def test_a_job_on_the_same_cpu_is_seen_by_what_the_canary_waited():
 
 
 @pytest.mark.parametrize(
-    ("waited", "share"), [([], 0.0), ([None, None], 0.0), ([0.0, 0.09, 0.11, 0.5], 0.5), ([None, 0.5], 1.0)]
+    ("busy", "share"), [([], 0.0), ([None, None], 0.0), ([0.0, 0.19, 0.21, 0.5], 0.5), ([None, 0.5], 1.0)]
 )
-def test_others_on_the_measured_cpu_are_seen_by_what_the_canary_waited(waited, share):
+def test_others_on_the_measured_cpu_are_seen_by_its_busy_time(busy, share):
     rounds = [
-        Round(0, number, False, 0.01, None, Covariates(1, canary_waited_share=each))
-        for number, each in enumerate(waited)
+        Round(0, number, False, 0.01, None, Covariates(1, other_busy_share=each)) for number, each in enumerate(busy)
     ]
     assert disturbance.shared_cpu(rounds) == share

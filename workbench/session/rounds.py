@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.host import noise
+from workbench.host.processes import cpu_seconds
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import CutShortError, WorkerFailedError
 from workbench.model.records import Blocks, Round
@@ -69,6 +70,7 @@ class Rounds:
         context, canary = self._context, self._context.canary
         assert canary is not None, "it was started with the reference"
         number = len(context.rounds)
+        own = self._own_cpu_s(group)
         before = context.sampler.snapshot()
         canary.wake()
         try:
@@ -80,9 +82,23 @@ class Rounds:
         for contestant in context.shuffled(group):
             with context.failing_only(contestant):
                 self._block(contestant, feeds, number)
-        covariates = noise.between(before, context.sampler.snapshot())
+        after, used = context.sampler.snapshot(), self._own_cpu_s(group)
+        own_ns = None if own is None or used is None else round((used - own) * 1e9)
+        covariates = noise.between(before, after, own_cpu_ns=own_ns)
         covariates = dataclasses.replace(covariates, canary_waited_share=answer.waited_share)
         context.rounds.append(Round(launch, number, repeat, answer.canary_s, answer.flops, covariates))
+
+    def _own_cpu_s(self, group: Group) -> float | None:
+        """CPU time of all that this session runs on the measured CPUs so far; None where the system does not tell."""
+        context, settings = self._context, self._context.settings
+        workers = [context.timed[entry.id].training.worker for entry in group if entry.id in context.timed]
+        used = [
+            cpu_seconds(worker.pid) for worker in [*workers, context.canary] if worker is not None and not worker.dead
+        ]
+        if set(settings.cpus) & set(settings.harness_cpus):
+            used.append(time.process_time())
+        known = [seconds for seconds in used if seconds is not None]
+        return sum(known) if len(known) == len(used) else None
 
     def _feeds(self, group: Group, number: int) -> tuple[Path, Path]:
         """What the steps of a round are given, the same for all contestants; drawn now, so nobody could know it."""

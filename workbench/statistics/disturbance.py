@@ -28,6 +28,7 @@ class Limits:
     psi_memory_share: float = 0.05
     psi_io_share: float = 0.50
     canary_waited_share: float = 0.10
+    other_busy_share: float = 0.20
 
 
 LIMITS = Limits()
@@ -70,13 +71,14 @@ def flag(
 
 
 def shared_cpu(rounds: Sequence[Round]) -> float:
-    """The share of rounds in which somebody else's process ran on the measured CPU, as the canary waited for it.
+    """The share of rounds in which somebody else's process ran on the measured CPUs.
 
-    Time slices of others are a part of every time then: blocks of different lengths are hit differently.
+    Time slices of others are a part of every time then: blocks of different lengths are hit differently. It is told by
+    the CPUs' busy time less that of the session's own processes; the canary need not wait, because it is short.
     """
-    waited = [entry.covariates.canary_waited_share for entry in rounds]
-    known = [share for share in waited if share is not None]
-    return sum(share > LIMITS.canary_waited_share for share in known) / len(known) if known else 0.0
+    others = [entry.covariates.other_busy_share for entry in rounds]
+    known = [share for share in others if share is not None]
+    return sum(share > LIMITS.other_busy_share for share in known) / len(known) if known else 0.0
 
 
 def sentence(
