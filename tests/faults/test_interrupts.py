@@ -126,6 +126,15 @@ def test_a_killed_harness_leaves_its_launches_and_no_worker(killed):
     assert launches(killed) == [0]
 
 
+def session_proof(events):
+    return next(event["proof"] for event in reversed(events) if event["event"] == "launch")
+
+
+def worst_of(proof):
+    """The largest deviation of any loss in the timed process, as the table shows it."""
+    return next(check["difference"] for check in proof["checks"] if check["name"] == "check_every_loss")
+
+
 def test_resume_measures_only_what_is_missing(killed, harness, content):
     before = eventlog.read(killed.folder).events
     again = resumed(harness, content, killed)
@@ -136,6 +145,8 @@ def test_resume_measures_only_what_is_missing(killed, harness, content):
     assert [event["event"] for event in events].count("begin") == 1
     (row,) = json.loads(again.printed)["contestants"]
     assert (row["outcome"], row["launches"]) == ("ok", 3)
+    assert (row["blocks_judged"], row["rank"]) == (3, 1), "one of each launch, those before the kill included"
+    assert row["max_relative_error"] == worst_of(events[-2]["proof"]) == worst_of(session_proof(before))
     assert [path.name for path in again.store.iterdir()] == [killed.folder.name]
 
 
@@ -152,7 +163,7 @@ def test_resume_goes_on_after_what_came_before_all(measure, harness, content, ga
     again = resumed(harness, content, session)
     assert again.end() == 0, again.said
     (row,) = json.loads(again.printed)["contestants"]
-    assert (row["outcome"], row["launches"]) == ("ok", 2)
+    assert (row["outcome"], row["launches"], row["blocks_judged"]) == ("ok", 2, 2)
 
 
 def test_resume_makes_a_launch_anew_that_was_cut_short(measure, harness, content, gate):

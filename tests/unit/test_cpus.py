@@ -179,7 +179,11 @@ class Told:
         ([{0}], (1,), []),
         ([{1}, set()], (1,), []),  # for a moment only
         ([{1}, {1}], (2,), []),
-        ([{0, 1, 2}, {0, 1, 2}], (1,), ["other processes keep CPU 1 busy, and no other one of its kind is idle"]),
+        (
+            [{0, 1, 2}, {0, 1, 2}],
+            (1,),
+            ["other processes keep CPU 1 busy, and no other one of its kind is idle: measuring there"],
+        ),
     ],
 )
 def test_a_session_moves_away_from_whom_it_cannot_wait_for(monkeypatch, usable, seen, chosen, told):

@@ -334,7 +334,7 @@ def test_a_noisy_session_says_how_often_and_mostly_why():
 
 def test_a_noisy_session_says_which_differences_are_noise_if_that_is_known():
     sentence = disturbance.sentence([("suspended",)], 0.034)
-    assert sentence.endswith("; treat differences under about 3 % as noise.")
+    assert sentence.endswith("; even between the two rows that are known best, differences under about 3 % are noise.")
 
 
 @pytest.mark.parametrize(

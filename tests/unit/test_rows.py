@@ -303,10 +303,15 @@ def test_who_has_no_proving_block_does_not_hinder_comparing_the_others_launch_by
     assert ranked["b"].relative == pytest.approx(1.2, rel=0.01)
 
 
-@pytest.mark.parametrize(("judged", "proving", "rank"), [(3, 1, 1), (3, 0, None), (0, 0, 1)])
-def test_one_proving_block_is_enough_and_none_is_needed_where_none_was_judged(judged, proving, rank):
+@pytest.mark.parametrize(("judged", "proving", "rank"), [(3, 1, 1), (3, 0, None), (0, 0, None)])
+def test_one_proving_block_is_enough_and_without_any_there_is_no_rank(judged, proving, rank):
     row = by_id(blocks("a", 0.01, judged=judged, proving=proving))["a"]
     assert (row.rank, row.relative) == (rank, rank)
+
+
+def test_runs_of_versions_that_judged_no_block_keep_their_ranks():
+    row = by_id(contestant("a", [launch(0, [0.01] * 3)], proof=proof()))["a"]
+    assert (row.rank, row.relative) == (1, 1)
 
 
 def test_nobody_breaks_even_with_who_has_no_proving_block():

@@ -125,6 +125,7 @@ def resume(
             _refuse_changes(folder, before, _begun(content, contestants, settings))
             for contestant, record in zip(contestants, before.contestants, strict=True):
                 contestant.sweep, contestant.launches = record.sweep, records.finished_launches(record, settings)
+                contestant.proof = records.proof_after(events, record.id, contestant.launches)
                 if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED):
                     contestant.fail(WorkerFailedError(record.outcome, record.reason))
             folder = _reopened(folder)
@@ -220,7 +221,9 @@ def _beside_others(settings: Settings, progress: Progress) -> Settings:
     workers, harness = measuring_cpus(len(settings.cpus), busy=busy)
     if busy & set(workers):
         one = min(busy & set(workers))
-        progress.phase("cpus", f"other processes keep CPU {one} busy, and no other one of its kind is idle")
+        progress.phase(
+            "cpus", f"other processes keep CPU {one} busy, and no other one of its kind is idle: measuring there"
+        )
     return dataclasses.replace(settings, cpus=workers, harness_cpus=harness)
 
 

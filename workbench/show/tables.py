@@ -93,8 +93,17 @@ def notes(run: StoredRun, *, more: bool = False) -> list[str]:
         lines += _energy(table) if more else []
     lines += [f"{row.id}: {warning}" for row in timed for warning in row.warnings]
     lines += [line for table in tables for line in ledger(table.timed)]
-    noisy = disturbance(run)
-    return [*dict.fromkeys(lines), *([noisy] if noisy else [])]
+    lines += filter(None, [disturbance(run), _unfinished(run)])
+    return list(dict.fromkeys(lines))
+
+
+def _unfinished(run: StoredRun) -> str | None:
+    """That a run was interrupted, and how to finish it; None if it was not."""
+    record = run.record
+    if not record.interrupted:
+        return None
+    done = counted(max((len(entry.launches) for entry in record.contestants), default=0), "launch", "launches")
+    return f"Interrupted after {done}: `workbench run --resume {run.id}` measures what is missing."
 
 
 def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
@@ -103,15 +112,14 @@ def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
     pinned = f"pinned to CPU{'' if len(settings.cpus) == 1 else 's'} {cpus}" if cpus else "not pinned"
     threads = "default number of threads" if settings.threads is None else counted(settings.threads, "thread")
     steps = counted(record.problem.steps, "step")
-    return (
-        f"{steps}, {settings.dtype}, {settings.profile} profile: {threads}, {pinned}. {proof_sentence(record, timed)}"
-    )
+    conditions = f"{steps}, {settings.dtype}, {settings.profile} profile: {threads}, {pinned}."
+    return " ".join(filter(None, (conditions, proof_sentence(record, timed))))
 
 
 def proof_sentence(record: RunRecord, timed: Sequence[Row]) -> str:
-    """What is proven of the rows with a time."""
+    """What is proven of the rows with a time; empty without any."""
     if not timed:
-        return f"Losses may be off by {record.tolerance:.1e} from float64 NumPy."
+        return ""
     errors = [row.float64_error for row in timed if row.float64_error is not None]
     if not errors:  # of a run that an older version recorded
         return f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-UNEQUAL, LEAST_SHOWN = 1.5, 0.005  # sides of an interval that differ by this factor, and this share, are both shown
+UNEQUAL, LEAST_SHOWN = (
+    0.1,
+    0.005,
+)  # sides of an interval that differ by this share of the longer, and this, are both shown
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -73,11 +76,10 @@ def format_range(time: float | None, low: float | None, high: float | None) -> s
     """How far an interval extends from a time, such as "±3 %", or "−1 +9 %" where its sides differ; "–" for none."""
     if time is None or low is None or high is None:
         return "–"
-    below = time / low - 1 if low > 0 else math.inf  # as ratios, so that a log-symmetric interval has equal sides
-    above = high / time - 1 if time > 0 else math.inf
+    below, above = 1 - low / time if time > 0 else math.inf, high / time - 1 if time > 0 else math.inf
     longer, shorter = max(below, above), min(below, above)
-    if longer > UNEQUAL * shorter and longer - shorter > LEAST_SHOWN:
-        return f"−{_percent(1 - low / time)} +{_percent(above)} %"
+    if longer - shorter > max(LEAST_SHOWN, UNEQUAL * longer):
+        return f"−{_percent(below)} +{_percent(above)} %"
     return f"±{_percent(longer)} %"
 
 

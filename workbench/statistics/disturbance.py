@@ -97,7 +97,11 @@ def sentence(
     causes = Counter(cause for flags in disturbed for cause in dict.fromkeys(map(_cause, flags)))
     cause = causes.most_common(1)[0][0]
     most = "" if len(causes) == 1 else "mostly "
-    advice = "" if least is None else f"; treat differences under about {_percent(least)} as noise"
+    advice = (
+        ""
+        if least is None
+        else f"; even between the two rows that are known best, differences under about {_percent(least)} are noise"
+    )
     rounds = f"{len(disturbed)} of {len(rounds_flags)} round{'' if len(rounds_flags) == 1 else 's'}"
     return f"The machine was not quiet in {rounds} ({most}{_CAUSES.get(cause, cause)}){advice}."
 

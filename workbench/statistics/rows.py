@@ -40,7 +40,7 @@ def rows(record: RunRecord, stage: str = TRAIN.name) -> list[Row]:
     """One row per contestant, in the order measured; a value that was not measured is None."""
     disturbed = record.disturbed
     single = [_row(record, contestant, stage, disturbed) for contestant in record.contestants]
-    proven = [row for row in single if row.timed and (row.blocks_proving or not row.blocks_judged)]
+    proven = [row for row in single if row.timed and _has_rank(row)]
     launches = _side_by_side(record, stage, {row.id for row in proven})
     timed = _compared(
         proven,
@@ -53,6 +53,11 @@ def rows(record: RunRecord, stage: str = TRAIN.name) -> list[Row]:
         if eager and compiled:
             by_id[compiled.id] = _with_break_even(compiled, eager)
     return [by_id.get(row.id, row) for row in single]
+
+
+def _has_rank(row: Row) -> bool:
+    """Whether a block of it proves that it was computed; of a run of the first versions, which judged none, any row."""
+    return bool(row.blocks_proving) or (not row.blocks_judged and row.float64_steps is None)
 
 
 def _row(record: RunRecord, contestant: ContestantRecord, stage: str, disturbed: RoundIds) -> Row:

@@ -31,6 +31,7 @@ from workbench.model.events import (
     SweepMeasured,
 )
 from workbench.model.outcomes import Outcome
+from workbench.model.proof import Proof
 from workbench.model.records import ContestantRecord, Entrant, Launch, RunRecord, SessionFacts, Settings
 from workbench.statistics.disturbance import flagged
 from workbench.store import upgrade
@@ -87,7 +88,14 @@ def _contestant(entrant: Entrant, events: Sequence[Event]) -> ContestantRecord:
     endings = [event for event in _all(events, ContestantEnded) if event.contestant == entrant.id]
     sweeps = [event for event in _all(events, SweepMeasured) if event.contestant == entrant.id]
     outcome, reason = _outcome(launches, endings)
-    proofs = [proof for proof in [*(event.proof for event in launches), *(event.proof for event in endings)] if proof]
+    mine = [
+        event
+        for event in events
+        if isinstance(event, LaunchMeasured | ContestantEnded) and event.contestant == entrant.id
+    ]
+    proofs = [
+        event.proof for event in mine if event.proof
+    ]  # the last one counts: a run that was resumed has later launches
     return ContestantRecord(
         **{field.name: getattr(entrant, field.name) for field in dataclasses.fields(entrant)},
         outcome=outcome,
@@ -116,6 +124,13 @@ def _all(events: Sequence[Event], type_: type[E]) -> list[E]:
 
 def _first(events: Sequence[Event], type_: type[E]) -> E | None:
     return next(iter(_all(events, type_)), None)
+
+
+def proof_after(events: Sequence[Event], contestant: str, launches: Sequence[Launch]) -> Proof | None:
+    """A contestant's proof as it was after the last of some launches; None without any."""
+    numbers = {launch.number for launch in launches}
+    measured = [event for event in _all(events, LaunchMeasured) if event.contestant == contestant]
+    return next((event.proof for event in reversed(measured) if event.launch.number in numbers), None)
 
 
 def finished_launches(record: ContestantRecord, settings: Settings) -> list[Launch]:

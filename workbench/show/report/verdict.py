@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.model.stage import Stage
     from workbench.store.results import StoredRun
 
-ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
+ABSENT = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.INTERRUPTED)
 
 
 def verdict(run: StoredRun) -> str:
