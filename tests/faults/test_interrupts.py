@@ -299,7 +299,7 @@ def test_a_session_whose_own_process_dies_shows_the_finished_launches(
     assert shown["interrupted"]
     (said,) = [line for line in session.said.splitlines() if line.startswith("workbench: ")]
     assert said.startswith(f"workbench: the run was cut short: {who}: killed in ")
-    assert said.endswith(f"finish it with `workbench run --resume {session.folder.name}`")
+    assert said.endswith(f"finish it with `workbench run --resume {session.folder.name} -r {session.store}`")
     assert left_running() == []
 
 

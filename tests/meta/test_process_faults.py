@@ -40,6 +40,7 @@ FAULTS = {
     "interrupts_itself": ("raise KeyboardInterrupt", "error", "'set_up'"),
     "segfaults": ("os.kill(os.getpid(), signal.SIGSEGV)", "error", "SIGSEGV"),
     "aborts": ("os.abort()", "error", "SIGABRT"),
+    "dies_of_a_real_time_signal": ("os.kill(os.getpid(), 40)", "error", "crashed in 'set_up' with signal 40"),
     "leaves_quietly": ("os._exit(0)", "error", "exit code 0"),
     "is_killed": ("os.kill(os.getpid(), signal.SIGKILL)", "out-of-memory", "SIGKILL"),
     "memory_error": ("raise MemoryError", "out-of-memory", "memory"),

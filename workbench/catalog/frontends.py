@@ -43,10 +43,7 @@ def read_frontends(file: Path) -> list[Frontend]:
     Raises:
         WorkbenchError: when it is malformed; names the file and the line or key.
     """
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorkbenchError(f"{file}: {error}") from None
+    table = _table(file)
     for key in _REQUIRED:
         if key not in table:
             raise WorkbenchError(f"{file}: key {key!r} is missing")
@@ -64,6 +61,22 @@ def read_frontends(file: Path) -> list[Frontend]:
     return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
 
 
+def _table(file: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        WorkbenchError: when it cannot be read, or is no TOML.
+    """
+    if not file.is_file():  # a FIFO would never end
+        raise WorkbenchError(f"{file}: not a regular file")
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # of TOML, UTF-8, or integers and nesting that Python refuses
+        raise WorkbenchError(f"{file}: {error}") from None
+    except OSError as error:
+        raise WorkbenchError(f"{file}: {error.strerror}") from None
+
+
 def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
     if not _NAME.match(name):
         raise WorkbenchError(
@@ -71,6 +84,11 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         )
     if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
         raise WorkbenchError(f"{file}: [modes.{name}] needs a title")
+    if name == "reference":
+        raise WorkbenchError(f"{file}: mode 'reference' has the name of the reference's process; choose another")
+    for key in ("color", "compiles"):
+        if not isinstance(mode.get(key, ""), str):
+            raise WorkbenchError(f"{file}: key {key!r} of [modes.{name}] must be a string")
     if unexpected := set(mode) - set(_MODE_KEYS):
         raise WorkbenchError(
             f"{file}: unknown key {min(unexpected)!r} in [modes.{name}]; choose from {', '.join(_MODE_KEYS)}"

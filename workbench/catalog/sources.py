@@ -24,7 +24,7 @@ def parsed(file: Path) -> ast.Module:
         raise WorkbenchError(f"{file}, line {error.lineno}: {error.msg}") from None
     except OSError as error:
         raise WorkbenchError(f"{file}: {error.strerror}") from None
-    except ValueError as error:  # not UTF-8, or a null byte
+    except (ValueError, RecursionError) as error:  # not UTF-8, a null byte, or nested too deeply
         raise WorkbenchError(f"{file}: {error}") from None
 
 

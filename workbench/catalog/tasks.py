@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.catalog.sources import assigned, parsed
 from workbench.errors import WorkbenchError
 from workbench.model.content import Preset, Sweep, Task
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,59}\Z", re.ASCII)  # of a preset: it becomes a part of a folder's name
 
 
 def read_task(file: Path) -> Task:
@@ -24,12 +27,19 @@ def read_task(file: Path) -> Task:
     try:
         values = ast.literal_eval(literal)
         presets = {name: Preset(name, preset["about"], preset) for name, preset in values.items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise WorkbenchError(
             f"{file}, line {literal.lineno}: PRESETS must be a literal dict of dicts, each with an 'about'"
         ) from None
     if not presets:
         raise WorkbenchError(f"{file}, line {literal.lineno}: PRESETS is empty")
+    if odd := [name for name in presets if not isinstance(name, str) or not _NAME.match(name)]:
+        raise WorkbenchError(
+            f"{file}, line {literal.lineno}: preset {str(odd[0])[:40]!r} must be named by letters, digits, _ . + "
+            "and -, 60 at most"
+        )
+    if not all(isinstance(preset.about, str) for preset in presets.values()):
+        raise WorkbenchError(f"{file}, line {literal.lineno}: the 'about' of a preset must be a text")
     spec = ast.get_docstring(module) or ""
     return Task(file.stem, spec, presets, _sweep(file, module, presets), root=file.parents[1])
 
@@ -42,7 +52,7 @@ def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Swe
         value = ast.literal_eval(literal)
         sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
         keys = presets[sweep.preset].values
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         keys, sweep = {}, Sweep("", "", ())
     if sweep.key not in keys or len(sweep.values) < 3:
         raise WorkbenchError(

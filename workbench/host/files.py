@@ -55,9 +55,10 @@ def read_bytes(path: Path, largest: int = LARGEST_BYTES) -> bytes:
         OSError: when it is absent, unreadable, not a regular file, or larger.
     """
     with open_regular(path) as stream:
-        if os.fstat(stream.fileno()).st_size > largest:
+        size = os.fstat(stream.fileno()).st_size
+        if size > largest:
             raise OSError(errno.EFBIG, f"larger than {largest >> 20} MiB", str(path))
-        return stream.read(largest)
+        return stream.read(size)
 
 
 def read_text(path: Path) -> str:

@@ -25,7 +25,7 @@ from workbench.wire import exchange
 from workbench.wire.answers import Done, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from workbench.wire.exchange import Job
 
@@ -142,14 +142,14 @@ class WorkerProcess:
         self._unanswered = False
         self._mark = f"{_namespace()}-{os.getpid()}-{secrets.token_hex(8)}"
         self._log = OutputLog(log)
+        command_end, self._commands = os.pipe()
+        self._answers, answer_end = os.pipe()
+        output, output_end = os.pipe()
         try:
             self._job_file = _write_job(job)
         except OSError:
             self._log.close()
             raise
-        command_end, self._commands = os.pipe()
-        self._answers, answer_end = os.pipe()
-        output, output_end = os.pipe()
         boot = str(boot_of(Path(job.package)))
         arguments = [interpreter or sys.executable, "-P", boot, str(self._job_file), str(command_end), str(answer_end)]
         try:
@@ -230,9 +230,11 @@ class WorkerProcess:
             self.receive(Done, timeout_s)
 
     def _line(self, deadline: float, timeout_s: float) -> bytes:
-        watched = [self._answers] if self._ended is None else [self._answers, self._ended]
+        watched = select.poll()  # select() takes no descriptor above 1023
+        for descriptor in filter(None, (self._answers, self._ended)):
+            watched.register(descriptor, select.POLLIN)
         while b"\n" not in self._buffer:
-            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+            ready = [found for found, _ in watched.poll(1e3 * max(0.0, deadline - time.monotonic()))]
             if not ready:
                 reason = f"no answer to {self._phase!r} within the timeout of {timeout_s:g} s"
                 if not self.frontend.command:
@@ -259,7 +261,7 @@ class WorkerProcess:
             reason = f"killed in {self._phase!r} with SIGKILL, usually by the system for lack of memory"
             return WorkerFailedError(Outcome.OUT_OF_MEMORY, reason)
         if code < 0:
-            reason = f"crashed in {self._phase!r} with {signal.Signals(-code).name}"
+            reason = f"crashed in {self._phase!r} with {_signal_name(-code)}"
             return WorkerFailedError(Outcome.ERROR, reason)
         return WorkerFailedError(Outcome.ERROR, f"the process exited in {self._phase!r} with exit code {code}")
 
@@ -312,6 +314,14 @@ class WorkerProcess:
             (os.killpg if group else os.kill)(self._process.pid, number)
 
 
+def _signal_name(number: int) -> str:
+    """A signal's name, or its number: real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def end_marked(mark: str) -> None:
     """Kill every process that carries a worker's mark in its environment, whatever its process group.
 
@@ -328,7 +338,8 @@ def end_orphans() -> None:
         namespace, harness, _ = mark.split("-")
         return namespace == _namespace() and not psutil.pid_exists(int(harness))
 
-    _kill_all(orphaned)
+    own = psutil.Process()
+    _kill_all(orphaned, spared={own.pid, *(parent.pid for parent in own.parents())})
 
 
 def _namespace() -> str:
@@ -339,7 +350,7 @@ def _namespace() -> str:
         return "0"
 
 
-def _kill_all(matches: Callable[[str], bool]) -> None:
+def _kill_all(matches: Callable[[str], bool], spared: Collection[int] = ()) -> None:
     """Kill every process with a matching mark, until none is left: one may have started another meanwhile."""
     import psutil
 
@@ -347,7 +358,8 @@ def _kill_all(matches: Callable[[str], bool]) -> None:
         killed = 0
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError):
-                if matches(process.environ()[MARK]) and process.status() != psutil.STATUS_ZOMBIE:
+                ended = process.pid in spared or process.status() == psutil.STATUS_ZOMBIE
+                if not ended and matches(process.environ()[MARK]):
                     process.kill()
                     killed += 1
         if not killed:

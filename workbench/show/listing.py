@@ -13,7 +13,7 @@ from workbench.errors import one_line
 from workbench.host import machine
 from workbench.host.processes import find_command
 from workbench.show.units import counted, format_bytes
-from workbench.store.results import default_store
+from workbench.store.results import PARTIAL, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,10 +151,11 @@ def runs_table(runs: Sequence[IndexedRun]) -> Table:
     return table
 
 
-def _from(run: UnfinishedRun) -> str:
-    """The option that names the run's folder of runs, unless that is the default."""
-    store = Path(run.path).parent
-    return "" if store == default_store() else f" -r {shlex.quote(one_line(str(store)))}"
+def resume_command(folder: Path) -> str:
+    """The command that finishes a run; names its folder of runs unless that is the default."""
+    name = one_line(folder.name.removeprefix(PARTIAL))
+    store = "" if folder.parent == default_store() else f" -r {shlex.quote(one_line(str(folder.parent)))}"
+    return f"workbench run --resume {name}{store}"
 
 
 def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
@@ -168,7 +169,7 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
             hint = "is being measured"
         elif run.launches:
             launches = counted(run.launches, "finished launch", "finished launches")
-            hint = f"was cut off after {launches}; to resume it: `workbench run --resume {name}{_from(run)}`"
+            hint = f"was cut off after {launches}; to resume it: `{resume_command(Path(run.path))}`"
         else:
             hint = f"was cut off before anything was measured; its folder can be deleted: {one_line(run.path)}"
         lines.append(Text(f"{name} {hint}", style="yellow"))
