@@ -16,6 +16,7 @@ from workbench.comparison import versions as upgrades
 from workbench.comparison.history import timeline
 from workbench.errors import WorkbenchError
 from workbench.host import venvs
+from workbench.model.arguments import checked
 from workbench.model.option import keywords
 from workbench.model.progress import Progress
 from workbench.model.request import COMPARE, REGRESS, RUN, VERSIONS, GateRequest, Judging, Request, patterns_of
@@ -65,6 +66,7 @@ T = TypeVar("T")
 
 
 @keywords(Request, RUN)
+@checked
 def run(
     task: str, frameworks: str | Iterable[str] = "all", *, progress: Progress | None = None, **options: object
 ) -> Run:
@@ -125,6 +127,7 @@ def _showable_failures() -> Iterator[None]:
 
 
 @keywords(GateRequest, REGRESS)
+@checked
 def regress(
     base: str,
     head: str | None = None,
@@ -174,6 +177,7 @@ def _published(run: StoredRun) -> Run:
 
 
 @keywords(Judging, COMPARE)
+@checked
 def compare(base: str | Path, head: str | Path, *, store: str | Path | None = None, **options: object) -> Gate:
     """Compare two runs measured at different times, as far as that is valid.
 
@@ -195,6 +199,7 @@ def compare_request(base: str | Path, head: str | Path, judging: Judging, store:
 
 
 @keywords(Request, VERSIONS)
+@checked
 def versions(
     requirements: str | Iterable[str],
     task: str,
@@ -236,6 +241,7 @@ def versions_request(
         return dataclasses.replace(_shown(VersionsReport, result), run=publish(result.run))
 
 
+@checked
 def history(task: str, frontend: str, *, preset: str | None = None, results: str | Path | None = None) -> History:
     """All recorded runs of a frontend at a task, in series of comparable runs, one or more per stage.
 
@@ -256,6 +262,7 @@ def _shown(kind: Callable[..., T], result: DataclassInstance) -> T:
     return kind(**{entry.name: getattr(result, entry.name) for entry in fields(result)})
 
 
+@checked
 def resume(
     path: str | Path,
     store: str | Path | None = None,
@@ -269,17 +276,20 @@ def resume(
         return publish(runner.resume(path, results.store_of(store), catalog(content), progress, if_busy=if_busy))
 
 
+@checked
 def rebuild(path: str | Path, store: str | Path | None = None) -> Run:
     """Rebuild a run's summaries, tables and plots from its log."""
     with _showable_failures():
         return publish(runner.rebuild(path, results.store_of(store)))
 
 
+@checked
 def load(path: str | Path, store: str | Path | None = None) -> Run:
     """Load a run by its folder, or by its id (or the beginning of it, or "latest") in a store, ./results by default."""
     return Run.of(results.load(path, results.store_of(store)))
 
 
+@checked
 def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, content: Roots = None) -> snippets.Snippets:
     """The code of a task in the chosen frontends, for a notebook: a card per file.
 
@@ -295,6 +305,7 @@ def source(task: str, frameworks: str | Iterable[str] = "all", *parts: str, cont
     return snippets.source(task, frameworks, parts, catalog(content))
 
 
+@checked
 def results_of(store: str | Path | None = None) -> list[Run]:
     """All readable runs of a store, newest first."""
     runs = []

@@ -132,6 +132,34 @@ def test_an_unknown_command_is_one_line(cli):
     refused(cli("ruin"), "ruin")
 
 
+LONG = 300 * "x"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", LONG],
+        ["compare", LONG, "latest"],
+        ["rebuild", LONG],
+        ["run", "--resume", LONG],
+        ["results", "-r", LONG],
+        ["list", "--content", LONG],
+        ["run", "linreg", "--content", LONG],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_is_too_long_is_one_line(cli, words):
+    refused(cli(*words))
+
+
+def test_without_a_folder_for_temporary_files_there_is_one_line(monkeypatch, capsys):
+    """As where no file may be written at all."""
+    monkeypatch.setattr(command_line, "app", lambda **_: open("/nowhere/at/all"))  # noqa: PTH123, SIM115
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert (ended.value.code, capsys.readouterr().err) == (2, "workbench: No such file or directory: /nowhere/at/all\n")
+
+
 def test_a_folder_of_runs_that_is_not_there_is_one_line(cli):
     refused(cli("results", "-r", "nowhere"), "there is no folder nowhere")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import pytest
 
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
+from workbench.session import runner
 
 
 def said(content) -> str:
@@ -72,3 +74,27 @@ def test_toml_that_python_refuses_is_told_with_the_file(content, text):
     content.plant("planted", content.changed())
     (content.root / "frontends" / "planted" / "frontend.toml").write_text(text)
     assert "planted/frontend.toml: " in said(content)
+
+
+@pytest.mark.parametrize("name", ["", "$SHELL", "${A:-${B:-sh}}", "${CXX}", "a b"])
+def test_what_is_no_name_of_a_program_is_told_with_the_file(content, name):
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    toml.write_text(f'{toml.read_text()}[modes.planted.programs]\n"{name}" = "x"\n')
+    assert f"frontend.toml: [programs] {name!r}: expected a program's name" in said(content)
+
+
+def test_a_name_that_is_not_utf8_is_a_name(content):
+    odd = os.fsencode(content.root / "tasks") + b"/\xff.txt"
+    with open(odd, "wb"):  # noqa: PTH123 - of a name in bytes
+        pass
+    assert len(runner.content_hash([content.root])) == 64
+
+
+def test_a_file_of_content_that_cannot_be_read_is_named(content, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    with pytest.raises(WorkbenchError, match=r"/tasks/.*: Permission denied"):
+        runner.content_hash([content.root])

@@ -13,6 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from workbench.errors import WorkbenchError
 from workbench.model.content import Float64, Frontend
 
+_PROGRAM = re.compile(r"([\w.+/-]+|\$\{\w+:-[\w.+/-]+\})\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _KEYS: dict[str, type] = {
     "title": str,
@@ -111,7 +112,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         python=_python(file, table.get("python", "")),
         float64=_float64(file, _entries(file, table, mode, "float64")),
         command=tuple(table.get("command", ())),
-        programs=_strings(file, table, mode, "programs"),
+        programs=_programs(file, table, mode),
         root=file.parents[2],
     )
 
@@ -139,6 +140,14 @@ def _environment(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any]) 
         if not name or "=" in name or "\0" in name + value:
             raise WorkbenchError(f"{file}: [environment] {name!r}: a variable needs a name without =, and no NUL")
     return variables
+
+
+def _programs(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any]) -> dict[str, str]:
+    """Programs by name, or as "${VARIABLE:-name}"."""
+    programs = _strings(file, table, mode, "programs")
+    if odd := [name for name in programs if not _PROGRAM.match(name)]:
+        raise WorkbenchError(f"{file}: [programs] {odd[0]!r}: expected a program's name, or such as '${{CXX:-g++}}'")
+    return programs
 
 
 def _python(file: Path, versions: str) -> str:

@@ -9,6 +9,7 @@ written, but a plot failed; 5 everything measured was shown, but not all of it c
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 
 import typer
@@ -58,6 +59,8 @@ MEASURING = ("run", "selftest", "regress", "versions")
 def main() -> None:
     """Run the command line; an error that the user can fix is one line on stderr and exit code 2."""
     open_closed_streams()
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or else nobody learns how a worker ended
     replace_what_cannot_be_encoded()
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
         end_quietly_on_broken_pipe()
@@ -72,6 +75,10 @@ def main() -> None:
     except CannotPrintError as error:
         say(f"workbench: cannot print: {error}")
         sys.exit(EXIT_UNWRITTEN)
+    except OSError as error:  # a name that is too long, no folder for temporary files, no more descriptors
+        where = f": {error.filename}" if isinstance(error.filename, str) else ""
+        say(f"workbench: {error.strerror or error}{where}")
+        sys.exit(EXIT_USAGE)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             if type(error).__name__ == "NoArgsIsHelpError":

@@ -92,19 +92,12 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     except api.PlotFailedError as failure:
         return failure.run, f"the tables were written, but a plot failed: {failure}", EXIT_PLOT
     except api.NotWrittenError as failure:
-        resume = f" (finish it with `{_resume(failure.run.path)}`)" if failure.run.path.is_dir() else ""
+        resume = f" (finish it with `{failure.run.resume_command}`)" if failure.run.path.is_dir() else ""
         return api.Run.of(failure.run), f"{failure}{resume}", EXIT_UNWRITTEN
     warning = ""
     if reason := finished.record.cut_short:
-        warning = f"the run was cut short: {reason}; finish it with `{_resume(finished.path)}`"
+        warning = f"the run was cut short: {reason}; finish it with `{finished.resume_command}`"
     return finished, warning, exit_code(finished)
-
-
-def _resume(folder: Path) -> str:
-    """The command that finishes a run."""
-    from workbench.show.listing import resume_command
-
-    return resume_command(folder)
 
 
 @app.command()

@@ -234,7 +234,7 @@ def _current_content() -> Path:
             return folder
     raise WorkbenchError(
         f"{working_folder} lies in no folder with tasks/ and frontends/: run this in a clone, or name the folder of a "
-        "repository whose content is to be compared (--content, or content= in Python)"
+        "repository whose content is to be compared (content)"
     )
 
 

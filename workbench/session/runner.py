@@ -330,8 +330,15 @@ def content_hash(roots: Sequence[Path]) -> str:
             for file in sorted((root / folder).rglob("*")):
                 name = file.relative_to(root)
                 if file.is_file() and not any(part in _NO_CONTENT or part[0] == "." for part in name.parts):
-                    digest.update(f"{name}\n".encode() + file.read_bytes())
+                    digest.update(f"{name}\n".encode(errors="surrogateescape") + _bytes_of(file))
     return digest.hexdigest()
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WorkbenchError(f"{file}: {error.strerror}") from None
 
 
 CONTENT = "tasks or frontends"

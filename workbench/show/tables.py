@@ -15,7 +15,6 @@ from workbench.model.outcomes import Outcome
 from workbench.model.stage import TRAIN, Stage
 from workbench.show import columns, renderers
 from workbench.show.columns import Cell, Column, View
-from workbench.show.listing import resume_command
 from workbench.show.units import counted, listed
 from workbench.statistics.disturbance import sentence
 from workbench.statistics.rows import least_difference
@@ -104,7 +103,7 @@ def _unfinished(run: StoredRun) -> str | None:
     if not record.interrupted:
         return None
     done = counted(max((len(entry.launches) for entry in record.contestants), default=0), "launch", "launches")
-    return f"Interrupted after {done}: `{resume_command(run.path)}` measures what is missing."
+    return f"Interrupted after {done}: `{run.resume_command}` measures what is missing."
 
 
 def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:
