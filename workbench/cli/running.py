@@ -86,17 +86,18 @@ def _refuse_measuring_options(request: Request, frameworks: Sequence[str]) -> No
 def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     """A run, a warning to show below its table (or ""), and the exit code; an unwritten run is returned as well."""
     from workbench import api
+    from workbench.show.listing import resume_command
 
     try:
         finished = make()
     except api.PlotFailedError as failure:
         return failure.run, f"the tables were written, but a plot failed: {failure}", EXIT_PLOT
     except api.NotWrittenError as failure:
-        resume = f" (finish it with `{failure.run.resume_command}`)" if failure.run.path.is_dir() else ""
+        resume = f" (finish it with `{resume_command(failure.run.path)}`)" if failure.run.path.is_dir() else ""
         return api.Run.of(failure.run), f"{failure}{resume}", EXIT_UNWRITTEN
     warning = ""
     if reason := finished.record.cut_short:
-        warning = f"the run was cut short: {reason}; finish it with `{finished.resume_command}`"
+        warning = f"the run was cut short: {reason}; finish it with `{resume_command(finished.path)}`"
     return finished, warning, exit_code(finished)
 
 

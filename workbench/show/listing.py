@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from workbench.errors import one_line
 from workbench.host import machine
 from workbench.host.processes import find_command
 from workbench.show.units import counted, format_bytes
-from workbench.store.results import resume_command
+from workbench.store.results import PARTIAL, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +149,13 @@ def runs_table(runs: Sequence[IndexedRun]) -> Table:
         counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
         table.add_row(*(Text(one_line(text)) for text in (run.run, run.device, counts)))
     return table
+
+
+def resume_command(folder: Path) -> str:
+    """The command that finishes a run; names its folder of runs unless that is the default."""
+    name = one_line(folder.name.removeprefix(PARTIAL))
+    store = "" if folder.parent == default_store() else f" -r {shlex.quote(one_line(str(folder.parent)))}"
+    return f"workbench run --resume {name}{store}"
 
 
 def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:

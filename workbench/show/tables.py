@@ -103,7 +103,7 @@ def _unfinished(run: StoredRun) -> str | None:
     if not record.interrupted:
         return None
     done = counted(max((len(entry.launches) for entry in record.contestants), default=0), "launch", "launches")
-    return f"Interrupted after {done}: `{run.resume_command}` measures what is missing."
+    return f"Interrupted after {done}; what is missing can still be measured (resume)."
 
 
 def _conditions(record: RunRecord, timed: Sequence[Row]) -> str:

@@ -18,7 +18,6 @@ import contextlib
 import datetime
 import os
 import secrets
-import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,11 +63,6 @@ class StoredRun:
     def id(self) -> str:
         """The folder's name."""
         return self.path.name
-
-    @property
-    def resume_command(self) -> str:
-        """The command that measures what an interrupted run lacks."""
-        return resume_command(self.path)
 
     @property
     def title(self) -> str:
@@ -357,13 +351,6 @@ def _checked_format(folder: Path, format_: object) -> int:
             f"{upgrade.FORMAT}: use a newer workbench"
         )
     return format_
-
-
-def resume_command(folder: Path) -> str:
-    """The command that finishes a run; names its folder of runs unless that is the default."""
-    name = one_line(folder.name.removeprefix(PARTIAL))
-    store = "" if folder.parent == default_store() else f" -r {shlex.quote(one_line(str(folder.parent)))}"
-    return f"workbench run --resume {name}{store}"
 
 
 def store_of(folder: str | Path | None) -> Path:
