@@ -13,6 +13,7 @@ from workbench.contract import Problem
 CATALOG = catalog()
 PRESETS = [(task, preset) for task in CATALOG.tasks.values() for preset in task.presets.values()]
 SHAPE = re.compile(r"(\w+): \(([^)]*)\)")
+LAYER = re.compile(r"\d+_\d+$")  # in the name of an array of one of several layers
 
 pytestmark = pytest.mark.parametrize(("task", "preset"), PRESETS, ids=lambda part: part.name)
 
@@ -58,15 +59,16 @@ def test_start_values_are_shaped_as_the_specification_says(task, preset, made):
     }
     found = {name: array.shape for name, array in made.init.items()}
     for name, shape in found.items():
-        words = named[name]
+        words = named.get(name) or named[LAYER.sub("", name)]
+        known = sizes if name in named else {}  # the sizes of a layer are its own
         for word, size in zip(words, shape, strict=True):
-            assert int(word) == size if word.isdigit() else sizes.setdefault(word, size) == size, (name, shape)
+            assert int(word) == size if word.isdigit() else known.setdefault(word, size) == size, (name, shape)
 
 
 def test_data_and_queries_fit_together(task, preset, made):
     samples = {len(array) for array in made.data.values()}
     assert len(samples) == (1 if made.data else 0)
-    assert all(array.ndim == (2 if array.dtype.kind == "f" else 1) for array in made.data.values())
+    assert all(array.ndim in ((2, 4) if array.dtype.kind == "f" else (1,)) for array in made.data.values())
     if made.queries is not None:
         assert made.queries.shape[1:] == made.data["x"].shape[1:]
         assert made.queries.dtype == made.data["x"].dtype
