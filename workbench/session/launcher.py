@@ -149,6 +149,8 @@ class WorkerProcess:
             self._job_file = _write_job(job)
         except OSError:
             self._log.close()
+            for descriptor in (command_end, self._commands, self._answers, answer_end, output, output_end):
+                os.close(descriptor)
             raise
         boot = str(boot_of(Path(job.package)))
         arguments = [interpreter or sys.executable, "-P", boot, str(self._job_file), str(command_end), str(answer_end)]
@@ -231,8 +233,9 @@ class WorkerProcess:
 
     def _line(self, deadline: float, timeout_s: float) -> bytes:
         watched = select.poll()  # select() takes no descriptor above 1023
-        for descriptor in filter(None, (self._answers, self._ended)):
-            watched.register(descriptor, select.POLLIN)
+        for descriptor in (self._answers, self._ended):
+            if descriptor is not None:
+                watched.register(descriptor, select.POLLIN)
         while b"\n" not in self._buffer:
             ready = [found for found, _ in watched.poll(1e3 * max(0.0, deadline - time.monotonic()))]
             if not ready:
