@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from workbench.host import cgroups, cpus, machine
@@ -27,14 +25,6 @@ def topology(root, *cores):
     """Cores as groups of sibling CPUs, such as (0, 2), (1, 3)."""
     folder = f"{CPU}/topology/thread_siblings_list"
     return write(root, {folder.format(cpu): ",".join(map(str, core)) for core in cores for cpu in core})
-
-
-@pytest.fixture
-def usable(monkeypatch):
-    def allow(*allowed):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(allowed), raising=False)
-
-    return allow
 
 
 # Of one kind

@@ -28,14 +28,6 @@ def topology(root, *cores):
     return write(root, {folder.format(cpu): ",".join(map(str, core)) for core in cores for cpu in core})
 
 
-@pytest.fixture
-def usable(monkeypatch):
-    def allow(*cpus):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cpus), raising=False)
-
-    return allow
-
-
 class NvmlError(Exception):
     pass
 
