@@ -16,14 +16,15 @@ import pytest
 
 from workbench.catalog import REFERENCE
 
-# What the cheats of a folder are planted in: so few steps that they are soon past the task's.
+# What the cheats of a folder are planted in: so few steps that they are soon past the task's. A ReLU that flips in NumPy
+# widens the limit of one block, so several are needed where lower precision is to be seen in every run.
 PROBLEMS = {
     "diabetes": ("linreg", {"preset": "diabetes", "steps": 100}),
     "points": ("linreg", {"preset": "points", "steps": 100}),
     "wide": ("linreg", {"preset": "wide", "steps": 12}),
     "wide_float64": ("linreg", {"preset": "wide", "steps": 12, "dtype": "float64"}),
     "classic": ("two_layer_net", {"preset": "classic", "steps": 20}),
-    "digits": ("mlp", {"preset": "digits", "steps": 60}),
+    "digits": ("mlp", {"preset": "digits", "steps": 60, "rounds": 5}),
     "small": ("graph_gradients", {"preset": "small"}),
 }
 TIMES = ("import_s", "setup_s", "first_s", "unit_s", "unit_s_low", "unit_s_high", "relative", "rank")
@@ -85,7 +86,9 @@ def session(new_content, measured):
                 content.plant(cheat.name, content.changed())
                 target = content.root / "frontends" / cheat.name / f"{task}.py"
                 target.write_text(cheat.file.read_text(encoding="utf-8"), encoding="utf-8")
-        return measured(content, task, off, **options, **({"rounds": 3} if off else {}))  # to be ranked
+        if off:
+            options = {"rounds": 3, **options}  # to be ranked
+        return measured(content, task, off, **options)
 
     return of
 
