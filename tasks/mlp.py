@@ -55,6 +55,20 @@ PRESETS = {
         "batch": 50,
         "hidden": 128,
     },
+    "epochs": {
+        "about": "64 -> 256 -> 10, 20 times over all digits in mini-batches of 100",
+        "steps": 300,
+        "learning_rate": 0.001,
+        "batch": 100,
+        "hidden": 256,
+    },
+    "wide": {
+        "about": "64 -> 4096 -> 10, in mini-batches of 500: a step is arithmetic rather than calls",
+        "steps": 60,
+        "learning_rate": 0.001,
+        "batch": 500,
+        "hidden": 4096,
+    },
 }
 
 

@@ -29,6 +29,7 @@ receives the number of steps that the harness wants and answers with one 1-d arr
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -163,7 +164,8 @@ class Problem:
         rows: (steps, batch) indices of the samples each step sees, or None: each step sees all samples.
         per_step: (steps or period, ...) by name: what changes with the step, such as masks; appended to the batch.
         queries: (queries, inputs) what to predict.
-        answers: (queries,) the right classes of the queries; the harness computes the accuracy from the predictions.
+        answers: (queries,) the right classes of the queries, or (queries, places) of several places, all of which must
+            be right; the harness computes the accuracy from the predictions.
         optimizer: its name and numbers, such as {"name": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}; the
             task's docstring writes its formula. {"name": "sgd"}: p <- p - learning_rate * gradient.
         phases: parts of the training, in order; empty if it has only one.
@@ -207,6 +209,11 @@ class Problem:
     def resident(self) -> bool:
         """Whether every step sees all samples; they are then put on the device during set-up."""
         return self.rows is None
+
+    @property
+    def last_phase(self) -> int:
+        """The step with which the last phase begins, which is the one that is timed; 0 if there is only one."""
+        return self.phases[-2].until if len(self.phases) > 1 else 0
 
     @property
     def plain(self) -> bool:
@@ -269,11 +276,17 @@ class Problem:
         return dataclasses.replace(self, dtype=dtype, **changes)
 
     def with_steps(self, steps: int) -> Problem:
-        """The same problem for another number of steps; rows repeat from the start as needed."""
-        rows = self.rows
+        """The same problem for another number of steps: each phase has its share, and its rows repeat as needed."""
+        rows, ends = self.rows, [0, *(phase.until for phase in self.phases[:-1]), self.steps]
+        new_ends = [math.ceil(end * steps / self.steps) for end in ends]
+        phases = tuple(
+            dataclasses.replace(phase, until=end) for phase, end in zip(self.phases, new_ends[1:], strict=False)
+        )
         if rows is not None:
-            rows = rows[np.arange(steps) % len(rows)]
-        return dataclasses.replace(self, steps=steps, rows=rows)
+            parts = zip(itertools.pairwise(ends), itertools.pairwise(new_ends), strict=True)
+            chosen = [old + np.arange(end - start) % (old_end - old) for (old, old_end), (start, end) in parts]
+            rows = rows[np.concatenate(chosen)]
+        return dataclasses.replace(self, steps=steps, rows=rows, phases=phases)
 
     def with_plain_sgd(self) -> Problem:
         """The same problem with p <- p - gradient for an optimiser, so that one step tells every gradient."""

@@ -31,8 +31,17 @@ def dataset(problem, batches, steps):
         *_, batch = itertools.islice(batches, steps)
         pipeline = tf.data.Dataset.from_tensors(batch).repeat(steps)
     else:
-        shapes = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in problem.data.values())
-        pipeline = tf.data.Dataset.from_generator(lambda: itertools.islice(batches, steps), output_signature=shapes)
+        shapes = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in problem.data.values()]
+        shapes += [tf.TensorSpec(array.shape[1:], array.dtype) for array in problem.per_step.values()]
+
+        def arranged(x, *others):
+            """What changes with the step is an input, too; a third array would be taken for weights of the samples."""
+            rest = others[: len(problem.data) - 1]
+            return ((x, *others[len(rest) :]), *rest) if problem.per_step else (x, *rest)
+
+        pipeline = tf.data.Dataset.from_generator(
+            lambda: itertools.starmap(arranged, itertools.islice(batches, steps)), output_signature=arranged(*shapes)
+        )
     # without a number of steps, fit counts one too many at its end, in the t of Adam, too
     pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(steps))
     # There is nothing to tune here, and on one CPU fit would not return until the autotuner's thread wakes up, which it

@@ -1,5 +1,7 @@
 """Optimisers in PyTorch: which one of torch.optim computes the formula that a task's docstring gives."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -37,11 +39,14 @@ def optimizer_of(problem: Problem, parameters: dict[str, nn.Parameter]) -> torch
 
 
 def carried_by(
-    optimizer: torch.optim.Optimizer, problem: Problem, parameters: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer,
+    problem: Problem,
+    parameters: dict[str, nn.Parameter],
+    layout: Callable[[str, torch.Tensor], Array] = lambda _, tensor: to_numpy(tensor),
 ) -> dict[str, Array]:
     """An optimiser's moments by name, such as "m/w1", in the task's layout; 0 before the first step."""
     return {
-        f"{moment}/{name}": to_numpy(optimizer.state.get(parameter, {}).get(key, torch.zeros_like(parameter)))
+        f"{moment}/{name}": layout(name, optimizer.state.get(parameter, {}).get(key, torch.zeros_like(parameter)))
         for moment, key in MOMENTS[problem.optimizer["name"]].items()
         for name, parameter in parameters.items()
     }

@@ -23,7 +23,13 @@ MOST_LINES = 80
 CONTRACT = "workbench.contract"
 SHARED_RUNTIME = dict.fromkeys(("keras", "tf2"), "frontends.tf1.runtime")
 DATA_SETS = {"sklearn"}
-PURE = {"functools", "itertools", "math", "operator"}  # what helpers may have of the standard library
+PURE = {
+    "collections.abc",
+    "functools",
+    "itertools",
+    "math",
+    "operator",
+}  # what helpers may have of the standard library
 CLOCKS_AND_OUTPUT = {"print", "time", "timeit", "datetime", "perf_counter", "monotonic", "logging", "input", "open"}
 RUNTIME_OFFERS = {"configure", "wait", "versions", "observe", "peak_device_bytes"}
 COMPILERS = {"pytorch": "torch.compile(", "tf2": "tf.function("}  # of the folders with a compiled mode

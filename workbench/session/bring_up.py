@@ -161,6 +161,10 @@ class BringUp:
         if whole:
             losses.append(training.curve(wanted - training.step))
             self._check(contestant, self._curve(contestant, np.concatenate(losses), training.state()))
+        if timed_from := reference.problem.last_phase:
+            trace = []  # of another phase than the one that is timed
+            if training.step < timed_from:
+                training.run(training.whole(timed_from - training.step + training.unit - 1))
         if sum(trace) < calibration.TRACE_S:
             trace += calibration.trace(training)[0]
         return trace or [training.run(training.unit) / training.unit]

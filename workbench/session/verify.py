@@ -321,8 +321,9 @@ def verify_curve(losses: Array, reference: Array, rules: Rules) -> list[Check]:
 
 
 def accuracy(predictions: Array, answers: Array) -> float:
-    """The share of the queries whose largest prediction is that of the right class."""
-    return float(np.mean(np.argmax(predictions, axis=-1) == answers))
+    """The share of the queries whose largest prediction is that of the right class; of all places, if several."""
+    right = np.argmax(predictions, axis=-1) == answers
+    return float(np.mean(right.reshape(len(right), -1).all(axis=1)))
 
 
 def verify_accuracy(found: float, reference: float) -> Check:

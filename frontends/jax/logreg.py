@@ -1,0 +1,37 @@
+"""Softmax regression in JAX: value_and_grad for the gradients, one jitted step."""
+
+import jax
+import jax.numpy as jnp
+
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
+    batches = problem.batches(jnp.asarray)
+
+    def predict(parameters, x):
+        return x @ parameters["w"] + parameters["b"]
+
+    def loss_of(parameters, x, labels):
+        logits = predict(parameters, x)
+        samples = jnp.arange(len(x))
+        return jnp.mean(jax.nn.logsumexp(logits, axis=1) - logits[samples, labels])
+
+    @jax.jit
+    def step(parameters, x, labels):
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels)
+        updated = {name: p - problem.learning_rate * gradients[name] for name, p in parameters.items()}
+        return updated, loss
+
+    def state():
+        return State(
+            parameters=jax.device_get(parameters),
+            predictions=jax.device_get(predict(parameters, jnp.asarray(problem.queries))),
+        )
+
+    yield state
+
+    for x, labels in batches:
+        parameters, loss = step(parameters, x, labels)
+        yield loss

@@ -1,0 +1,58 @@
+"""A long short-term memory in JAX: lax.scan over the rows, value_and_grad through it, Adam from its formula."""
+
+import jax
+import jax.numpy as jnp
+
+from frontends.jax.optimizers import start, update
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
+    t, carried = start(problem, parameters)
+    batches = problem.batches(jnp.asarray)
+
+    def nothing(batch):
+        """The state before anything was read: h and c."""
+        zeros = jnp.zeros((batch, len(problem.init["wh"])), problem.dtype)
+        return zeros, zeros
+
+    def read(parameters, x, memory):
+        def row(memory, a):
+            h, c = memory
+            gates = a @ parameters["wx"] + h @ parameters["wh"] + parameters["b"]
+            i, f, g, o = jnp.split(gates, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), None
+
+        memory, _ = jax.lax.scan(row, memory, x.swapaxes(0, 1))
+        return memory[0] @ parameters["wy"] + parameters["by"], memory
+
+    def loss_of(parameters, x, labels, memory):
+        logits, memory = read(parameters, x, memory)
+        samples = jnp.arange(len(x))
+        return jnp.mean(jax.nn.logsumexp(logits, axis=1) - logits[samples, labels]), memory
+
+    @jax.jit
+    def step(parameters, t, carried, memory, x, labels):
+        (loss, memory), gradients = jax.value_and_grad(loss_of, has_aux=True)(parameters, x, labels, memory)
+        parameters, t, carried = update(problem, parameters, gradients, t, carried)
+        return parameters, t, carried, memory, loss
+
+    memory = nothing(problem.rows.shape[1])
+
+    def state():
+        queries = jnp.asarray(problem.queries)
+        predictions, _ = read(parameters, queries, nothing(len(queries)))
+        return State(
+            parameters=jax.device_get(parameters),
+            predictions=jax.device_get(predictions),
+            carried=jax.device_get({**carried, "h": memory[0], "c": memory[1]}),
+        )
+
+    yield state
+
+    for x, labels in batches:
+        parameters, t, carried, memory, loss = step(parameters, t, carried, memory, x, labels)
+        yield loss

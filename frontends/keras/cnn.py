@@ -1,0 +1,37 @@
+"""A convolutional network in Keras: describe a model, compile it with a loss and an optimiser, fit it."""
+
+import keras
+import numpy as np
+
+from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from frontends.keras.optimizers import carried_of, optimizer_of
+from workbench.contract import Calls, Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    layers = [keras.Input(next(iter(problem.data.values())).shape[1:])]
+    for name, array in problem.init.items():
+        if name.endswith("_1") and name.startswith("k") and name != "k1_1":
+            layers.append(keras.layers.MaxPooling2D())
+        if name.startswith("k"):
+            layers.append(keras.layers.Conv2D(array.shape[3], 3, padding="same", activation="relu"))
+    layers += [keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.Dense(len(problem.init["b"]))]
+    model = keras.Sequential(layers)
+    model.set_weights(list(problem.init.values()))
+    optimizer = optimizer_of(problem, model.trainable_variables)
+    model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    step_losses = StepLosses()
+    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
+
+    def state():
+        return State(
+            parameters=dict(zip(problem.init, model.get_weights(), strict=True)),
+            predictions=model(problem.queries, training=False).numpy(),
+            carried=carried_of(problem, optimizer),
+        )
+
+    steps = yield Calls(state)
+
+    while True:
+        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        steps = yield np.array(step_losses.losses)

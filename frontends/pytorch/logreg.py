@@ -1,0 +1,37 @@
+"""Softmax regression in PyTorch: nn.Linear, cross_entropy, autograd, SGD from torch.optim."""
+
+import torch
+from torch import nn
+
+from frontends.pytorch.layouts import set_linear, to_numpy
+from frontends.pytorch.runtime import device_of
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    device = device_of(problem)
+    linear = nn.Linear(*problem.init["w"].shape)
+    set_linear(linear, problem.init["w"], problem.init["b"])  # transposed: torch keeps (outputs, inputs)
+    linear = linear.to(device)
+    model = torch.compile(linear) if problem.mode == "pytorch_compiled" else linear
+    optimizer = torch.optim.SGD(linear.parameters(), lr=problem.learning_rate)
+    batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
+
+    def state():
+        with torch.no_grad():
+            predictions = linear(torch.from_numpy(problem.queries).to(device))
+        return State(
+            parameters={"w": to_numpy(linear.weight), "b": to_numpy(linear.bias)},
+            predictions=predictions.cpu().numpy(),
+        )
+
+    yield state
+
+    for x, labels in batches:
+        logits = model(x)
+        loss = nn.functional.cross_entropy(logits, labels)
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield loss.detach()

@@ -1,0 +1,35 @@
+"""Softmax regression in TensorFlow 2: a tape records the forward pass and replays it backwards."""
+
+import tensorflow as tf
+
+from workbench.contract import Problem, State, Training
+
+
+def train(problem: Problem) -> Training:
+    with tf.device(problem.device):
+        w = tf.Variable(problem.init["w"])
+        b = tf.Variable(problem.init["b"])
+        batches = problem.batches(tf.convert_to_tensor)
+
+    def predict(x):
+        return x @ w + b
+
+    def step(x, labels):
+        with tf.GradientTape() as tape:
+            logits = predict(x)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+        dloss_dw, dloss_db = tape.gradient(loss, [w, b])
+        w.assign_sub(problem.learning_rate * dloss_dw)
+        b.assign_sub(problem.learning_rate * dloss_db)
+        return loss
+
+    def state():
+        predictions = predict(tf.convert_to_tensor(problem.queries))
+        return State(parameters={"w": w.numpy(), "b": b.numpy()}, predictions=predictions.numpy())
+
+    step = tf.function(step) if problem.mode == "tf2_function" else step
+    yield state
+
+    for x, labels in batches:
+        yield step(x, labels)
