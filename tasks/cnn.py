@@ -59,6 +59,7 @@ TRAINED = 1500  # images to train on; the other 297 are the queries
 PRESETS = {
     "digits": {
         "about": "scikit-learn's 8 x 8 digits: blocks of 8 and of 16 filters, in mini-batches of 50",
+        "accuracy": 0.95,
         "steps": 300,
         "learning_rate": 0.05,
         "batch": 50,
@@ -68,6 +69,7 @@ PRESETS = {
     },
     "epochs": {
         "about": "blocks of 16, 16 and of 32, 32 filters, 5 times over all digits in mini-batches of 100",
+        "accuracy": 0.95,
         "steps": 75,
         "learning_rate": 0.05,
         "batch": 100,
@@ -77,6 +79,7 @@ PRESETS = {
     },
     "wide": {
         "about": "digits enlarged and coloured to 32 x 32 x 3, a small VGG of 32, 32 and 64, 64 filters",
+        "accuracy": 0.9,
         "steps": 20,
         "learning_rate": 0.02,
         "batch": 50,

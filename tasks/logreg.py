@@ -37,6 +37,7 @@ TRAINED = 1500  # digits to train on; the other 297 are the queries
 PRESETS = {
     "digits": {
         "about": "scikit-learn's 8 x 8 digits: 64 -> 10, in mini-batches of 50",
+        "accuracy": 0.93,
         "steps": 500,
         "learning_rate": 0.5,
         "batch": 50,
@@ -44,6 +45,7 @@ PRESETS = {
     },
     "epochs": {
         "about": "the same, 40 times over all digits in mini-batches of 250",
+        "accuracy": 0.93,
         "steps": 240,
         "learning_rate": 1.0,
         "batch": 250,
@@ -51,6 +53,7 @@ PRESETS = {
     },
     "wide": {
         "about": "each pixel enlarged to 8 x 8: 4096 -> 10, in mini-batches of 1000",
+        "accuracy": 0.9,
         "steps": 100,
         "learning_rate": 0.01,
         "batch": 1000,

@@ -59,6 +59,7 @@ TRAINED = 1500  # digits to train on; the other 297 are the queries
 PRESETS = {
     "digits": {
         "about": "8 rows of 8 pixels, 32 hidden units, in mini-batches of 50",
+        "accuracy": 0.9,
         "steps": 400,
         "learning_rate": 0.01,
         "batch": 50,
@@ -67,6 +68,7 @@ PRESETS = {
     },
     "epochs": {
         "about": "8 rows of 8 pixels, 128 hidden units, 10 times over all digits in mini-batches of 100",
+        "accuracy": 0.9,
         "steps": 150,
         "learning_rate": 0.005,
         "batch": 100,

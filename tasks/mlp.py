@@ -50,6 +50,7 @@ TRAINED = 1500  # digits to train on; the other 297 are the queries
 PRESETS = {
     "digits": {
         "about": "scikit-learn's 8 x 8 digits: 64 -> 128 -> 10, in mini-batches of 50",
+        "accuracy": 0.95,
         "steps": 500,
         "learning_rate": 0.001,
         "batch": 50,
@@ -57,6 +58,7 @@ PRESETS = {
     },
     "epochs": {
         "about": "64 -> 256 -> 10, 20 times over all digits in mini-batches of 100",
+        "accuracy": 0.95,
         "steps": 300,
         "learning_rate": 0.001,
         "batch": 100,
@@ -64,6 +66,7 @@ PRESETS = {
     },
     "wide": {
         "about": "64 -> 4096 -> 10, in mini-batches of 500: a step is arithmetic rather than calls",
+        "accuracy": 0.95,
         "steps": 60,
         "learning_rate": 0.001,
         "batch": 500,

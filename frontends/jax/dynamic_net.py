@@ -24,12 +24,11 @@ def train(problem: Problem) -> Training:
         parameters = jax.tree.map(lambda p, g: p - problem.learning_rate * g, parameters, gradients)
         return parameters, loss
 
-    step = jax.jit(step, static_argnames="depth")
-
     def state():
         predictions = predict(parameters, jnp.asarray(problem.queries), 1)
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
+    step = jax.jit(step, static_argnames="depth") if problem.mode == "jax_jit" else step
     yield state
 
     for x, y, depth in batches:

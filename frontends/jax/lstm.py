@@ -34,7 +34,6 @@ def train(problem: Problem) -> Training:
         samples = jnp.arange(len(x))
         return jnp.mean(jax.nn.logsumexp(logits, axis=1) - logits[samples, labels]), memory
 
-    @jax.jit
     def step(parameters, t, carried, memory, x, labels):
         (loss, memory), gradients = jax.value_and_grad(loss_of, has_aux=True)(parameters, x, labels, memory)
         parameters, t, carried = update(problem, parameters, gradients, t, carried)
@@ -51,6 +50,7 @@ def train(problem: Problem) -> Training:
             carried=jax.device_get({**carried, "h": memory[0], "c": memory[1]}),
         )
 
+    step = jax.jit(step) if problem.mode == "jax_jit" else step
     yield state
 
     for x, labels in batches:

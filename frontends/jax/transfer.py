@@ -23,12 +23,11 @@ def train(problem: Problem) -> Training:
         loss, gradients = jax.value_and_grad(loss_of)(trained, frozen, x, labels, head)
         return jax.tree.map(lambda p, g: p - problem.learning_rate * g, trained, gradients), loss
 
-    step = jax.jit(step, static_argnames="head")
-
     def state():
         predictions = predict(parameters, jnp.asarray(problem.queries), "new")
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
+    step = jax.jit(step, static_argnames="head") if problem.mode == "jax_jit" else step
     yield state
 
     for phase in problem.phases:

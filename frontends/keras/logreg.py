@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from frontends.keras.fitting import StepLosses, dataset, put
 from workbench.contract import Calls, Problem, State, Training
 
 
@@ -14,14 +14,16 @@ def train(problem: Problem) -> Training:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=loss)
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
+    batches = problem.batches(put(problem))
 
     def state():
         w, b = model.get_weights()
-        return State(parameters={"w": w, "b": b}, predictions=model(problem.queries, training=False).numpy())
+        return State(
+            parameters={"w": w, "b": b}, predictions=keras.ops.convert_to_numpy(model(problem.queries, training=False))
+        )
 
     steps = yield Calls(state)
 
     while True:
-        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from frontends.keras.fitting import StepLosses, dataset
+from frontends.keras.fitting import StepLosses, dataset, put
 from frontends.keras.optimizers import carried_of, optimizer_of
 from workbench.contract import Calls, Problem, State, Training
 
@@ -24,7 +24,7 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, model.trainable_variables)
     model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step_losses = StepLosses()
-    batches = problem.batches(np.asarray)  # tf.data itself converts what is fed
+    batches = problem.batches(put(problem))
 
     def state():
         weights = [variable.numpy() for variable in model.trainable_variables]
@@ -32,12 +32,12 @@ def train(problem: Problem) -> Training:
         h, c = (variable.numpy() for variable in lstm.states)
         return State(
             parameters=dict(zip(problem.init, weights, strict=True)),
-            predictions=reader(problem.queries, training=False).numpy(),
+            predictions=keras.ops.convert_to_numpy(reader(problem.queries, training=False)),
             carried={**carried_of(problem, optimizer), "h": h, "c": c},
         )
 
     steps = yield Calls(state)
 
     while True:
-        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)

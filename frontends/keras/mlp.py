@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from frontends.keras.fitting import StepLosses, dataset, put
 from frontends.keras.optimizers import carried_of, optimizer_of
 from workbench.contract import Calls, Problem, State, Training
 
@@ -22,17 +22,17 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, model.trainable_variables)
     model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
+    batches = problem.batches(put(problem))
 
     def state():
         return State(
             parameters=dict(zip(problem.init, model.get_weights(), strict=True)),
-            predictions=model(problem.queries, training=False).numpy(),
+            predictions=keras.ops.convert_to_numpy(model(problem.queries, training=False)),
             carried=carried_of(problem, optimizer),
         )
 
     steps = yield Calls(state)
 
     while True:
-        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)

@@ -25,7 +25,9 @@ class Adam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        if hasattr(gradient, "indices"):  # an Embedding's is sparse in TensorFlow, and may name a row twice
+        if (
+            type(gradient).__name__ == "IndexedSlices"
+        ):  # an Embedding's is sparse in TensorFlow, and may name a row twice
             gradient = keras.ops.add(gradient, keras.ops.zeros_like(variable))
         m, v = self._momentums[index], self._velocities[index]
         beta_1, beta_2 = (keras.ops.convert_to_tensor(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))

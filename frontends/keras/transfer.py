@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from frontends.keras.fitting import StepLosses, dataset
+from frontends.keras.fitting import StepLosses, dataset, put
 from frontends.keras.optimizers import optimizer_of
 from workbench.contract import Calls, Problem, State, Training
 
@@ -26,22 +26,24 @@ def train(problem: Problem) -> Training:
         weights = [array for layer in layers.values() for array in layer.get_weights()]
         return State(
             parameters=dict(zip(problem.init, weights, strict=True)),
-            predictions=models["new"](problem.queries, training=False).numpy(),
+            predictions=keras.ops.convert_to_numpy(models["new"](problem.queries, training=False)),
         )
 
-    steps, losses = (yield Calls(state)), []
+    steps = yield Calls(state)
 
+    losses = []
     for phase in problem.phases:
         for name, layer in layers.items():
             layer.trainable = name not in phase.frozen
         model = models["new" if "old_w" in phase.frozen else "old"]
         optimizer = optimizer_of(problem, model.trainable_variables)
         model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        batches = problem.batches(np.asarray, until=phase.until)
+        batches = problem.batches(put(problem), until=phase.until)
         while problem.feed.step < phase.until or phase is problem.phases[-1]:
             left = steps - len(losses)
             some = left if phase is problem.phases[-1] else min(left, phase.until - problem.feed.step)
-            model.fit(dataset(problem, batches, some), callbacks=[step_losses], verbose=0)
+            model.fit(dataset(problem, batches, some), steps_per_epoch=some, callbacks=[step_losses], verbose=0)
             losses += step_losses.losses
             if len(losses) == steps:
-                steps, losses = (yield np.array(losses)), []
+                steps = yield np.array(losses)
+                losses = []

@@ -12,7 +12,7 @@ from frontends.keras.attention import (
     layer_norm,
     out_of_heads,
 )
-from frontends.keras.fitting import StepLosses, dataset
+from frontends.keras.fitting import StepLosses, dataset, put
 from frontends.keras.optimizers import carried_of, optimizer_of
 from workbench.contract import Calls, Problem, State, Training
 
@@ -47,18 +47,18 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, variables)
     model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step_losses = StepLosses()
-    batches = problem.batches(np.asarray)  # tf.data itself converts what is fed
+    batches = problem.batches(put(problem))
 
     def state():
         unused = np.zeros((len(problem.queries), *keep.shape[1:]), "uint8")
         return State(
             parameters={name: variable.numpy() for name, variable in zip(init, variables, strict=True)},
-            predictions=model([problem.queries, unused], training=False).numpy(),
+            predictions=keras.ops.convert_to_numpy(model([problem.queries, unused], training=False)),
             carried=carried_of(problem, optimizer),
         )
 
     steps = yield Calls(state)
 
     while True:
-        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from frontends.keras.fitting import StepLosses, dataset, host_tensor
+from frontends.keras.fitting import StepLosses, dataset, put
 from workbench.contract import Calls, Problem, State, Training
 
 
@@ -25,14 +25,17 @@ def train(problem: Problem) -> Training:
     model.set_weights([problem.init["w1"], problem.init["w2"]])
     model.compile(optimizer=keras.optimizers.SGD(problem.learning_rate), loss=summed_squared_error)
     step_losses = StepLosses()
-    batches = problem.batches(host_tensor if problem.resident else np.asarray)  # tf.data itself converts what is fed
+    batches = problem.batches(put(problem))
 
     def state():
         w1, w2 = model.get_weights()
-        return State(parameters={"w1": w1, "w2": w2}, predictions=model(problem.queries, training=False).numpy())
+        return State(
+            parameters={"w1": w1, "w2": w2},
+            predictions=keras.ops.convert_to_numpy(model(problem.queries, training=False)),
+        )
 
     steps = yield Calls(state)
 
     while True:
-        model.fit(dataset(problem, batches, steps), callbacks=[step_losses], verbose=0)
+        model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)
         steps = yield np.array(step_losses.losses)

@@ -1,4 +1,4 @@
-"""What a transformer consists of, in NumPy: each function returns its result and what brings a gradient back from there.
+"""What a transformer consists of, in NumPy: each function returns its result and what brings a gradient back.
 
 Vectors have the axes (batch, length, width) or, in heads, (batch, length, heads, size).
 """

@@ -49,5 +49,7 @@ def train(problem: Problem) -> Training:
     for x, labels, keep in batches:
         logits, back = forward(x, keep.astype(problem.dtype) / 0.9)
         loss, dlogits = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.ravel())
-        optimizer.update(back(dlogits.reshape(logits.shape)))
+        gradients = back(dlogits.reshape(logits.shape))
+
+        optimizer.update(gradients)
         yield loss

@@ -1,7 +1,7 @@
 """Weights in PyTorch's layout and back.
 
-nn.Linear and nn.LSTM keep (outputs, inputs), the tasks (inputs, outputs); nn.Conv2d keeps (filters, channels, height, width), the
-tasks (height, width, channels, filters).
+nn.Linear and nn.LSTM keep (outputs, inputs), the tasks (inputs, outputs); nn.Conv2d keeps (filters, channels, height,
+width), the tasks (height, width, channels, filters).
 """
 
 import math
@@ -53,7 +53,7 @@ def convolution(kernel: Array, b: Array) -> nn.Conv2d:
 
 
 def long_short_term_memory(wx: Array, wh: Array, b: Array) -> nn.LSTM:
-    """A layer from weights of shape (inputs, gates) and (hidden, gates) and one bias; torch adds a second, 0 for ever."""
+    """A layer from weights (inputs, gates) and (hidden, gates) and one bias; torch's second one stays 0."""
     layer = nn.LSTM(wx.shape[0], wh.shape[0], batch_first=True)
     layer.weight_ih_l0 = nn.Parameter(torch.from_numpy(wx.T.copy()))
     layer.weight_hh_l0 = nn.Parameter(torch.from_numpy(wh.T.copy()))

@@ -1,4 +1,4 @@
-"""A long short-term memory in PyTorch: nn.LSTM, whose state is detached between two digits, and Adam from torch.optim."""
+"""A long short-term memory in PyTorch: nn.LSTM, whose state is detached after every step, and Adam from torch.optim."""
 
 import torch
 from torch import nn

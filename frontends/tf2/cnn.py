@@ -37,7 +37,7 @@ def train(problem: Problem) -> Training:
             carried={name: moment.numpy() for name, moment in optimizer.carried.items()},
         )
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for x, labels in batches:

@@ -30,7 +30,7 @@ def train(problem: Problem) -> Training:
         parameters = {"w1": w1.numpy(), "w2": w2.numpy(), "w3": w3.numpy()}
         return State(parameters=parameters, predictions=predictions.numpy())
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for x, y, depth in batches:

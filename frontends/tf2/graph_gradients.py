@@ -21,7 +21,7 @@ def train(problem: Problem) -> Training:
     def state():
         return State(gradients={"x": dc_dx.numpy(), "y": dc_dy.numpy(), "z": dc_dz.numpy()})
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for x, y, z in batches:

@@ -41,7 +41,7 @@ def train(problem: Problem) -> Training:
             carried={name: array.numpy() for name, array in {**optimizer.carried, "h": h, "c": c}.items()},
         )
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for x, labels in batches:

@@ -32,7 +32,7 @@ def train(problem: Problem) -> Training:
             predictions=predictions.numpy(),
         )
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for phase in problem.phases:

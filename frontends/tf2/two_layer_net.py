@@ -27,7 +27,7 @@ def train(problem: Problem) -> Training:
         predictions = predict(tf.convert_to_tensor(problem.queries))
         return State(parameters={"w1": w1.numpy(), "w2": w2.numpy()}, predictions=predictions.numpy())
 
-    step = tf.function(step) if problem.mode == "tf2_function" else step
+    step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
     yield state
 
     for x, y in batches:

@@ -16,8 +16,8 @@ import pytest
 
 from workbench.catalog import REFERENCE
 
-# What the cheats of a folder are planted in: so few steps that they are soon past the task's. A ReLU that flips in NumPy
-# widens the limit of one block, so several are needed where lower precision is to be seen in every run.
+# What the cheats of a folder are planted in: so few steps that they are soon past the task's. A ReLU that flips in
+# NumPy widens the limit of a block, so several are needed where lower precision is to be seen in every run.
 PROBLEMS = {
     "diabetes": ("linreg", {"preset": "diabetes", "steps": 100}),
     "points": ("linreg", {"preset": "points", "steps": 100}),

@@ -21,7 +21,10 @@ HELPERS = [path for path in ALL if path.stem not in TASK_NAMES]  # what several 
 RUNTIMES = sorted(ROOT.glob("frontends/*/runtime.py"))
 MOST_LINES = 80
 CONTRACT = "workbench.contract"
-SHARED_RUNTIME = dict.fromkeys(("keras", "tf2"), "frontends.tf1.runtime")
+SHARED_RUNTIMES = {  # of the folders whose runtime is another's, or that of a backend
+    "keras": {"frontends.tf1.runtime", "frontends.jax.runtime", "frontends.pytorch.runtime"},
+    "tf2": {"frontends.tf1.runtime"},
+}
 DATA_SETS = {"sklearn"}
 PURE = {
     "collections.abc",
@@ -32,7 +35,7 @@ PURE = {
 }  # what helpers may have of the standard library
 CLOCKS_AND_OUTPUT = {"print", "time", "timeit", "datetime", "perf_counter", "monotonic", "logging", "input", "open"}
 RUNTIME_OFFERS = {"configure", "wait", "versions", "observe", "peak_device_bytes"}
-COMPILERS = {"pytorch": "torch.compile(", "tf2": "tf.function("}  # of the folders with a compiled mode
+COMPILERS = {"jax": "jax.jit(", "pytorch": "torch.compile(", "tf2": "tf.function("}  # of folders with a compiled mode
 
 
 def imported(tree: ast.AST) -> list[str]:
@@ -63,7 +66,7 @@ def homes_of(path: Path) -> set[str]:
     """What a module of a frontend may import from."""
     folder = path.parent.name
     homes = {CONTRACT, "numpy", f"frontends.{folder}", *own_packages(path)}
-    return homes | ({SHARED_RUNTIME[folder]} if folder in SHARED_RUNTIME else set())
+    return homes | SHARED_RUNTIMES.get(folder, set())
 
 
 def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
@@ -111,16 +114,23 @@ def rule_the_line_that_makes_the_mode(tree: ast.Module, source: str, path: Path)
     if call is None:
         return "problem.mode is of no use here" if "problem.mode" in source else ""
     lines = [line for line in source.splitlines() if call in line]
-    modes = compiled_modes(path)
-    if len(lines) != 1 or not any(f'if problem.mode == "{mode}" else' in lines[0] for mode in modes):
+    if len(lines) != 1 or not any(f"if {condition} else" in lines[0] for condition in conditions(path)):
         return f"expected one line with {call}...) if problem.mode == ... else ..."
     return ""
 
 
-def compiled_modes(path: Path) -> list[str]:
-    """The modes of a folder that compile another one."""
+def compiled_modes(path: Path) -> dict[str, str]:
+    """The modes of a folder that compile another one, and which."""
     table = tomllib.loads((path.parent / "frontend.toml").read_text(encoding="utf-8"))
-    return [name for name, mode in table["modes"].items() if "compiles" in mode]
+    return {name: mode["compiles"] for name, mode in table["modes"].items() if "compiles" in mode}
+
+
+def conditions(path: Path) -> set[str]:
+    """How a file may say in which modes something is compiled: in one, or in all but one."""
+    modes = compiled_modes(path)
+    if len(modes) == 1:
+        return {f'problem.mode == "{mode}"' for mode in modes}
+    return {f'problem.mode != "{eager}"' for eager in modes.values()}
 
 
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
@@ -211,11 +221,11 @@ def test_a_mode_that_is_made_otherwise_is_refused(folder, fault):
     path = ROOT / "frontends" / folder / "linreg.py"
     source = path.read_text(encoding="utf-8")
     (line,) = [line for line in source.splitlines(keepends=True) if COMPILERS[folder] in line]
-    (mode,) = compiled_modes(path)
+    (condition,) = conditions(path)
     new = {
         "gone": "",
         "elsewhere": "    step = in_mode(step)\n",
-        "another mode": line.replace(mode, "eager"),
+        "another mode": line.replace(condition, 'problem.mode == "another"'),
         "twice": line + line,
     }[fault]
     assert set(broken(source.replace(line, new), path)) == {"rule_the_line_that_makes_the_mode"}

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from workbench.catalog import catalog
+from workbench.catalog import catalog, figures
 from workbench.errors import WorkbenchError
 from workbench.show import sidebyside
 from workbench.show.sidebyside import anatomy, metrics
@@ -166,7 +166,7 @@ def test_what_looks_unlike_any_content_loses_no_line_either(source):
 def test_lines_of_code_leave_out_blanks_comments_and_docstrings():
     function = 'def f():\n    """Doc,\n    longer."""\n'
     source = '"""Doc."""\n\nx = 1  # a remark\n# another\ntext = """two\nlines"""\n\n\n' + function
-    assert metrics.code_lines(source) == {3, 5, 6, 9}
+    assert figures.code_lines(source) == {3, 5, 6, 9}
 
 
 def test_names_are_resolved_through_every_kind_of_import():
@@ -176,7 +176,7 @@ def test_names_are_resolved_through_every_kind_of_import():
         "def f(loss):\n    fw.matmul(fnp.mean(nn.Linear(1)), framework.deep.er.call, Descent())\n"
         "    other.thing(loss.backward())\n"
     )
-    assert metrics.api_names(source, {"framework"}) == [
+    assert figures.api_names(source, {"framework"}) == [
         "framework.deep.er.call",
         "framework.matmul",
         "framework.nn.Linear",

@@ -123,9 +123,9 @@ class Catalog:
         file, declared = self.file(task, frontend), frontend.holes.get(task)
         if file is None:
             return declared or f"frontends/{frontend.folder}/{task}.{'*' if frontend.command else 'py'} does not exist"
-        if declared and file.parents[2] == frontend.root:
+        if task in frontend.folder_holes and file.parents[2] == frontend.root:
             raise WorkbenchError(f"{file.parent}: frontend.toml lists {task} under [holes], but {file.name} exists")
-        return None
+        return None if task in frontend.folder_holes else declared  # of a mode: the file is the other modes'
 
     def task(self, name: str) -> Task:
         """The task of that name.

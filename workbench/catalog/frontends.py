@@ -32,7 +32,8 @@ _KEYS: dict[str, type] = {
     "command": list,
     "programs": dict,
 }
-_MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64", "programs")
+_OF_A_MODE = ("families", "packages", "extra", "gpu_install")  # a mode's own take the place of the folder's
+_MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64", "programs", *_OF_A_MODE)
 _TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}
 _DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
@@ -51,15 +52,19 @@ def read_frontends(file: Path) -> list[Frontend]:
     for key, value in table.items():
         if key not in _KEYS:
             raise WorkbenchError(f"{file}: unknown key {key!r}; choose from {', '.join(_KEYS)}")
-        if not isinstance(value, _KEYS[key]):
-            raise WorkbenchError(f"{file}: key {key!r} must be a {_TYPE_NAMES[_KEYS[key]]}")
-        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise WorkbenchError(f"{file}: key {key!r} must be a list of strings")
+        _check_type(file, key, value)
     if unexpected := set(table["devices"]) - set(_DEVICES):
         raise WorkbenchError(
             f"{file}: unknown device {min(unexpected)!r} in 'devices'; choose from {', '.join(_DEVICES)}"
         )
     return [_mode(file, table, name, mode) for name, mode in table["modes"].items()]
+
+
+def _check_type(file: Path, key: str, value: Any) -> None:
+    if not isinstance(value, _KEYS[key]):
+        raise WorkbenchError(f"{file}: key {key!r} must be a {_TYPE_NAMES[_KEYS[key]]}")
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise WorkbenchError(f"{file}: key {key!r} must be a list of strings")
 
 
 def _table(file: Path) -> dict[str, Any]:
@@ -94,6 +99,10 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         raise WorkbenchError(
             f"{file}: unknown key {min(unexpected)!r} in [modes.{name}]; choose from {', '.join(_MODE_KEYS)}"
         )
+    for key in _OF_A_MODE:
+        if key in mode:
+            _check_type(file, key, mode[key])
+            table = {**table, key: mode[key]}
     return Frontend(
         id=name,
         title=mode["title"],
@@ -108,6 +117,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         gpu_install=table.get("gpu_install"),
         environment=_environment(file, table, mode),
         holes=_strings(file, table, mode, "holes"),
+        folder_holes=frozenset(table.get("holes", ())),
         requirements=tuple(table.get("requirements", ())),
         python=_python(file, table.get("python", "")),
         float64=_float64(file, _entries(file, table, mode, "float64")),

@@ -74,6 +74,7 @@ class Frontend:
     ``python`` specifies the versions of Python for which its packages have builds; empty for any.
     ``root`` is the folder of content whose ``frontends/<folder>/frontend.toml`` declares it. ``float64`` has, by task,
     what is special about its proof in float64. ``command`` starts a worker that is not in Python (PROTOCOL.md).
+    ``holes`` are the tasks that it does not have, with reasons; ``folder_holes`` those that no mode of its folder has.
     ``programs`` are those that it runs to compile, each with what to do where it is missing.
     """
 
@@ -90,6 +91,7 @@ class Frontend:
     gpu_install: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     holes: Mapping[str, str] = field(default_factory=dict)
+    folder_holes: frozenset[str] = frozenset()
     requirements: tuple[str, ...] = ()
     python: str = ""
     float64: Mapping[str, Float64] = field(default_factory=dict)

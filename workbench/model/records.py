@@ -140,7 +140,7 @@ class Entrant:
 
     The same frontend may enter several times under different ids. Entrants of one ``group`` are compared only with
     each other; ``side`` tells them apart, such as "base" or a version. ``source`` says in words where an entrant comes
-    from, such as a commit.
+    from, such as a commit. ``code_lines`` and ``api_names`` count what its content file consists of.
     """
 
     id: str
@@ -158,6 +158,8 @@ class Entrant:
     group: str = ""
     side: str = ""
     source: str = ""
+    code_lines: int | None = None
+    api_names: int | None = None
 
     @property
     def log(self) -> str:
@@ -279,7 +281,16 @@ class MachineFacts:
 
 @dataclass(frozen=True)
 class ProblemFacts:
-    """Hash and numbers of a problem; FLOP and bytes of a step, derived from the mathematics."""
+    """Hash and numbers of a problem; FLOP and bytes of a step, derived from the mathematics.
+
+    Attributes:
+        samples: that a step trains on; of sequences of tokens, these.
+        timed_from: the step with which the last phase begins, whose steps are timed.
+        target: the accuracy that the preset is to reach; None if it names none.
+        target_steps: after how many steps the reference has it, to about a fortieth of the training; None if never.
+        copy_bytes_per_s: at which this machine copies memory, counting what is read and what is written; None if
+            unknown.
+    """
 
     hash: str
     steps: int
@@ -288,6 +299,11 @@ class ProblemFacts:
     flops: float
     bytes: float
     resident: bool
+    samples: int = 0
+    timed_from: int = 0
+    target: float | None = None
+    target_steps: int | None = None
+    copy_bytes_per_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

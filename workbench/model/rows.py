@@ -30,15 +30,19 @@ class Row:
         interval: what kind of interval that is.
         relative: the steady time over the fastest contestant's, compared round by round and launch by launch.
         rank: rows that the data cannot tell apart share one.
-        total_s: from the start to the task's last step.
+        total_s: from the start to the task's last step; of a training with several phases, None.
+        samples_per_s: samples, or tokens, that a steady unit trains on in a second.
+        target_s: of training until the accuracy that the preset names; target_total_s: from the start.
         break_even: units after which a compiled style has overtaken the eager one it compiles (``break_even_against``).
         warmup: how the first units went; from ``steady_from`` on they were steady.
-        matrix_share: the FLOP rate over that of this machine's matrix product.
+        matrix_share: the FLOP rate over that of this machine's matrix product; memory_share: the rate of bytes over
+            that at which this machine copies memory.
         energy_j: joules per unit.
         block_units: units per block.
         disturbed_blocks: blocks measured in rounds during which the machine was disturbed.
         compilations: by the framework's own counters; compilations_while_timed: of these, after the first block began.
         graph_breaks: places at which a compiler gave up and left the rest to the interpreter.
+        code_lines, api_names: of its content file: lines of code, and names that it uses of its framework.
         warnings: requested settings that were observed to be ignored, in words.
         metrics: those declared in :mod:`workbench.model.metric`, by name.
     """
@@ -71,6 +75,9 @@ class Row:
     relative: float | None = None
     rank: int | None = None
     total_s: float | None = None
+    samples_per_s: float | None = None
+    target_s: float | None = None
+    target_total_s: float | None = None
     break_even: int | None = None
     break_even_low: int | None = None
     break_even_high: int | None = None
@@ -80,6 +87,7 @@ class Row:
     gflops: float | None = None
     gbytes: float | None = None
     matrix_share: float | None = None
+    memory_share: float | None = None
     energy_j: float | None = None
     peak_bytes: int | None = None
     import_bytes: int | None = None
@@ -99,6 +107,8 @@ class Row:
     compilations: int | None = None
     compilations_while_timed: int | None = None
     graph_breaks: int | None = None
+    code_lines: int | None = None
+    api_names: int | None = None
     warnings: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
 

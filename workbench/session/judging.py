@@ -14,7 +14,7 @@ from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.model.proof import Cause, Check
 from workbench.model.records import Round
 from workbench.model.stage import TRAIN
-from workbench.session.reference import Reference, Steps, last_feed, new_feed
+from workbench.session.reference import CACHES, Reference, Steps, last_feed, new_feed
 from workbench.session.timed import WARM_SHARE, Timed
 from workbench.session.training import read
 from workbench.session.verify import Repeated, Rules, check_form, verify_block
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from workbench.contract import Arrays
 
 FASTEST = 2.0  # times the machine's own matrix product or copy that nobody can exceed
-CACHES = 4  # a working set is in memory if it is so many times the last-level cache
 SEVERAL = 2  # blocks that exceed the rounding limit before that means anything
 LARGEST = 1000.0  # times the largest parameter of the training that one may reach later
 LONGEST_S = 6.0  # of repeating the blocks of a launch; at least one is repeated, however long it takes

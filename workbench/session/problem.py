@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 from workbench.catalog import Catalog
-from workbench.host import files
+from workbench.contract import Problem
+from workbench.host import files, machine
 from workbench.model.proof import Trained
 from workbench.model.records import ProblemFacts, Settings
-from workbench.session.reference import Reference, make_problem
+from workbench.session.reference import CACHES, Reference, make_problem
 from workbench.session.workers import PROBLEM, REFERENCE_ID, REFERENCE_PROOF, Workers
 from workbench.wire import exchange
 from workbench.wire.answers import Imported
@@ -48,9 +49,12 @@ def _tf32(settings: Settings) -> bool:
     return settings.matmul_precision == "tf32"
 
 
-def facts_of(folder: Path) -> ProblemFacts:
-    """Hash and numbers of the problem in a run's folder."""
-    problem = exchange.load_problem(folder / PROBLEM)
+def facts_of(workers: Workers, reference: Reference) -> ProblemFacts:
+    """Hash and numbers of the session's problem."""
+    folder, settings, problem = workers.folder, workers.settings, reference.problem
+    target = workers.catalog.tasks[settings.task].presets[settings.preset].values.get("accuracy")
+    target = target if isinstance(target, float) and problem.answers is not None else None
+    cache = machine.last_level_cache()
     return ProblemFacts(
         hash=exchange.hash_of(exchange.load_arrays(folder / PROBLEM)),
         steps=problem.steps,
@@ -59,7 +63,22 @@ def facts_of(folder: Path) -> ProblemFacts:
         flops=problem.flops,
         bytes=problem.bytes,
         resident=problem.resident,
+        samples=samples_of(problem),
+        timed_from=problem.last_phase,
+        target=target,
+        target_steps=reference.steps_to(target) if target else None,
+        copy_bytes_per_s=reference.copy_rate(CACHES * cache) if cache and settings.device.kind == "cpu" else None,
     )
+
+
+def samples_of(problem: Problem) -> int:
+    """How many samples a step trains on or, of sequences of tokens, how many tokens; 0 if it trains nothing."""
+    if not problem.learning_rate or not problem.data:
+        return 0
+    first = next(iter(problem.data.values()))
+    samples = len(first) if problem.rows is None else problem.rows.shape[1]
+    tokens = first.shape[1] if first.ndim > 1 and first.dtype.kind in "iu" else 1
+    return int(samples * tokens)
 
 
 def problem_hash(catalog: Catalog, settings: Settings) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 
 from workbench.contract import shuffled_rows
 from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
-from workbench.model.proof import Trained
+from workbench.model.proof import PREDICTIONS, Trained
 from workbench.session.launcher import WorkerProcess
 from workbench.session.training import Training, read
-from workbench.session.verify import FIRST, Beginning, Repeated, Rules, condition
+from workbench.session.verify import FIRST, Beginning, Repeated, Rules, accuracy, condition
 from workbench.wire import exchange
 from workbench.wire.answers import Copied, Done
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LARGEST_MOVED = 1 << 20  # bytes of what changes just before the clock starts: of a resident array, or of rows
 FLOAT32, FLOAT64 = "float32", "float64"
+CACHES = 4  # a working set is in memory if it is so many times the last-level cache
+LOOKS = 40  # at the accuracy, over a training
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,19 @@ class Reference:
                     raise WorkerFailedError(Outcome.ERROR, reason)
                 self._trained[steps] = Trained(losses, training.state())
             return self._trained[steps]
+
+    def steps_to(self, target: float) -> int | None:
+        """After how many steps of a training in float64 the accuracy is at least ``target``; None if it never is."""
+        problem = self.problem
+        with self._awake():
+            training = self._training()
+            training.set_up(self.exact_file)
+            piece = training.whole(problem.steps // LOOKS)
+            while problem.answers is not None and training.step + piece <= problem.steps:
+                training.run(piece)
+                if accuracy(training.state()[PREDICTIONS], problem.answers) >= target:
+                    return training.step
+        return None
 
     def use(self, trained: Trained) -> None:
         """Take the whole training from a session that is resumed."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from workbench.catalog import Catalog
 from workbench.catalog.checks import check_pair
+from workbench.catalog.figures import counts
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
@@ -27,7 +28,7 @@ from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
 from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
 from workbench.model.progress import Progress, Silence
-from workbench.model.records import RunRecord, Settings
+from workbench.model.records import Entrant, RunRecord, Settings
 from workbench.session.launcher import end_orphans
 from workbench.session.session import Session
 from workbench.session.stopping import Plan
@@ -290,6 +291,14 @@ def _says(reason: str, line: str) -> bool:
     return line.partition(": ")[2].strip() in reason
 
 
+def _entrant(contestant: Contestant, task: str) -> Entrant:
+    """Who a contestant is, with the figures of its content file."""
+    file = Catalog(contestant.roots).file(task, contestant.frontend)
+    found = counts(file, contestant.frontend.packages) if file and file.suffix == ".py" else None
+    lines, names = found or (None, None)
+    return dataclasses.replace(contestant.entrant, code_lines=lines, api_names=names)
+
+
 def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settings) -> Begun:
     facts = machine.facts()
     return Begun(
@@ -301,7 +310,7 @@ def _begun(content: Catalog, contestants: Sequence[Contestant], settings: Settin
         packages=installed([contestant.frontend for contestant in contestants]),
         content_hash=content_hash(content.roots),
         settings=settings,
-        contestants=[contestant.entrant for contestant in contestants],
+        contestants=[_entrant(contestant, settings.task) for contestant in contestants],
     )
 
 

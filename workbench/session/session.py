@@ -140,7 +140,7 @@ class Session:
         context.canary.ask("canary", Canary, context.timeout_s)
         context.canary.stop()
         context.progress.phase("reference", "ready")
-        facts = problem.facts_of(self.folder)
+        facts = problem.facts_of(context.workers, context.target)
         context.record(ProblemMade(facts, context.target.rules.curve))
         return facts
 

@@ -76,6 +76,8 @@ def _row(record: RunRecord, contestant: ContestantRecord, stage: str, disturbed:
         versions=contestant.versions,
         max_relative_error=proof.max_relative_error if proof else None,
         tolerance=proof.tolerance if proof else None,
+        code_lines=contestant.code_lines,
+        api_names=contestant.api_names,
     )
     untimed = _with_proof(untimed, proof)
     launches = contestant.measured(stage)
@@ -215,12 +217,19 @@ def _with_work(row: Row, record: RunRecord) -> Row:
     start = None
     if row.import_s is not None and row.setup_s is not None and row.first_s is not None:
         start = row.import_s + row.setup_s + row.first_s
+    one_phase = not problem.timed_from  # of another, no step was timed
+    target = problem.target_steps
+    target = target - problem.timed_from if target is not None and target > problem.timed_from else None
     return dataclasses.replace(
         row,
         gflops=flop_rate / 1e9,
         gbytes=byte_rate / 1e9,
         matrix_share=flop_rate / statistics.median(matrix_rates) if matrix_rates and on_cpu else None,
-        total_s=None if start is None else start + (problem.steps - 1) * row.unit_s,
+        memory_share=byte_rate / problem.copy_bytes_per_s if problem.copy_bytes_per_s else None,
+        samples_per_s=problem.samples / row.unit_s if problem.samples else None,
+        total_s=start + (problem.steps - 1) * row.unit_s if start is not None and one_phase else None,
+        target_s=target * row.unit_s if target else None,
+        target_total_s=start + (target - 1) * row.unit_s if target and start is not None and one_phase else None,
     )
 
 

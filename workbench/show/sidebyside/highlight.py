@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from workbench.catalog import figures
 from workbench.show.sidebyside import metrics
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _api_columns(source: Source) -> dict[int, list[tuple[int, int]]]:
     """The start and end columns of the framework's names, by line number."""
     columns: dict[int, list[tuple[int, int]]] = {}
     lines = source.lines
-    for node, _ in metrics.api_uses(source.text, source.frontends[0].packages):
+    for node, _ in figures.api_uses(source.text, source.frontends[0].packages):
         if node.end_lineno == node.lineno:
             encoded = lines[node.lineno - 1].encode()
             start, end = (len(encoded[:offset].decode()) for offset in (node.col_offset, node.end_col_offset or 0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.catalog import catalog
+from workbench.catalog import catalog, figures
 from workbench.errors import WorkbenchError
 from workbench.show.sidebyside import metrics
 from workbench.show.sidebyside.anatomy import PARTS, lines_of, split
@@ -180,8 +180,8 @@ def _source(content: Catalog, path: Path, modes: Sequence[Frontend]) -> Source:
             tuple(modes),
             text,
             split(text),
-            frozenset(metrics.code_lines(text)),
-            tuple(metrics.api_names(text, modes[0].packages)),
+            frozenset(figures.code_lines(text)),
+            tuple(figures.api_names(text, modes[0].packages)),
             metrics.helpers(text, folder, _beside(content, text, modes[0])),
         )
     except (SyntaxError, ValueError) as error:
