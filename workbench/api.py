@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from workbench.catalog import catalog
 from workbench.catalog.checks import check_task
 from workbench.comparison import commits, unpaired
+from workbench.comparison import matrix as pairs
 from workbench.comparison import versions as upgrades
 from workbench.comparison.history import timeline
 from workbench.errors import WorkbenchError
@@ -19,7 +20,7 @@ from workbench.host import venvs
 from workbench.model.arguments import checked
 from workbench.model.option import keywords
 from workbench.model.progress import Progress
-from workbench.model.request import COMPARE, REGRESS, RUN, VERSIONS, GateRequest, Judging, Request, patterns_of
+from workbench.model.request import COMPARE, MATRIX, REGRESS, RUN, VERSIONS, GateRequest, Judging, Request, patterns_of
 from workbench.session import runner
 from workbench.session.session import contestants_of
 from workbench.session.settings import settings_of
@@ -27,6 +28,7 @@ from workbench.show import snippets
 from workbench.show.folder import PlotFailedError, publish
 from workbench.show.gate import Gate
 from workbench.show.history import History
+from workbench.show.matrix import Matrix
 from workbench.show.run import Run
 from workbench.show.versions import VersionsReport
 from workbench.store import results
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Gate",
     "History",
+    "Matrix",
     "NotWrittenError",
     "PlotFailedError",
     "Run",
@@ -51,6 +54,7 @@ __all__ = [
     "compare",
     "history",
     "load",
+    "matrix",
     "measure",
     "publish",
     "rebuild",
@@ -115,6 +119,51 @@ def measure(
     """
     with _showable_failures():
         return publish(runner.measure(content, contestants, settings, store, progress, if_busy=if_busy))
+
+
+@keywords(Request, MATRIX)
+@checked
+def matrix(
+    tasks: str | Sequence[str] = (),
+    frameworks: str | Iterable[str] = "all",
+    *,
+    progress: Progress | None = None,
+    **options: object,
+) -> Matrix:
+    """Every chosen frontend at every chosen task: a run for each task and preset that the store does not have yet.
+
+    Args:
+        tasks: names of tasks, or one name; all tasks if empty.
+        frameworks: ids, families, globs or "all"; a string may hold several, separated by commas.
+        progress: receives progress events.
+        **options: those of :class:`workbench.model.request.Request`.
+
+    Raises:
+        WorkbenchError: when an argument is invalid; nothing is measured then.
+    """
+    names = [tasks] if isinstance(tasks, str) else tasks
+    return matrix_request(names, frameworks, Request.of(MATRIX, options), progress)
+
+
+def matrix_request(
+    tasks: Sequence[str], frameworks: str | Iterable[str], request: Request, progress: Progress | None = None
+) -> Matrix:
+    """As :func:`matrix`, with the options as a request."""
+    content = catalog(request.content)
+    parts = pairs.parts_of(content, tasks, request.preset)
+    chosen = content.select(patterns_of(frameworks))
+    for part in parts:
+        check_task(content, part.task)
+
+    def one(part: pairs.Part, own: Request) -> StoredRun:
+        settings, contestants = settings_of(content, part.task, own), contestants_of(content, chosen)
+        venvs.settle(contestants, build=own.build_environments, progress=progress, if_busy=own.if_busy)
+        run = runner.measure(
+            content, contestants, settings, results.store_of(own.output), progress, if_busy=own.if_busy
+        )
+        return _published(run)
+
+    return Matrix(chosen, list(pairs.measured(content, parts, chosen, request, one)))
 
 
 @contextlib.contextmanager

@@ -268,6 +268,21 @@ def test_more_steps_take_the_rows_again_from_the_start(fed, resident):
     assert resident.with_steps(7).rows is None
 
 
+def test_phases_keep_their_shares_and_their_own_rows(fed):
+    """Of a training that is cut short or prolonged: a phase never sees what another one learns."""
+    rows = np.array([[0, 0], [1, 1], [2, 2], [3, 3], [10, 10], [11, 11]]) % 6
+    phases = (Phase("old", 4), Phase("new", 6))
+    whole = dataclasses.replace(fed, steps=6, rows=rows, phases=phases)
+    assert whole.last_phase == 4
+    half, twice, single = (whole.with_steps(steps) for steps in (3, 12, 1))
+    assert [phase.until for phase in half.phases] == [2, 3]
+    assert half.rows.tolist() == [rows[row].tolist() for row in (0, 1, 4)]
+    assert [phase.until for phase in twice.phases] == [8, 12]
+    assert twice.rows.tolist() == [rows[row].tolist() for row in (0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 4, 5)]
+    assert ([phase.until for phase in single.phases], len(single.rows)) == ([1, 1], 1)
+    assert fed.last_phase == fed.with_steps(9).last_phase == 0
+
+
 def test_another_type_changes_floating_point_arrays_alone(fed):
     labels = np.array([3, 1, 2, 0, 1, 2])
     given = dataclasses.replace(

@@ -537,6 +537,12 @@ def test_an_accuracy_is_the_share_of_right_classes():
     assert accuracy(-logits, np.array([1, 0, 0, 0])) == 0.25
 
 
+def test_a_query_of_several_places_is_right_if_all_of_them_are():
+    logits = np.eye(4)[[[0, 1], [2, 3], [0, 0]]]
+    assert accuracy(logits, np.array([[0, 1], [2, 3], [0, 0]])) == 1.0
+    assert accuracy(logits, np.array([[0, 1], [2, 0], [1, 1]])) == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize("found", [0.9 - ACCURACY - 0.001, 0.9 + ACCURACY + 0.001])
 def test_another_accuracy_than_the_references_is_refused_in_both_directions(found):
     """Whoever knows the answers is better than the reference."""

@@ -12,7 +12,7 @@ from workbench.cli.options import Details, Frameworks, Json, Results, app, with_
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say, show_run
 from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, WorkbenchError
 from workbench.model.option import flag_of
-from workbench.model.request import RUN, Request
+from workbench.model.request import MATRIX, RUN, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +99,47 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     if reason := finished.record.cut_short:
         warning = f"the run was cut short: {reason}; finish it with `{resume_command(finished.path)}`"
     return finished, warning, exit_code(finished)
+
+
+@app.command()
+@with_flags(Request, MATRIX)
+def matrix(
+    tasks: Annotated[Optional[list[str]], typer.Argument(help="Tasks.  [default: all]")] = None,  # noqa: UP045
+    frameworks: Frameworks = ["all"],  # noqa: B006 - typer copies it
+    *,
+    request: Request,
+    write: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Insert the table between the matrix markers of this Markdown file."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Run every task in every frontend, and print who takes how many times as long as the fastest.
+
+    A run for each task and preset; what the folder of runs has already is not measured again.
+    """
+    from workbench.session.launcher import leave_signals_to_main
+
+    leave_signals_to_main()  # before numpy starts threads, which inherit the signal mask
+    from workbench import api
+    from workbench.errors import EXIT_CONTESTANT, EXIT_OK
+    from workbench.selftest import report
+    from workbench.show.matrix import BEGIN, END
+    from workbench.show.progress import patient_console, progress_for
+
+    if write is not None:
+        report.check_markers(write, (BEGIN, END))
+    with progress_for(patient_console()) as progress, ending_signals():
+        found = api.matrix_request(tasks or (), frameworks, request, progress)
+    if write is not None:
+        report.splice(write, found.markdown(), (BEGIN, END))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_parts(*found.terminal())
+    if any(part.run is not None and part.run.record.interrupted for part in found.parts):
+        return EXIT_INTERRUPTED
+    return EXIT_CONTESTANT if found.failures else EXIT_OK
 
 
 @app.command()

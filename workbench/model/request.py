@@ -13,7 +13,8 @@ from pathlib import Path
 from workbench.errors import OptionError
 from workbench.model.option import SECONDS, SHARE, Options, option
 
-RUN, REGRESS, VERSIONS, COMPARE = "run", "regress", "versions", "compare"
+RUN, MATRIX, REGRESS, VERSIONS, COMPARE = "run", "matrix", "regress", "versions", "compare"
+EVERY_PRESET = "all"
 
 MONTH_S = 30 * 24 * 3600.0
 _MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they vary a lot."}
@@ -28,7 +29,10 @@ class Request(Options):
         "One of the task's presets.",
         unset="its first",
         short="-p",
-        variants={REGRESS: {"help": "The preset of every task.", "unset": "each task's first"}},
+        variants={
+            MATRIX: {"help": "A preset, of the tasks that have it, or all.", "unset": "each task's first"},
+            REGRESS: {"help": "The preset of every task.", "unset": "each task's first"},
+        },
     )
     device: str = option("cpu", "Where to compute: cpu, gpu, auto, or an index such as gpu:1.")
     profile: str = option(
@@ -73,7 +77,10 @@ class Request(Options):
         least=0.001,
         most=MONTH_S,
         notation=SECONDS,
-        variants={REGRESS: {"help": "Time for everything, such as 10m; what is undecided then is inconclusive."}},
+        variants={
+            MATRIX: {"help": "Start no run after this time, such as 30m; what is left out is named."},
+            REGRESS: {"help": "Time for everything, such as 10m; what is undecided then is inconclusive."},
+        },
     )
     precision: float | None = option(
         None,
