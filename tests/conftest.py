@@ -1,9 +1,16 @@
-"""What all tests share: quick settings, the command line as a user calls it, and content with something planted."""
+"""What all tests share: quick settings, the command line as a user calls it, and content with something planted.
+
+And which tests are run. There are more pairs and notebooks than a commit can wait for, so a test that is marked
+``unless_proven(name, files)`` is left out while none of these files has changed since it last passed. `pytest
+--everything` runs all of them, and records in proven.json those that pass.
+"""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -42,6 +49,47 @@ for _number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(_number, lambda *_: None)
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+PROVEN = Path(__file__).with_name("proven.json")
+UNLESS_PROVEN = "unless_proven"
+passed: dict[str, bool] = {}
+digests: dict[str, str] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command that runs every pair and notebook."""
+    text = "Run what is unchanged since it last passed, too, and record in tests/proven.json what passes."
+    parser.addoption("--everything", action="store_true", help=text)
+
+
+@pytest.hookimpl(tryfirst=True)  # before those marked as slow are left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what is unchanged since it last passed."""
+    known = json.loads(PROVEN.read_text(encoding="utf-8")) if PROVEN.is_file() else {}
+    for item in items:
+        for marker in item.iter_markers(UNLESS_PROVEN):
+            name, files = marker.args
+            if name not in digests:
+                contents = b"".join(Path(file).read_bytes() for file in files)
+                digests[name] = hashlib.sha256(contents).hexdigest()
+            item.user_properties.append((UNLESS_PROVEN, name))
+            if known.get(name) == digests[name] and not config.option.everything:
+                item.add_marker(pytest.mark.slow)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note whether all tests of a name pass."""
+    for kind, name in report.user_properties:
+        if kind == UNLESS_PROVEN:
+            passed[name] = passed.get(name, True) and report.passed
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Record what passed, and forget what did not."""
+    if session.config.option.everything:
+        known = json.loads(PROVEN.read_text(encoding="utf-8")) if PROVEN.is_file() else {}
+        found = {name: digest for name, digest in known.items() if name not in passed}
+        found |= {name: digests[name] for name, ok in passed.items() if ok}
+        PROVEN.write_text(json.dumps(found, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
 class ContentFolder:

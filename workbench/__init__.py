@@ -1,4 +1,4 @@
-"""Framework comparison workbench: the same training task in five frameworks, each proven correct while it is timed.
+"""Framework comparison workbench: the same training task in many frameworks, each proven correct while it is timed.
 
 >>> import workbench
 >>> session = workbench.run("linreg", frameworks="all")   # doctest: +SKIP
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.api import (
         Gate,
         History,
+        Matrix,
         NotWrittenError,
         PlotFailedError,
         Run,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         compare,
         history,
         load,
+        matrix,
         regress,
         results_of,
         run,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Gate",
     "History",
+    "Matrix",
     "NotWrittenError",
     "PlotFailedError",
     "Run",
@@ -48,6 +51,7 @@ __all__ = [
     "copy_content",
     "history",
     "load",
+    "matrix",
     "regress",
     "results_of",
     "run",
@@ -60,7 +64,7 @@ __all__ = [
 _HOMES = dict.fromkeys(("Run", "load", "results_of", "run", "source"), "workbench.api")
 _HOMES |= dict.fromkeys(("NotWrittenError", "PlotFailedError"), "workbench.api")
 _HOMES |= dict.fromkeys(("Gate", "compare", "regress", "History", "history"), "workbench.api")
-_HOMES |= dict.fromkeys(("VersionsReport", "versions"), "workbench.api")
+_HOMES |= dict.fromkeys(("VersionsReport", "versions", "Matrix", "matrix"), "workbench.api")
 _HOMES |= {"WorkbenchError": "workbench.errors"}
 _HOMES |= dict.fromkeys(("write_report", "write_site"), "workbench.show.report")
 _HOMES |= {"copy_content": "workbench.catalog.roots"}

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from workbench.errors import one_line
 from workbench.host import machine
 from workbench.host.processes import find_command
-from workbench.show.units import counted, format_bytes
+from workbench.show.units import counted, format_bytes, listed
 from workbench.store.results import PARTIAL, default_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -54,10 +54,10 @@ def as_json(content: Catalog) -> dict[str, object]:
 
 
 def _by_folder(content: Catalog) -> list[list[Frontend]]:
-    """Frontends grouped by folder; folders of the same name in different roots are separate groups."""
-    folders: dict[tuple[Path, str], list[Frontend]] = {}
+    """Frontends grouped by folder and by what they need installed; a folder in another root is another."""
+    folders: dict[tuple[Path, str, tuple[str, ...]], list[Frontend]] = {}
     for frontend in content.frontends.values():
-        folders.setdefault((frontend.root, frontend.folder), []).append(frontend)
+        folders.setdefault((frontend.root, frontend.folder, frontend.packages), []).append(frontend)
     return list(folders.values())
 
 
@@ -82,14 +82,26 @@ def terminal(content: Catalog) -> list[RenderableType]:
     from rich.text import Text
 
     parts: list[RenderableType] = [_tasks(content), Text(""), _matrix(content), Text("")]
-    parts += [
-        Text(f"–  {frontend.id} has no {task}: {reason}", style="dim")
+    holes = [
+        (frontend.id, task, reason)
         for frontend in content.frontends.values()
         for task in frontend.holes
         if (reason := content.hole(task, frontend))
     ]
+    parts += [Text(f"–  {line}", style="dim") for line in hole_lines(holes)]
     parts += [Text(one_line(str(replacement)), style="yellow") for replacement in content.replaced]
     return parts
+
+
+def hole_lines(holes: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Holes, each a frontend's id, a task and a reason, as sentences; those for the same reason in one."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for frontend, task, reason in holes:
+        grouped.setdefault((task, reason), []).append(frontend)
+    return [
+        f"{listed(ids)} {'has' if len(ids) == 1 else 'have'} no {task}: {reason}"
+        for (task, reason), ids in grouped.items()
+    ]
 
 
 def _tasks(content: Catalog) -> Table:

@@ -11,6 +11,7 @@ from workbench.errors import one_line
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome
 from workbench.model.rows import Row
+from workbench.show.listing import hole_lines
 from workbench.show.units import three_digits
 from workbench.statistics.rows import rows
 
@@ -48,14 +49,14 @@ class Matrix:
 
     @property
     def holes(self) -> list[str]:
-        """A sentence for each pair that does not exist."""
+        """Sentences about the pairs that do not exist."""
         found = {
-            f"{row.id} has no {part.task}: {row.reason}"
+            (row.id, part.task, row.reason): None
             for part in self.parts
             for row in self._rows(part).values()
             if row.outcome is Outcome.UNSUPPORTED
         }
-        return sorted(found)
+        return hole_lines(found)
 
     def _rows(self, part: Part) -> dict[str, Row]:
         if part.run is None:
