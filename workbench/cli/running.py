@@ -62,7 +62,7 @@ def run(
                 return api.resume(resume, folder, content=content, progress=progress, if_busy=request.if_busy)
             return api.run_request(task or "", frameworks, request, progress)
 
-        finished, warning, code = outcome_of(measure)
+        finished, warning, code = outcome_of(measure, folders_of(request.content))
     show_run(finished, as_json, details)
     if warning:
         say(f"workbench: {warning}")
@@ -83,7 +83,13 @@ def _refuse_measuring_options(request: Request, frameworks: Sequence[str]) -> No
         raise WorkbenchError(f"a resumed run keeps the options that it was started with: leave out {', '.join(flags)}")
 
 
-def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
+def folders_of(content: str | Path | Sequence[str | Path] | None) -> list[str]:
+    """The folders of content that were given."""
+    several = [content] if isinstance(content, str | Path) else content or ()
+    return [str(folder) for folder in several]
+
+
+def outcome_of(make: Callable[[], Run], content: Sequence[str] = ()) -> tuple[Run, str, int]:
     """A run, a warning to show below its table (or ""), and the exit code; an unwritten run is returned as well."""
     from workbench import api
     from workbench.show.listing import resume_command
@@ -93,11 +99,11 @@ def outcome_of(make: Callable[[], Run]) -> tuple[Run, str, int]:
     except api.PlotFailedError as failure:
         return failure.run, f"the tables were written, but a plot failed: {failure}", EXIT_PLOT
     except api.NotWrittenError as failure:
-        resume = f" (finish it with `{resume_command(failure.run.path)}`)" if failure.run.path.is_dir() else ""
+        resume = f" (finish it with `{resume_command(failure.run.path, content)}`)" if failure.run.path.is_dir() else ""
         return api.Run.of(failure.run), f"{failure}{resume}", EXIT_UNWRITTEN
     warning = ""
     if reason := finished.record.cut_short:
-        warning = f"the run was cut short: {reason}; finish it with `{resume_command(finished.path)}`"
+        warning = f"the run was cut short: {reason}; finish it with `{resume_command(finished.path, content)}`"
     return finished, warning, exit_code(finished)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import hashlib
 import itertools
 import shutil
@@ -263,7 +264,8 @@ def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exc
         record = records.fold(events)
     except WorkbenchError:
         return WorkbenchError(reason)
-    remedy = f"make room, then resume run {folder.name.removeprefix(PARTIAL)}"
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = f"{'make room' if full else 'make it writable'}, then resume run {folder.name.removeprefix(PARTIAL)}"
     return NotWrittenError(StoredRun(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
 
 

@@ -367,6 +367,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         value=lambda row: row.samples_per_s,
         text=lambda row: "–" if row.samples_per_s is None else f"{float(f'{row.samples_per_s:.3g}'):,.0f}",
         views=FIGURES,
+        drop=6,
     ),
     _seconds(
         "target_s",
@@ -375,6 +376,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="time of the steady {units} until the accuracy that the preset names is reached; of a training in "
         "phases, those of the last one",
         views=FIGURES,
+        drop=3,
     ),
     _seconds(
         "target_total_s",
@@ -383,6 +385,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         title="from start to accuracy",
         meaning="the same, with import, set-up and first {unit}",
         views=FIGURES,
+        drop=1,
     ),
     _file("break_even", lambda row: row.break_even, "{units} after which it catches up with the style it compiles"),
     _file("break_even_low", lambda row: row.break_even_low, "lower end of that number's interval"),
@@ -413,6 +416,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         value=lambda row: row.memory_share,
         text=lambda row: "–" if row.memory_share is None else f"{row.memory_share:.1%}",
         views=FIGURES,
+        drop=2,
     ),
     Column(
         key="warmup",

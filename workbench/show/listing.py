@@ -163,11 +163,11 @@ def runs_table(runs: Sequence[IndexedRun]) -> Table:
     return table
 
 
-def resume_command(folder: Path) -> str:
-    """The command that finishes a run; names its folder of runs unless that is the default."""
+def resume_command(folder: Path, content: Sequence[str] = ()) -> str:
+    """The command that finishes a run; names its folder of runs unless that is the default, and folders of content."""
     name = one_line(folder.name.removeprefix(PARTIAL))
     store = "" if folder.parent == default_store() else f" -r {shlex.quote(one_line(str(folder.parent)))}"
-    return f"workbench run --resume {name}{store}"
+    return f"workbench run --resume {name}{store}" + "".join(f" --content {shlex.quote(one)}" for one in content)
 
 
 def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:

@@ -47,7 +47,7 @@ LATEX = {
 def terminal(
     columns: Sequence[Column[T]], rows: Sequence[T], *, style: Callable[[T], str] = lambda _: ""
 ) -> RenderableType:
-    """A table without rules; in a terminal too narrow for all columns, the least important ones are dropped.
+    """A table without rules; in a terminal too narrow for all columns, the least important ones are dropped and named.
 
     Args:
         columns: of the table; ``drop`` is the order in which they are dropped.
@@ -65,7 +65,9 @@ class _Fitting(Generic[T]):
     rows: Sequence[T]
     style: Callable[[T], str]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.text import Text
+
         shown = list(self.columns)
         for column in sorted(shown, key=_drop_order):
             width = console.measure(self._table(shown), options=options.update(width=1000)).maximum
@@ -73,6 +75,8 @@ class _Fitting(Generic[T]):
                 break
             shown.remove(column)
         yield self._table(shown)
+        if dropped := [column.heading for column in self.columns if column not in shown]:
+            yield Text(f"too narrow for: {', '.join(dropped)}", style="dim")
 
     def _table(self, columns: Sequence[Column[T]]) -> Table:
         from rich.table import Table

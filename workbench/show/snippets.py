@@ -81,7 +81,7 @@ def _snippet(file: Source, parts: Sequence[str]) -> Snippet:
         if number - previous > 1 and any(line.strip() for line in lines[previous : number - 1]):
             shown.append(GAP)
         shown.append(lines[number - 1][indent:].rstrip())
-    return Snippet(file.name, file.file, "\n".join(shown) or "(no code needed)")
+    return Snippet(file.name, file.file, "\n".join(shown) or "(no line of this part)")
 
 
 def _card(snippet: Snippet) -> str:

@@ -80,7 +80,7 @@ class Comparison:
     @property
     def nothing(self) -> str:
         """What to write in place of a part that a source does not have."""
-        return "no code needed" if all(source.in_python for source in self.sources) else "nothing listed here"
+        return "no line of this part" if all(source.in_python for source in self.sources) else "nothing listed here"
 
 
 def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog | None = None) -> Comparison:
