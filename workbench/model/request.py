@@ -91,7 +91,7 @@ class Request(Options):
     )
     rounds: int = option(
         10,
-        "Blocks of each contestant per launch, at least: one per round, in shuffled order; disturbed rounds are repeated.",
+        "Blocks of each contestant per launch, one per round, in shuffled order; disturbed rounds are repeated.",
         least=1,
         variants={REGRESS: _MORE_ROUNDS, VERSIONS: _MORE_ROUNDS},
     )
