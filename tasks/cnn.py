@@ -10,7 +10,17 @@ where the convolution slides over the image with zeros around it, so that height
 
     convolution(a, k)[n, y, x, f] = sum over dy, dx in 0..2 and c of a[n, y + dy - 1, x + dx - 1, c] * k[dy, dx, c, f]
 
-and after each block a <- the maximum over windows of 2 x 2, so that height and width halve. At the end
+or, in a preset with batch normalisation (Ioffe and Szegedy 2015),
+
+    h          = convolution(a, k)
+    hidden     = (h - mean) / sqrt(variance + 1e-5) * g + b        g: (filters,)
+    a         <- max(hidden, 0)
+
+with mean and variance of h over the batch, height and width, the variance divided by the number of values, not by one
+less. Predictions are made with running ones, which every step moves on: running <- 0.9 * running + 0.1 * that of the
+batch, from 0 and 1 at the start.
+
+After each block a <- the maximum over windows of 2 x 2, so that height and width halve. At the end
 
     logits = flatten(a) @ w + b                    w: (inputs, classes), b: (classes,)
     loss   = mean(log(sum(exp(logits))) - logits[label])           sum over classes, mean over the batch
@@ -25,6 +35,9 @@ d = dloss/dhidden
     dloss/db   = sum(d)                            over the batch, height and width
     dloss/da   = convolution(d, k turned by 180 degrees, channels and filters exchanged)
 
+With batch normalisation, and s for the normalised h, dloss/dg = sum(d * s), and what goes on to the convolution is
+(ds - mean(ds) - s * mean(ds * s)) / sqrt(variance + 1e-5) with ds = d * g.
+
 A step computes the loss of its batch at the current parameters, then updates every parameter p, with gradient g, by
 SGD with momentum (as PyTorch and Keras write it):
 
@@ -35,7 +48,8 @@ The loss of a step is the loss *before* its update. Kernels and w start at He's 
 0.1, so that no ReLU over an empty background starts exactly at its kink, and b at 0.
 
 State: parameters "k1_1", "b1_1", "k1_2", "b1_2", "k2_1", "b2_1", "k2_2" and "b2_2", as far as a preset has these
-layers, then "w" and "b"; carried "velocity/..." of each; predictions: the logits for the images that are kept from
+layers, with "g1_1", "g1_2", "g2_1" and "g2_2" each before its b where they are normalised, then "w" and "b"; carried "velocity/..." of each and
+the running "mean/1_1", "variance/1_1" and so on; predictions: the logits for the images that are kept from
 training. ``answers`` are their labels.
 
 Feeding: mini-batches from host memory; copying a batch to the device is part of its step. Labels stay integers.
@@ -47,6 +61,9 @@ What trips people who port this:
 - What frameworks call convolution is a correlation: the kernel is not flipped. The gradient's is.
 - Maxima do tie: over an empty background all activations of a filter are equal. All frameworks here pass the gradient
   to one of them; passing it to each counts it four times, and losses are off by 2.5e-3 within ten steps.
+- Batch normalisation comes in dialects: PyTorch's momentum is the share of the new value (0.1), Keras's that of the old
+  (0.99 unless told), and PyTorch divides the running variance, but not that of the batch, by one less than the number
+  of values; Keras's epsilon is 1e-3.
 - Momentum may stand before or after the learning rate, and be dampened; Keras's own momentum passes through float32.
 """
 
@@ -75,6 +92,17 @@ PRESETS = {
         "batch": 100,
         "scale": 1,
         "channels": 1,
+        "blocks": [[16, 16], [32, 32]],
+    },
+    "normalised": {
+        "about": "blocks of 16, 16 and of 32, 32 filters with batch normalisation, in mini-batches of 50",
+        "steps": 120,
+        "accuracy": 0.95,
+        "learning_rate": 0.05,
+        "batch": 50,
+        "scale": 1,
+        "channels": 1,
+        "normalised": 1,
         "blocks": [[16, 16], [32, 32]],
     },
     "wide": {
@@ -113,6 +141,8 @@ def make(preset: str, seed: int, **changes: int) -> Problem:
         for layer, filters in enumerate(block, 1):
             kernel = rng.standard_normal((3, 3, channels, filters))
             init[f"k{number}_{layer}"] = np.sqrt(2 / (9 * channels)) * kernel
+            if sizes.get("normalised"):
+                init[f"g{number}_{layer}"] = np.ones(filters)
             init[f"b{number}_{layer}"] = np.full(filters, 0.1)
             products += side * side * 9 * channels * filters
             longest, channels = max(longest, 9 * channels), filters

@@ -14,10 +14,16 @@ def train(problem: Problem) -> Training:
         if name.endswith("_1") and name.startswith("k") and name != "k1_1":
             layers.append(keras.layers.MaxPooling2D())
         if name.startswith("k"):
-            layers.append(keras.layers.Conv2D(array.shape[3], 3, padding="same", activation="relu"))
+            normalised = f"g{name[1:]}" in problem.init
+            layers.append(keras.layers.Conv2D(array.shape[3], 3, padding="same", use_bias=not normalised))
+            if normalised:  # Keras's own momentum would be 0.99, and its epsilon 1e-3
+                layers.append(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name[1:]))
+            layers.append(keras.layers.ReLU())
     layers += [keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.Dense(len(problem.init["b"]))]
     model = keras.Sequential(layers)
-    model.set_weights(list(problem.init.values()))
+    for variable, array in zip(model.trainable_variables, problem.init.values(), strict=True):
+        variable.assign(array)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     optimizer = optimizer_of(problem, model.trainable_variables)
     model.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step_losses = StepLosses()
@@ -25,9 +31,13 @@ def train(problem: Problem) -> Training:
 
     def state():
         return State(
-            parameters=dict(zip(problem.init, model.get_weights(), strict=True)),
+            parameters={
+                name: variable.numpy() for name, variable in zip(problem.init, model.trainable_variables, strict=True)
+            },
             predictions=keras.ops.convert_to_numpy(model(problem.queries, training=False)),
-            carried=carried_of(problem, optimizer),
+            carried=carried_of(problem, optimizer)
+            | {f"mean/{layer.name}": layer.moving_mean.numpy() for layer in norms}
+            | {f"variance/{layer.name}": layer.moving_variance.numpy() for layer in norms},
         )
 
     steps = yield Calls(state)

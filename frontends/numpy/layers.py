@@ -36,6 +36,28 @@ def max_pool_gradient(x, d):
     return found.reshape(windows.shape).transpose(0, 1, 4, 2, 5, 3).reshape(x.shape)
 
 
+def running_statistics(problem):
+    """The running mean and variance of every layer with a scale: 0 and 1, unless a training goes on from others."""
+    running = {}
+    for name, scale in problem.init.items():
+        if name.startswith("g"):
+            running |= {f"mean/{name[1:]}": np.zeros_like(scale), f"variance/{name[1:]}": np.ones_like(scale)}
+    return {name: problem.carried.get(name, start) for name, start in running.items()}
+
+
+def batch_norm(x, scale, shift, mean, variance):
+    """Every channel with this mean and variance taken out, scaled and shifted; and what it is before that."""
+    normal = (x - mean) / np.sqrt(variance + 1e-5)
+    return normal * scale + shift, normal
+
+
+def batch_norm_gradients(normal, scale, variance, d):
+    """The gradients of the input, of the scale and of the shift, where mean and variance are those of the batch."""
+    ds, axes = d * scale, (0, 1, 2)
+    dx = (ds - ds.mean(axes) - normal * (ds * normal).mean(axes)) / np.sqrt(variance + 1e-5)
+    return dx, (d * normal).sum(axes), d.sum(axes)
+
+
 def cross_entropy(logits, labels):
     """The mean of -log(softmax(logits)[label]), and the gradient of the logits."""
     samples = np.arange(len(logits))

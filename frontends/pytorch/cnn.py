@@ -3,10 +3,22 @@
 import torch
 from torch import nn
 
-from frontends.pytorch.layouts import convolution, set_linear, to_numpy
+from frontends.pytorch.layouts import convolution, linear, to_numpy
 from frontends.pytorch.optimizers import carried_by, optimizer_of
 from frontends.pytorch.runtime import device_of
 from workbench.contract import Problem, State, Training
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """PyTorch divides the running variance by one less than the number of values, and here it is that number."""
+
+    def forward(self, a):
+        before = self.running_var.clone()
+        normal = super().forward(a)
+        if self.training:
+            values = a.numel() // a.shape[1]
+            self.running_var = self.running_var - (self.running_var - 0.9 * before) / values
+        return normal
 
 
 class Net(nn.Module):
@@ -15,9 +27,15 @@ class Net(nn.Module):
     def __init__(self, init):
         super().__init__()
         self.names = [name[1:] for name in init if name.startswith("k")]  # such as "1_1", "1_2", "2_1"
-        self.layers = nn.ModuleList(convolution(init[f"k{name}"], init[f"b{name}"]) for name in self.names)
-        self.last = nn.Linear(*init["w"].shape)
-        set_linear(self.last, init["w"], init["b"])
+        self.layers = nn.ModuleList()
+        for name in self.names:
+            if f"g{name}" not in init:
+                self.layers.append(convolution(init[f"k{name}"], init[f"b{name}"]))
+                continue
+            norm = BatchNorm(len(init[f"g{name}"]), eps=1e-5, momentum=0.1, dtype=torch.from_numpy(init["w"]).dtype)
+            norm.weight.data, norm.bias.data = (torch.from_numpy(init[f"{part}{name}"].copy()) for part in "gb")
+            self.layers.append(nn.Sequential(convolution(init[f"k{name}"]), norm))
+        self.last = linear(init["w"], init["b"])
 
     def forward(self, x):
         a = x.permute(0, 3, 1, 2)  # torch's order of axes, in the memory layout that it calls channels last
@@ -36,14 +54,18 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, parameters)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
 
+    norms = {name: layer[1] for name, layer in zip(net.names, net.layers, strict=True) if f"g{name}" in parameters}
+
     def state():
+        net.eval()
         with torch.no_grad():
             predictions = net(torch.from_numpy(problem.queries).to(device))
-        return State(
-            parameters={name: to_numpy(parameter) for name, parameter in parameters.items()},
-            predictions=predictions.cpu().numpy(),
-            carried=carried_by(optimizer, problem, parameters),
-        )
+        net.train()
+        carried = carried_by(optimizer, problem, parameters)
+        carried |= {f"mean/{name}": to_numpy(norm.running_mean) for name, norm in norms.items()}
+        carried |= {f"variance/{name}": to_numpy(norm.running_var) for name, norm in norms.items()}
+        weights = {name: to_numpy(parameter) for name, parameter in parameters.items()}
+        return State(parameters=weights, predictions=predictions.cpu().numpy(), carried=carried)
 
     yield state
 

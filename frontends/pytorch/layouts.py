@@ -43,12 +43,13 @@ def embedding(table: Array) -> nn.Embedding:
     return layer
 
 
-def convolution(kernel: Array, b: Array) -> nn.Conv2d:
+def convolution(kernel: Array, b: Array | None = None) -> nn.Conv2d:
     """A layer that keeps height and width, from a kernel (height, width, channels, filters) and biases (filters,)."""
     height, width, channels, filters = kernel.shape
-    layer = nn.Conv2d(channels, filters, (height, width), padding=(height // 2, width // 2))
+    layer = nn.Conv2d(channels, filters, (height, width), padding=(height // 2, width // 2), bias=b is not None)
     layer.weight = nn.Parameter(torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()))
-    layer.bias = nn.Parameter(torch.from_numpy(b.copy()))
+    if b is not None:
+        layer.bias = nn.Parameter(torch.from_numpy(b.copy()))
     return layer
 
 

@@ -11,30 +11,43 @@ def train(problem: Problem) -> Training:
         parameters = {name: tf.Variable(array) for name, array in problem.init.items()}
         optimizer = optimizer_of(problem, parameters)
         batches = problem.batches(tf.convert_to_tensor)
+        scales = {name[1:]: p for name, p in parameters.items() if name.startswith("g")}
+        running = {f"mean/{name}": tf.Variable(tf.zeros_like(p)) for name, p in scales.items()}
+        running |= {f"variance/{name}": tf.Variable(tf.ones_like(p)) for name, p in scales.items()}
     layers = [name[1:] for name in parameters if name.startswith("k")]  # such as "1_1", "1_2", "2_1"
 
-    def predict(a):
+    def normalise(a, name, *, training):
+        of_batch = tf.nn.moments(a, axes=(0, 1, 2)) if training else (None, None)
+        for kind, new in zip((f"mean/{name}", f"variance/{name}"), of_batch, strict=True):
+            if training:
+                running[kind].assign(0.9 * running[kind] + 0.1 * new)
+        mean, variance = of_batch if training else (running[f"mean/{name}"], running[f"variance/{name}"])
+        return (a - mean) * tf.math.rsqrt(variance + 1e-5) * parameters[f"g{name}"]
+
+    def predict(a, *, training):
         for name in layers:
             if name.endswith("_1") and name != "1_1":
                 a = tf.nn.max_pool2d(a, 2, 2, "VALID")
-            a = tf.nn.relu(tf.nn.conv2d(a, parameters[f"k{name}"], 1, "SAME") + parameters[f"b{name}"])
+            a = tf.nn.conv2d(a, parameters[f"k{name}"], 1, "SAME")
+            a = normalise(a, name, training=training) if name in scales else a
+            a = tf.nn.relu(a + parameters[f"b{name}"])
         pooled = tf.nn.max_pool2d(a, 2, 2, "VALID")
         return tf.reshape(pooled, [len(pooled), -1]) @ parameters["w"] + parameters["b"]
 
     def step(x, labels):
         with tf.GradientTape() as tape:
-            logits = predict(x)
+            logits = predict(x, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
         optimizer.update(tape.gradient(loss, parameters))
         return loss
 
     def state():
-        predictions = predict(tf.convert_to_tensor(problem.queries))
+        predictions = predict(tf.convert_to_tensor(problem.queries), training=False)
         return State(
             parameters={name: parameter.numpy() for name, parameter in parameters.items()},
             predictions=predictions.numpy(),
-            carried={name: moment.numpy() for name, moment in optimizer.carried.items()},
+            carried={name: array.numpy() for name, array in {**optimizer.carried, **running}.items()},
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step

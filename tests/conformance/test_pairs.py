@@ -32,7 +32,11 @@ from workbench.show.run import Run
 STEPS = 40
 ROUNDS = 3  # in a single block, a ReLU that flips may exceed what rounding explains, or hide what the block changes
 CATALOG, ROOT = catalog(), content_root()
-QUICK_PRESETS = {"linreg": ("points", "diabetes"), "two_layer_net": ("classic", "batches")}
+QUICK_PRESETS = {
+    "linreg": ("points", "diabetes"),
+    "two_layer_net": ("classic", "batches"),
+    "cnn": ("digits", "normalised"),
+}
 FLOAT64_CASES = (("linreg", "points"),)
 EVERYWHERE = (
     "check_losses_finite",
