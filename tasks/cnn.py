@@ -48,9 +48,9 @@ The loss of a step is the loss *before* its update. Kernels and w start at He's 
 0.1, so that no ReLU over an empty background starts exactly at its kink, and b at 0.
 
 State: parameters "k1_1", "b1_1", "k1_2", "b1_2", "k2_1", "b2_1", "k2_2" and "b2_2", as far as a preset has these
-layers, with "g1_1", "g1_2", "g2_1" and "g2_2" each before its b where they are normalised, then "w" and "b"; carried "velocity/..." of each and
-the running "mean/1_1", "variance/1_1" and so on; predictions: the logits for the images that are kept from
-training. ``answers`` are their labels.
+layers, with "g1_1", "g1_2", "g2_1" and "g2_2" each before its b where they are normalised, then "w" and "b"; carried
+"velocity/..." of each, and the running "mean/1_1", "variance/1_1" and so on; predictions: the logits for the images
+that are kept from training. ``answers`` are their labels.
 
 Feeding: mini-batches from host memory; copying a batch to the device is part of its step. Labels stay integers.
 

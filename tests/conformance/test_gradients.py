@@ -26,12 +26,13 @@ TOO_LARGE = {  # minutes, for the same lines as their small ones
     ("transformer", "carry"),
     ("transformer", "wide"),
 }
+SMALLER = {("cnn", "normalised"): {"batch": 2}}  # among fewer units, fewer are close to their kink
 PRESETS = [(task.name, preset) for task in CATALOG.tasks.values() for preset in task.presets]
 PRESETS = [pair for pair in PRESETS if pair not in TOO_LARGE]
 FIRST_PRESETS = [(task.name, task.default_preset) for task in CATALOG.tasks.values()]
 EVERY_ELEMENT_UP_TO = 20
 DIRECTIONS = 4
-WIDTHS = (1e-4, 1e-5, 1e-6)  # within one of them no unit of a ReLU changes sides
+WIDTHS = (1e-5, 1e-6, 1e-7, 1e-4)  # within one of them no unit of a ReLU changes sides
 ALLOWED = 1e-6
 
 
@@ -76,17 +77,27 @@ def slope(train, problem: Problem, name: str, direction: np.ndarray, width: floa
 def worst_difference(train, problem: Problem, claimed: dict[str, np.ndarray]) -> float:
     """The largest difference between claimed and measured slopes, relative to the gradient's length."""
     return max(
-        min(abs(np.sum(claimed[name] * direction) - slope(train, problem, name, direction, width)) for width in WIDTHS)
-        / length(claimed[name])
+        smallest_difference(train, problem, name, claimed[name], direction)
         for name in claimed
         for direction in directions(claimed[name])
     )
 
 
+def smallest_difference(train, problem: Problem, name: str, claimed: np.ndarray, direction: np.ndarray) -> float:
+    """Of one direction: at the first width that is good enough, or the best of all."""
+    smallest = np.inf
+    for width in WIDTHS:
+        difference = abs(np.sum(claimed * direction) - slope(train, problem, name, direction, width)) / length(claimed)
+        smallest = min(smallest, difference)
+        if smallest < ALLOWED / 10:
+            break
+    return smallest
+
+
 @pytest.fixture
 def reference(task, preset, content_module):
     """The reference's train and the problem in float64."""
-    problem = content_module(f"tasks.{task}").make(preset, 0).astype("float64")
+    problem = content_module(f"tasks.{task}").make(preset, 0, **SMALLER.get((task, preset), {})).astype("float64")
     return content_module(f"frontends.numpy.{task}").train, problem
 
 

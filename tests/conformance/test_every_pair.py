@@ -1,0 +1,125 @@
+"""The mathematics of every pair, in float64: all tasks of a mode in one process, which imports its framework once.
+
+Whole sessions, with clocks and all other checks, are test_pairs.py's; they take a minute each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.catalog import catalog
+from workbench.catalog.roots import content_root
+from workbench.model.proof import Trained
+from workbench.session.verify import condition, tolerance, verify_exact
+from workbench.wire import exchange
+
+CATALOG = catalog()
+STEPS = 24  # whole schedules of dynamic_net
+PRESETS = {"cnn": ("digits", "normalised"), "linreg": ("points", "diabetes"), "transfer": ("frozen", "fine_tuned")}
+CASES = [
+    (task.name, name) for task in CATALOG.tasks.values() for name in PRESETS.get(task.name, (task.default_preset,))
+]
+SLOW = ("pytorch_compiled",)  # half a minute a problem
+MODES = [
+    pytest.param(mode, marks=[pytest.mark.slow] * (mode.id in SLOW), id=mode.id) for mode in CATALOG.frontends.values()
+]
+TRAIN_ALL = Path(__file__).with_name("train_all.py")
+
+
+@pytest.fixture(scope="module")
+def problems(content_module, tmp_path_factory):
+    """Each case's problem in float64, as a file; and one with plain SGD where the optimiser is another."""
+    folder, found = tmp_path_factory.mktemp("problems"), {}
+    for task, preset in CASES:
+        problem = content_module(f"tasks.{task}").make(preset, 0).astype("float32").astype("float64").with_steps(STEPS)
+        found[task, preset] = problem
+        exchange.save_problem(folder / f"{task}-{preset}.npz", problem)
+        if not problem.plain:
+            exchange.save_problem(folder / f"{task}-{preset}-plain.npz", problem.with_plain_sgd())
+    return folder, found
+
+
+@pytest.fixture(scope="module")
+def reference(problems, content_module):
+    """What NumPy computes, in this process: of a case, the training and the state after a plain step."""
+    done = {}
+
+    def trained(problem, steps):
+        training = content_module(f"frontends.numpy.{problem.task}").train(problem)
+        state = next(training)
+        losses = np.array([next(training) for _ in range(steps)], np.float64)
+        return Trained(losses, state().arrays())
+
+    def of(case):
+        if case not in done:
+            problem = problems[1][case]
+            plain = None if problem.plain else trained(problem.with_plain_sgd(), 1).result
+            done[case] = trained(dataclasses.replace(problem), STEPS), plain
+        return done[case]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def computed(problems, tmp_path_factory):
+    """What a mode computes: all cases in one process, run once."""
+    folder, _ = problems
+    started = set()
+
+    def of(mode, case):
+        if missing := [name for name in mode.packages if not _installed(name)]:
+            pytest.skip(f"{', '.join(missing)} not installed")
+        files = {path.stem: path for path in sorted(folder.glob("*-*.npz")) if path.suffixes == [".npz"]}
+        if mode.id not in started:
+            started.add(mode.id)
+            wanted = [file for file in files.values() if CATALOG.hole(file.stem.partition("-")[0], mode) is None]
+            environment = {**os.environ, **mode.environment, "PYTHONPATH": str(content_root()), "JAX_PLATFORMS": "cpu"}
+            words = [sys.executable, str(TRAIN_ALL), mode.folder, mode.id, "float64", str(STEPS), *map(str, wanted)]
+            subprocess.run(words, env=environment, capture_output=True, check=True, timeout=900)
+
+        def result(name):
+            file = files[name]
+            if (failed := file.with_suffix(f".{mode.id}.txt")).is_file():
+                return failed.read_text(encoding="utf-8")
+            arrays = exchange.load_arrays(file.with_suffix(f".{mode.id}.npz"))
+            state = {key.removeprefix("state/"): array for key, array in arrays.items() if key != "losses"}
+            return Trained(arrays["losses"], state)
+
+        name = "-".join(case)
+        return result(name), result(f"{name}-plain") if f"{name}-plain" in files else None
+
+    return of
+
+
+def _installed(package: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(package) is not None
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_pair_computes_what_numpy_does_by_hand(mode, case, problems, reference, computed):
+    if CATALOG.hole(case[0], mode):
+        pytest.skip("a hole, which test_pairs.py and test_holes.py look at")
+    found, plain = computed(mode, case)
+    assert isinstance(found, Trained), found
+    problem = problems[1][case]
+    right, right_plain = reference(case)
+    limit = tolerance("float64", problem.terms, STEPS if problem.learning_rate else 1) * condition(problem.beta_2)
+    states = None if right_plain is None else (plain.result, right_plain)
+    checks = verify_exact(found, right, limit, states)
+    assert [f"{check.name}: {check.detail}" for check in checks if not check.passed] == []
+    assert {check.name for check in checks} >= {"check_every_loss", "check_dtype"}
+
+
+def test_every_pair_takes_part():
+    assert {task for task, _ in CASES} == set(CATALOG.tasks)
+    assert all(preset in CATALOG.tasks[task].presets for task, preset in CASES)

@@ -1,0 +1,49 @@
+"""Trains several problems in one process, which imports the framework once: a program, run by test_every_pair.py.
+
+    python train_all.py FOLDER MODE DTYPE STEPS PROBLEM...
+
+Writes beside each problem's file the losses and the state at the end, or the text of what went wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from workbench.contract import Calls, Settings
+from workbench.wire import exchange
+
+
+def train(content, problem, steps):
+    """The losses of some steps, and the state after them."""
+    training = content.train(problem)
+    ready = next(training)
+    if isinstance(ready, Calls):
+        losses = np.concatenate([training.send(count) for count in (1, steps - 1) if count])
+        return losses, ready.state().arrays()
+    return [float(next(training)) for _ in range(steps)], ready().arrays()
+
+
+def main(folder, mode, dtype, steps, *files):
+    runtime = importlib.import_module(f"frontends.{folder}.runtime")
+    runtime.configure(Settings(dtype=dtype))
+    for file in map(Path, files):
+        try:
+            problem = exchange.load_problem(file, mode=mode)
+            content = importlib.import_module(f"frontends.{folder}.{problem.task}")
+            losses, state = train(content, problem, 1 if file.stem.endswith("-plain") else int(steps))
+            arrays = {
+                "losses": np.asarray(losses, np.float64),
+                **{f"state/{name}": value for name, value in state.items()},
+            }
+            exchange.save_arrays(file.with_suffix(f".{mode}.npz"), arrays)
+        except Exception:  # noqa: BLE001 - of one pair
+            file.with_suffix(f".{mode}.txt").write_text(traceback.format_exc(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
