@@ -222,7 +222,9 @@ def test_three_digits(value, text):
     assert three_digits(value) == text
 
 
-@pytest.mark.parametrize(("error", "text"), [(None, "–"), (0, "exact"), (0.0, "exact"), (1.04e-7, "1.0e-07")])
+@pytest.mark.parametrize(
+    ("error", "text"), [(None, "–"), (0, "exact"), (0.0, "exact"), (1.04e-7, "1.0e-7"), (1.04e-12, "1.0e-12")]
+)
 def test_differences(error, text):
     assert format_error(error) == text
 

@@ -50,7 +50,11 @@ def test_what_names_no_two_versions_is_one_sentence(text, said):
 
 def test_the_frontends_are_those_that_import_the_package():
     found = catalog()
-    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == ["jax_jit"]
+    assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == [
+        "jax_jit",
+        "jax_op_by_op",
+        "keras_jax",
+    ]
     assert {frontend.folder for frontend in upgrades.frontends_of(found, "tensorflow-cpu", "linreg")} == {
         "tf1",
         "tf2",

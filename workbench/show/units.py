@@ -66,10 +66,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def format_error(error: float | None) -> str:
-    """A relative difference: "exact", "1.0e-07", or "–" for None, where nothing was compared."""
+    """A relative difference: "exact", "1.0e-7", or "–" for None, where nothing was compared."""
     if error is None:
         return "–"
-    return "exact" if error == 0 else f"{error:.1e}"
+    return "exact" if error == 0 else f"{error:.1e}".replace("e-0", "e-")
 
 
 def format_range(time: float | None, low: float | None, high: float | None) -> str:
