@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from frontends.jax.optimizers import start, update
-from workbench.contract import Problem, State, Training
+from frontends.jax.scanning import CHUNK, chunked, stacked
+from workbench.contract import Calls, Problem, State, Training
 
 
 def convolve(a, kernel):
@@ -15,33 +17,34 @@ def max_pool(a):
     return jax.lax.reduce_window(a, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
-def train(problem: Problem) -> Training:
-    parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
-    layers = [name[1:] for name in parameters if name.startswith("k")]  # such as "1_1", "1_2", "2_1"
-    t, carried = start(problem, parameters)
+def running_statistics(parameters):
+    """A mean of 0 and a variance of 1 for every layer with a scale."""
     scales = {name[1:]: p for name, p in parameters.items() if name.startswith("g")}
     running = {f"mean/{name}": jnp.zeros_like(p) for name, p in scales.items()}
-    running |= {f"variance/{name}": jnp.ones_like(p) for name, p in scales.items()}
-    batches = problem.batches(jnp.asarray)
+    return running | {f"variance/{name}": jnp.ones_like(p) for name, p in scales.items()}
 
-    def predict(parameters, running, a, *, training):
-        """The logits and, while training, the running statistics as they move on."""
-        moved = {}
-        for name in layers:
-            if name.endswith("_1") and name != "1_1":
-                a = max_pool(a)
-            a = convolve(a, parameters[f"k{name}"])
-            if name in scales:
-                kinds = f"mean/{name}", f"variance/{name}"
-                mean, variance = (
-                    (a.mean((0, 1, 2)), a.var((0, 1, 2))) if training else (running[kind] for kind in kinds)
-                )
-                moved |= {
-                    kind: 0.9 * running[kind] + 0.1 * new for kind, new in zip(kinds, (mean, variance), strict=True)
-                }
-                a = (a - mean) * jax.lax.rsqrt(variance + 1e-5) * parameters[f"g{name}"]
-            a = jax.nn.relu(a + parameters[f"b{name}"])
-        return max_pool(a).reshape(len(a), -1) @ parameters["w"] + parameters["b"], moved
+
+def predict(parameters, running, a, *, training):
+    """The logits and, while training, the running statistics as they move on."""
+    moved = {}
+    for name in [name[1:] for name in parameters if name.startswith("k")]:  # such as "1_1", "1_2", "2_1"
+        if name.endswith("_1") and name != "1_1":
+            a = max_pool(a)
+        a = convolve(a, parameters[f"k{name}"])
+        if f"g{name}" in parameters:
+            kinds = f"mean/{name}", f"variance/{name}"
+            mean, variance = (a.mean((0, 1, 2)), a.var((0, 1, 2))) if training else (running[kind] for kind in kinds)
+            moved |= {kind: 0.9 * running[kind] + 0.1 * new for kind, new in zip(kinds, (mean, variance), strict=True)}
+            a = (a - mean) * jax.lax.rsqrt(variance + 1e-5) * parameters[f"g{name}"]
+        a = jax.nn.relu(a + parameters[f"b{name}"])
+    return max_pool(a).reshape(len(a), -1) @ parameters["w"] + parameters["b"], moved
+
+
+def train(problem: Problem) -> Training:
+    parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
+    t, carried = start(problem, parameters)
+    running = running_statistics(parameters)
+    batches = problem.batches(jnp.asarray)
 
     def loss_of(parameters, running, x, labels):
         logits, running = predict(parameters, running, x, training=True)
@@ -61,7 +64,16 @@ def train(problem: Problem) -> Training:
             carried=jax.device_get({**carried, **running}),
         )
 
-    step = jax.jit(step) if problem.mode == "jax_jit" else step
+    step = chunked(problem, step) if problem.mode == "jax_scan" else step
+    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
+
+    if problem.mode == "jax_scan":
+        batches = problem.batches(jnp.asarray if problem.resident else np.asarray)  # stacked on the host
+        yield Calls(state, steps=CHUNK)
+        while True:
+            parameters, t, carried, running, losses = step(parameters, t, carried, running, *stacked(problem, batches))
+            yield losses
+
     yield state
 
     for x, labels in batches:

@@ -19,13 +19,16 @@ from workbench.wire import exchange
 
 
 def train(content, problem, steps):
-    """The losses of some steps, and the state after them."""
+    """The losses of some steps, or of as few as can be run if that is None, and the state after them."""
     training = content.train(problem)
     ready = next(training)
-    if isinstance(ready, Calls):
-        losses = np.concatenate([training.send(count) for count in (1, steps - 1) if count])
-        return losses, ready.state().arrays()
-    return [float(next(training)) for _ in range(steps)], ready().arrays()
+    if not isinstance(ready, Calls):
+        return [float(next(training)) for _ in range(steps or 1)], ready().arrays()
+    if ready.steps is not None:
+        calls = [ready.steps] * ((steps or 1) // ready.steps or 1)
+    else:
+        calls = [1, steps - 1] if steps else [1]
+    return np.concatenate([training.send(count) for count in calls]), ready.state().arrays()
 
 
 def main(folder, mode, dtype, steps, *files):
@@ -35,7 +38,7 @@ def main(folder, mode, dtype, steps, *files):
         try:
             problem = exchange.load_problem(file, mode=mode)
             content = importlib.import_module(f"frontends.{folder}.{problem.task}")
-            losses, state = train(content, problem, 1 if file.stem.endswith("-plain") else int(steps))
+            losses, state = train(content, problem, None if file.stem.endswith("-plain") else int(steps))
             arrays = {
                 "losses": np.asarray(losses, np.float64),
                 **{f"state/{name}": value for name, value in state.items()},

@@ -119,16 +119,15 @@ class ExactProofs:
             plain = {}
             if not reference.problem.plain:
                 training.set_up(reference.plain_file)
-                if training.unit == 1:
-                    training.curve(1)
-                    plain = training.state()
-                    if not plain:
-                        raise WorkerFailedError(Outcome.INVALID, "in float64, check_plain_step: the state is empty")
+                training.curve(training.unit)
+                plain = training.state()
+                if not plain:
+                    raise WorkerFailedError(Outcome.INVALID, "in float64, check_plain_step: the state is empty")
             training.set_up(reference.exact_file)
             special = contestant.frontend.float64.get(context.settings.task)
             wanted = special.steps if special and special.steps else reference.problem.steps
             losses = training.curve(training.whole(min(wanted, reference.problem.steps)))
-            result = Computed(Trained(losses, training.state()), plain)
+            result = Computed(Trained(losses, training.state()), plain, training.unit)
             worker.ask("finish", Done, context.timeout_s)
             return result
         finally:
@@ -145,7 +144,7 @@ class ExactProofs:
             return
         limit = special.limit if special and special.limit else rules.exact
         steps = len(computed.trained.losses)
-        plain = (computed.plain, reference.plain_step()) if computed.plain else None
+        plain = (computed.plain, reference.plain_step(computed.plain_steps)) if computed.plain else None
         checks = tuple(verify_exact(computed.trained, reference.trained(steps), limit, plain))
         differences = [check.difference for check in checks if check.difference is not None]
         exact = Exact(steps, of, max(differences, default=None), limit, special.reason if special else "")

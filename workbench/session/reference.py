@@ -88,7 +88,7 @@ class Reference:
         exchange.save_problem(self.plain_file, exact.with_plain_sgd())
         self._trained: dict[int, Trained] = {}
         self._beginnings: dict[tuple[str, int], Beginning] = {}
-        self._plain: Arrays | None = None
+        self._plain: dict[int, Arrays] = {}
         self._bandwidth: float | None = None
         self._step_s = 0.0
         self._lock = threading.RLock()
@@ -144,15 +144,15 @@ class Reference:
         """Take the whole training from a session that is resumed."""
         self._trained[self.problem.steps] = trained
 
-    def plain_step(self) -> Arrays:
-        """The state after one step p <- p - gradient, in float64."""
+    def plain_step(self, steps: int = 1) -> Arrays:
+        """The state after one step p <- p - gradient, in float64, or after as many as a style takes at a time."""
         with self._awake():
-            if self._plain is None:
+            if steps not in self._plain:
                 training = self._training()
                 training.set_up(self.plain_file)
-                training.curve(1)
-                self._plain = training.state()
-            return self._plain
+                training.curve(steps)
+                self._plain[steps] = training.state()
+            return self._plain[steps]
 
     def beginning(self, dtype: str, unit: int) -> Beginning:
         """The first steps in a type, with the state after ``unit`` of them."""

@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workbench.catalog import Catalog
 from workbench.catalog.depends import files_of
 from workbench.host import files, machine
@@ -33,15 +35,16 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1 << 30  # of all that is kept; the longest unused go first
 LARGEST_BYTES = 1 << 26  # of one result; larger ones are computed again
-_PLAIN = "plain/"
+_PLAIN, _PLAIN_STEPS = "plain/", "plain_steps"
 
 
 @dataclass(frozen=True)
 class Computed:
-    """A training in float64 and, where it was asked for, the state after one plain SGD step."""
+    """A training in float64 and, where it was asked for, the state after a plain SGD step, or a call's many."""
 
     trained: Trained
     plain: Arrays = field(default_factory=dict)
+    plain_steps: int = 1
 
 
 def folder() -> Path:
@@ -59,7 +62,7 @@ def load(key: str | None) -> Computed | None:
         plain: dict[str, Array] = {
             name.removeprefix(_PLAIN): array for name, array in arrays.items() if name.startswith(_PLAIN)
         }
-        found = Computed(Trained.of(arrays), plain)
+        found = Computed(Trained.of(arrays), plain, int(arrays.get(_PLAIN_STEPS, np.array(1))))
         os.utime(file)
     except Exception:  # noqa: BLE001 - absent, damaged or unreadable: it is computed again
         return None
@@ -72,6 +75,7 @@ def save(key: str, computed: Computed) -> None:
     arrays = {
         **computed.trained.arrays(),
         **{f"{_PLAIN}{name}": array for name, array in computed.plain.items()},
+        _PLAIN_STEPS: np.array(computed.plain_steps),
     }
     if sum(array.nbytes for array in arrays.values()) > LARGEST_BYTES:
         return
