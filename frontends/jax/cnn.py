@@ -18,7 +18,6 @@ def max_pool(a):
 
 
 def running_statistics(parameters):
-    """A mean of 0 and a variance of 1 for every layer with a scale."""
     scales = {name[1:]: p for name, p in parameters.items() if name.startswith("g")}
     running = {f"mean/{name}": jnp.zeros_like(p) for name, p in scales.items()}
     return running | {f"variance/{name}": jnp.ones_like(p) for name, p in scales.items()}
