@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -244,3 +245,33 @@ def test_a_scalar_of_a_library_crosses_as_the_number_that_it_holds():
     assert message["metrics"] == {"accuracy": 0.5}
     with pytest.raises(TypeError, match="object is not a number"):
         exchange.encode({"did": object()})
+
+
+def test_no_two_threads_parse_the_headers_of_arrays_at_once(tmp_path, monkeypatch):
+    """Python 3.11 would raise SystemError, once in some thousand launches."""
+    exchange.save_arrays(tmp_path / "a.npz", {"a": np.zeros(3), "b": np.zeros(2)})
+    inside, overlaps, load = threading.Lock(), [], np.load
+
+    def alone(*arguments, **options):
+        if not inside.acquire(blocking=False):
+            overlaps.append(threading.get_ident())
+            return load(*arguments, **options)
+        try:
+            for _ in range(20):
+                tmp_path.stat()  # lets other threads run
+            return load(*arguments, **options)
+        finally:
+            inside.release()
+
+    monkeypatch.setattr(np, "load", alone)
+
+    def read_often():
+        for _ in range(50):
+            exchange.load_arrays(tmp_path / "a.npz")
+
+    threads = [threading.Thread(target=read_often) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == []

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.wire.exchange import PARSING
 
 
 def parsed(file: Path) -> ast.Module:
@@ -17,7 +18,7 @@ def parsed(file: Path) -> ast.Module:
     """
     try:
         source = file.read_text(encoding="utf-8")
-        with warnings.catch_warnings():
+        with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes and the like are reported where the file is run
             return ast.parse(source, filename=str(file))
     except SyntaxError as error:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # Of messages and Job: tests/unit/test_protocol.py records what each version consists of.
 VERSION = 3
 LINE_LIMIT = 1 << 20
+# NumPy reads the header of an array as Python, and Python 3.11 counts the depth of its syntax trees for all threads at
+# once: if another thread parses meanwhile, it raises SystemError ("AST constructor recursion depth mismatch").
+PARSING = threading.RLock()
 
 COMPRESSED_BYTES = 1 << 28  # that an npz may be larger unpacked than packed
 _GROUPS = ("init", "data", "per_step", "carried")
@@ -154,7 +158,7 @@ def load_arrays(source: Path | BinaryIO, largest: int | None = None) -> dict[str
     """
     import numpy as np
 
-    with source.open("rb") if isinstance(source, Path) else source as file:
+    with PARSING, source.open("rb") if isinstance(source, Path) else source as file:
         most = os.fstat(file.fileno()).st_size + COMPRESSED_BYTES if largest is None else largest
         with np.load(file, allow_pickle=False) as archive:
             sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
