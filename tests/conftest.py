@@ -61,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--everything", action="store_true", help=text)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Everything includes what is marked as slow."""
+    if config.option.everything:
+        config.option.markexpr = ""
+
+
 @pytest.hookimpl(tryfirst=True)  # before those marked as slow are left out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark as slow what is unchanged since it last passed."""

@@ -1,4 +1,7 @@
-"""Content loaded in this process: tasks and NumPy only, and forgotten again afterwards; and proofs made anew."""
+"""Content loaded in this process: tasks and NumPy only, and forgotten again afterwards; and proofs made anew.
+
+torch.compile takes half a minute a pair, so only those of one task are run without `--everything`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,21 @@ from types import ModuleType
 import pytest
 
 from workbench.catalog.roots import content_root
+
+COMPILED, ONE_TASK = "pytorch_compiled", "mlp"
+
+
+@pytest.hookimpl(tryfirst=True)  # before those marked as slow are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark torch.compile's sessions as slow."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if (
+            {"case", "frontend"} <= set(params)
+            and params["frontend"].id == COMPILED
+            and params["case"].task != ONE_TASK
+        ):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
