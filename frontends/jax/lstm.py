@@ -9,6 +9,14 @@ from frontends.jax.scanning import CHUNK, chunked, stacked
 from workbench.contract import Calls, Problem, State, Training
 
 
+def row(carry, a):
+    """What one row makes of h and c; not made anew in each step, because lax.scan would compile it again."""
+    p, (h, c) = carry
+    i, f, g, o = jnp.split(a @ p["wx"] + h @ p["wh"] + p["b"], 4, axis=1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return (p, (jax.nn.sigmoid(o) * jnp.tanh(c), c)), None
+
+
 def train(problem: Problem) -> Training:
     parameters = {name: jnp.asarray(array) for name, array in problem.init.items()}
     t, carried = start(problem, parameters)
@@ -20,15 +28,7 @@ def train(problem: Problem) -> Training:
         return zeros, zeros
 
     def read(parameters, x, memory):
-        def row(memory, a):
-            h, c = memory
-            gates = a @ parameters["wx"] + h @ parameters["wh"] + parameters["b"]
-            i, f, g, o = jnp.split(gates, 4, axis=1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), None
-
-        memory, _ = jax.lax.scan(row, memory, x.swapaxes(0, 1))
+        (_, memory), _ = jax.lax.scan(row, (parameters, memory), x.swapaxes(0, 1))
         return memory[0] @ parameters["wy"] + parameters["by"], memory
 
     def loss_of(parameters, x, labels, memory):

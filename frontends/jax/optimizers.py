@@ -24,6 +24,7 @@ def adam(problem, t, p, g, m, v):
     beta_1, beta_2 = (jnp.asarray(numbers[beta], p.dtype) for beta in ("beta_1", "beta_2"))
     m = m + (1 - beta_1) * (g - m)
     v = v + (1 - beta_2) * (g * g - v)
+    t = t.astype(p.dtype)  # of a whole number, jnp.power would make another program at every step
     root = jnp.sqrt(v / (1 - beta_2**t)) + numbers["epsilon"]
     return p - problem.learning_rate * (m / (1 - beta_1**t)) / root, (m, v)
 

@@ -203,14 +203,14 @@ class Worker:
 
     def do_fetch(self, to: str) -> dict[str, Any]:
         """Fetch the kept losses from the device, write them to a file, and forget them."""
+        import numpy as np
+
         kept, self.kept = self.kept, []
         losses, seconds = [], []
         for value, place in kept:
             started = time.perf_counter()
-            losses.append(float(value) if place is None else float(value[place]))
+            losses.append(float(value) if place is None else float(np.asarray(value)[place]))
             seconds.append(time.perf_counter() - started)
-        import numpy as np
-
         exchange.save_arrays(Path(to), {"losses": np.array(losses, dtype=np.float64)})
         return {"seconds": seconds}
 
