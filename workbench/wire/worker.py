@@ -26,6 +26,7 @@ The module itself does not import NumPy, so that ``import`` times importing NumP
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import gc
 import importlib
@@ -178,23 +179,27 @@ class Worker:
             raise RuntimeError("train() ended: its loop is over problem.batches(), which never run out") from None
 
     def _run_calls(self, steps: int, keep: Sequence[int]) -> float:
-        send, wait, calls = self.training.send, self.runtime.wait, []
+        send, wait = self.training.send, self.runtime.wait
+        calls: list[Any] = []
+        lengths: list[int] = []
         per_call, remaining = self.per_call, steps
         try:
             started = time.perf_counter()
             while remaining > 0:
                 losses = send(per_call or remaining)
                 calls.append(losses)
-                remaining -= len(losses) or steps + 1
+                lengths.append(len(losses))
+                remaining -= lengths[-1] or steps + 1
             wait()
             elapsed = time.perf_counter() - started
         except StopIteration:
             raise RuntimeError("train() ended, expected it to run steps for as long as it is asked to") from None
-        lengths = [len(losses) for losses in calls]
         if remaining or (per_call and set(lengths) != {per_call}):
             raise ValueError(f"calls answered with {lengths} losses, expected {per_call or steps} each, {steps} in all")
-        positions = [(losses, place) for losses in calls for place in range(len(losses))] if keep else []
-        self.kept += [positions[position] for position in keep]
+        ends = list(itertools.accumulate(lengths))  # each call's last position, and one more
+        for position in keep:
+            call = bisect.bisect_right(ends, position)
+            self.kept.append((calls[call], position - ends[call] + lengths[call]))
         return elapsed
 
     def do_wait(self) -> dict[str, Any]:
