@@ -96,9 +96,14 @@ WHILE_TIMED = {
 # What a runtime may answer: what is replaced in it, the outcome, and what the reason must say.
 VERSIONS, DEVICE = 'return {"numpy": np.__version__}', '"device": "cpu"'
 RUNTIMES = {
-    "versions_that_are_numbers": ((VERSIONS, 'return {"numpy": 3}'), "error", "invalid answer"),
+    "versions_that_are_numbers": (
+        (VERSIONS, 'return {"numpy": 3}'),
+        "error",
+        "runtime.versions() returned int, expected",
+    ),
     "versions_without_end": ((VERSIONS, 'return {"numpy": "9" * 2_000_000}'), "error", "longer than 1 MiB"),
     "observes_nan": ((DEVICE, f'{DEVICE}, "x": float("nan")'), "error", "NaN or infinite"),
+    "observes_itself": ((DEVICE, f'{DEVICE}, "x": (lambda d: d.update(x=d) or d)({{}})'), "error", "contains itself"),
     "observes_too_much": ((DEVICE, f'{DEVICE}, "x": 10**400'), "error", "expected a number below"),
     "counts_less_than_nothing": (
         ("def wait(", "def compilations():\n    return {'a': -1}\n\n\ndef wait("),
@@ -108,7 +113,7 @@ RUNTIMES = {
     "versions_with_a_number_for_a_name": (
         (VERSIONS, 'return {"numpy": np.__version__, 4: None}'),
         "error",
-        "invalid answer",
+        "runtime.versions() returned int, expected a dict of names and texts",
     ),
     "device_memory_that_is_a_text": (("    return None", "    return 'much'"), "error", "invalid answer"),
     "device_memory_below_zero": (

@@ -209,6 +209,17 @@ def test_a_message_is_one_line_and_comes_back():
     assert exchange.decode(line) == {"v": exchange.VERSION, "do": "run", "text": "two\nlines ü \u2028"}
 
 
+def test_what_contains_itself_is_not_sent():
+    value = {}
+    value["x"] = value
+    with pytest.raises(ValueError, match="a value contains itself"):
+        exchange.encode({"did": "observe", "observed": value})
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        exchange.encode({"did": "observe", "observed": value})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_json_has_no_number_for_is_not_sent(value):
     with pytest.raises(ValueError, match="NaN or infinite"):

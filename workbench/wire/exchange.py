@@ -36,12 +36,14 @@ def encode(message: dict[str, Any]) -> bytes:
     """A message as one line; a NumPy or framework scalar is written as the number that it holds.
 
     Raises:
-        ValueError: when it contains a number that is not finite.
+        ValueError: when it contains a number that is not finite, or itself.
         TypeError: when it contains something else that JSON cannot represent.
     """
     try:
         text = json.dumps({"v": VERSION, **message}, allow_nan=False, default=_scalar)
-    except ValueError:  # its own text does not say what to do
+    except (ValueError, RecursionError) as error:  # its own text does not say what to do
+        if isinstance(error, RecursionError) or "ircular" in str(error):
+            raise ValueError("a value contains itself, or is nested too deeply") from None
         raise ValueError("a number is NaN or infinite, expected finite numbers only") from None
     return text.encode() + b"\n"
 

@@ -285,10 +285,9 @@ class Worker:
 
     def _versions(self) -> dict[str, str]:
         versions = self.runtime.versions()
-        if not isinstance(versions, dict):
-            raise TypeError(
-                f"runtime.versions() returned {type(versions).__name__}, expected a dict of names and texts"
-            )
+        found = versions.items() if isinstance(versions, dict) else [(versions, None)]
+        if odd := [part for pair in found for part in pair if not isinstance(part, str)]:
+            raise TypeError(f"runtime.versions() returned {type(odd[0]).__name__}, expected a dict of names and texts")
         return {"python": sys.version.split()[0], **versions}
 
 
