@@ -229,3 +229,11 @@ def test_a_field_that_was_added_later_is_no_damage(run):
 def test_a_field_of_another_type_is_damage(run):
     change_json(run / "run.json", lambda value: value["settings"].update(rounds="many"))
     assert "run.json: Expected `int`, got `str` - at `$.settings.rounds`" in refused(run)
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(two, monkeypatch):
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.listdir", denied)
+    assert "the folder of runs cannot be read: Permission denied" in refused("latest", two)

@@ -286,9 +286,14 @@ def newest_first(store: Path, *, unfinished: bool = False, prefix: str = "") -> 
         store: the folder of runs.
         unfinished: whether unfinished ones count, too.
         prefix: how their ids begin.
+
+    Raises:
+        WorkbenchError: when the folder exists, but cannot be read.
     """
     try:
         names = os.listdir(store)  # noqa: PTH208 - with ten thousand runs, pathlib takes most of the time
+    except PermissionError as error:
+        raise WorkbenchError(f"{store}: the folder of runs cannot be read: {error.strerror}") from None
     except OSError:
         return
     names = [name for name in names if name.isascii() or _is_text(name)]
