@@ -10,7 +10,6 @@ from workbench.catalog import REFERENCE
 
 GATES = "i, f, g, o = np.split(a @ wx + h @ wh + b, 4, axis=1)"
 SQUARES = "(centred**2).mean(axis=-1, keepdims=True)"
-FIRST_MAXIMUM = "(np.arange(4) == first)"
 # By task: what is replaced in which file of the NumPy frontend.
 PLANTED = {
     "cnn": {
@@ -18,9 +17,6 @@ PLANTED = {
         "padded_on_one_side": [("layers", "(1, 1), (1, 1)", "(0, 2), (0, 2)")],
         "kernel_flipped": [("layers", "patches(x) @ kernel.reshape", "patches(x) @ kernel[::-1].reshape")],
         "kernel_not_turned_on_the_way_back": [("layers", "kernel[::-1, ::-1].transpose", "kernel.transpose")],
-        "maximum_shared_among_equals": [
-            ("layers", FIRST_MAXIMUM, "(windows.reshape(*d.shape, 4) == max_pool(x)[..., None])")
-        ],
         "bias_never_updated": [("cnn", "d.sum(axis=(0, 1, 2))", "0 * d.sum(axis=(0, 1, 2))")],
         "flattened_by_channels": [("cnn", "passed[-1][2].reshape", "passed[-1][2].transpose(0, 3, 1, 2).reshape")],
         "learning_rate_1_percent": [
