@@ -286,7 +286,7 @@ def kill_own(left_running):
 
 @pytest.mark.parametrize(("place", "who"), [(0, "the reference's process died"), (1, "the canary's process failed")])
 def test_a_session_whose_own_process_dies_shows_the_finished_launches(
-    measure, gate, left_running, kill_own, place, who
+    measure, gate, left_running, kill_own, content, place, who
 ):
     there = gate("launch", 2)
     session = measure("--json", launches=3)
@@ -299,7 +299,8 @@ def test_a_session_whose_own_process_dies_shows_the_finished_launches(
     assert shown["interrupted"]
     (said,) = [line for line in session.said.splitlines() if line.startswith("workbench: ")]
     assert said.startswith(f"workbench: the run was cut short: {who}: killed in ")
-    assert said.endswith(f"finish it with `workbench run --resume {session.folder.name} -r {session.store}`")
+    command = f"workbench run --resume {session.folder.name} -r {session.store} --content {content.root}"
+    assert said.endswith(f"finish it with `{command}`")
     assert left_running() == []
 
 
