@@ -2,11 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from frontends.jax.optimizers import start, update
-from frontends.jax.scanning import CHUNK, chunked, stacked
-from workbench.contract import Calls, Problem, State, Training
+from workbench.contract import Problem, State, Training
 
 
 def row(carry, a):
@@ -52,16 +50,7 @@ def train(problem: Problem) -> Training:
             carried=jax.device_get({**carried, "h": memory[0], "c": memory[1]}),
         )
 
-    step = chunked(problem, step) if problem.mode == "jax_scan" else step
-    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
-
-    if problem.mode == "jax_scan":
-        batches = problem.batches(jnp.asarray if problem.resident else np.asarray)  # stacked on the host
-        yield Calls(state, steps=CHUNK)
-        while True:
-            parameters, t, carried, memory, losses = step(parameters, t, carried, memory, *stacked(problem, batches))
-            yield losses
-
+    step = jax.jit(step) if problem.mode == "jax_jit" else step
     yield state
 
     for x, labels in batches:

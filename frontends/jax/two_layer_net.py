@@ -2,10 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from frontends.jax.scanning import CHUNK, chunked, stacked
-from workbench.contract import Calls, Problem, State, Training
+from workbench.contract import Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -27,16 +25,7 @@ def train(problem: Problem) -> Training:
         predictions = predict(parameters, jnp.asarray(problem.queries))
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
-    step = chunked(problem, step) if problem.mode == "jax_scan" else step
-    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
-
-    if problem.mode == "jax_scan":
-        batches = problem.batches(jnp.asarray if problem.resident else np.asarray)  # stacked on the host
-        yield Calls(state, steps=CHUNK)
-        while True:
-            parameters, losses = step(parameters, *stacked(problem, batches))
-            yield losses
-
+    step = jax.jit(step) if problem.mode == "jax_jit" else step
     yield state
 
     for x, y in batches:
