@@ -21,7 +21,7 @@ from workbench.session.verify import condition, tolerance, verify_exact
 from workbench.wire import exchange
 
 CATALOG = catalog()
-STEPS = 40  # whole schedules of dynamic_net, and calls of lax.scan
+STEPS = 40  # whole schedules of dynamic_net
 PRESETS = {"cnn": ("digits", "normalised"), "linreg": ("points", "diabetes"), "transfer": ("frozen", "fine_tuned")}
 CASES = [
     (task.name, name) for task in CATALOG.tasks.values() for name in PRESETS.get(task.name, (task.default_preset,))

@@ -57,7 +57,7 @@ def measured(
     request: Request,
     measure: Callable[[Part, Request], StoredRun],
 ) -> Iterator[Part]:
-    """Each part with its run: the latest of the store that is of the same content, versions and settings, or a new one.
+    """Each part with its run: the latest of the store that is of the same content and settings, or a new one.
 
     Args:
         content: what is measured.
