@@ -13,7 +13,7 @@ import pytest
 from workbench import testing
 from workbench.comparison.commits import GateResult
 from workbench.comparison.judge import Finding, Judgement
-from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
+from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError, WorkerLostError
 from workbench.session import bring_up
 from workbench.session.bring_up import BringUp
 from workbench.session.reference import Reference
@@ -27,8 +27,8 @@ REASON = "the reference's process died: killed in 'run'"
 class Worker:
     """A process that notes what is done to it."""
 
-    def __init__(self, *, dead=False):
-        self.dead, self.done = dead, []
+    def __init__(self):
+        self.done = []
 
     def __getattr__(self, name):
         return lambda: self.done.append(name)
@@ -41,14 +41,18 @@ def of(worker) -> Reference:
 
 
 @pytest.mark.parametrize(
-    ("dead", "outcome", "says"),
-    [(True, Outcome.OUT_OF_MEMORY, "died"), (False, Outcome.TIMEOUT, "hangs"), (False, Outcome.ERROR, None)],
+    ("error", "says"),
+    [
+        (WorkerLostError(Outcome.OUT_OF_MEMORY, "why"), "died"),
+        (WorkerLostError(Outcome.TIMEOUT, "why"), "hangs"),
+        (WorkerFailedError(Outcome.ERROR, "why"), None),
+    ],
 )
-def test_a_reference_that_died_or_hangs_ends_the_session_and_one_that_fails_does_not(dead, outcome, says):
-    """What it fails at may be a contestant's state, and is that one's outcome."""
-    worker = Worker(dead=dead)
+def test_a_reference_that_died_or_hangs_ends_the_session_and_one_that_fails_does_not(error, says):
+    """What it fails at may be a contestant's state, and is that one's outcome, whether or not it has exited yet."""
+    worker = Worker()
     with pytest.raises((CutShortError, WorkerFailedError)) as raised, of(worker)._awake():
-        raise WorkerFailedError(outcome, "why")
+        raise error
     if says is None:
         assert isinstance(raised.value, WorkerFailedError)
         assert worker.done == ["wake", "stop"]

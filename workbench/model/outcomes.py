@@ -28,5 +28,9 @@ class WorkerFailedError(Exception):
         self.reason = reason
 
 
+class WorkerLostError(WorkerFailedError):
+    """It has died or hangs, and did not itself say why."""
+
+
 class CutShortError(Exception):
     """The session cannot go on, through no fault of a contestant: a process of the harness itself has died."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from workbench.host import processes
 from workbench.model.content import Frontend
-from workbench.model.outcomes import Outcome, WorkerFailedError
+from workbench.model.outcomes import Outcome, WorkerFailedError, WorkerLostError
 from workbench.store.codec import decoded
 from workbench.wire import exchange
 from workbench.wire.answers import Done, Failure
@@ -243,7 +243,7 @@ class WorkerProcess:
                 if not self.frontend.command:
                     self._save_stack()
                     reason = f"{reason}; its stack is in the log"
-                raise WorkerFailedError(Outcome.TIMEOUT, reason)
+                raise WorkerLostError(Outcome.TIMEOUT, reason)
             if self._answers not in ready:  # the process has ended, and nothing is left to read
                 raise self._death()
             chunk = os.read(self._answers, 65536)
@@ -255,18 +255,18 @@ class WorkerProcess:
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line
 
-    def _death(self) -> WorkerFailedError:
+    def _death(self) -> WorkerLostError:
         try:
             code = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
-            return WorkerFailedError(Outcome.ERROR, f"the worker closed its channel in {self._phase!r}")
+            return WorkerLostError(Outcome.ERROR, f"the worker closed its channel in {self._phase!r}")
         if code == -signal.SIGKILL:
             reason = f"killed in {self._phase!r} with SIGKILL, usually by the system for lack of memory"
-            return WorkerFailedError(Outcome.OUT_OF_MEMORY, reason)
+            return WorkerLostError(Outcome.OUT_OF_MEMORY, reason)
         if code < 0:
             reason = f"crashed in {self._phase!r} with {_signal_name(-code)}"
-            return WorkerFailedError(Outcome.ERROR, reason)
-        return WorkerFailedError(Outcome.ERROR, f"the process exited in {self._phase!r} with exit code {code}")
+            return WorkerLostError(Outcome.ERROR, reason)
+        return WorkerLostError(Outcome.ERROR, f"the process exited in {self._phase!r} with exit code {code}")
 
     def stop(self) -> None:
         """Stop the process, so that its spinning threads do not disturb measurements."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from workbench.contract import shuffled_rows
-from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
+from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError, WorkerLostError
 from workbench.model.proof import PREDICTIONS, Trained
 from workbench.session.launcher import WorkerProcess
 from workbench.session.training import Training, read
@@ -217,12 +217,10 @@ class Reference:
             self.worker.wake()
             try:
                 yield
-            except WorkerFailedError as failure:
-                if self.worker.dead or failure.outcome is Outcome.TIMEOUT:
-                    how = "died" if self.worker.dead else "hangs"
-                    self.worker.kill()
-                    raise CutShortError(f"the reference's process {how}: {failure.reason}") from failure
-                raise
+            except WorkerLostError as failure:
+                how = "hangs" if failure.outcome is Outcome.TIMEOUT else "died"
+                self.worker.kill()
+                raise CutShortError(f"the reference's process {how}: {failure.reason}") from failure
             finally:
                 self.worker.stop()
 
