@@ -20,13 +20,20 @@ def test_one(part):
     text = open("one.txt").read()
     assert text != "wrong" or part != "second"
 
-@pytest.mark.unless_proven("other", ["other.txt"])
+@pytest.mark.unless_proven("other", ["other.py"])
 def test_other():
     pass
 
 def test_always():
     pass
 """
+
+MODULE = '''"""What it does."""
+
+def double(x):
+    """Returns it twice."""
+    return 2 * x
+'''
 
 
 @pytest.fixture
@@ -35,8 +42,8 @@ def suite(tmp_path):
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_planted.py").write_text(PLANTED)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  slow:\n  unless_proven:\naddopts = -m 'not slow' -rpf")
-    for name in ("one", "other"):
-        (tmp_path / f"{name}.txt").write_text("right")
+    (tmp_path / "one.txt").write_text("right")
+    (tmp_path / "other.py").write_text(MODULE)
 
     def run(*options: str) -> tuple[set[str], set[str]]:
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
@@ -71,3 +78,11 @@ def test_what_fails_in_any_part_is_not_taken_for_proven(suite, tmp_path):
     assert set(json.loads((tmp_path / "proven.json").read_text())) == {"other"}
     passed, failed = suite()
     assert (passed, failed) == ({"test_one[first]", "test_always"}, {"test_one[second]"})
+
+
+def test_what_a_docstring_says_is_no_change(suite, tmp_path):
+    suite("--everything")
+    (tmp_path / "other.py").write_text(MODULE.replace("twice", "two times,\n\n    and says so").replace("What", "All"))
+    assert suite()[0] == {"test_always"}
+    (tmp_path / "other.py").write_text(MODULE.replace("2 *", "3 *"))
+    assert suite()[0] == {"test_other", "test_always"}

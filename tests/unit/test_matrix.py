@@ -15,7 +15,6 @@ from workbench.errors import WorkbenchError
 from workbench.model.outcomes import Outcome
 from workbench.model.records import Settings
 from workbench.model.request import MATRIX, Request
-from workbench.session.runner import content_hash
 from workbench.session.settings import settings_of
 from workbench.show.matrix import Matrix
 from workbench.store import records, results
@@ -24,13 +23,14 @@ from workbench.testing import contestant, launch, record
 
 CONTENT = catalog()
 CHOSEN = CONTENT.select(["numpy", "torch"])
+NOW = pairs.Now.of(CONTENT, CHOSEN)
 
 
 def kept_in(store: Path, name: str, settings: Settings, **changes: object) -> None:
     """A run of the chosen frontends in a store."""
     measured = [contestant(mode.id, [launch(0, [1e-3])]) for mode in CHOSEN]
-    made = record(*measured, settings=settings, content_hash=content_hash(CONTENT.roots))
-    made = dataclasses.replace(made, **changes)
+    made = record(*measured, settings=settings, content_hash=NOW.content)
+    made = dataclasses.replace(made, **{"machine_key": NOW.machine, "packages": NOW.packages} | changes)
     folder = store / name
     for entry in made.contestants:
         (folder / "contestants" / entry.id).mkdir(parents=True)
@@ -101,6 +101,17 @@ def test_a_run_that_was_measured_otherwise_does_not_count(tmp_path, options):
     assert "mlp/digits" in measure.names
 
 
+@pytest.mark.parametrize(
+    "changes", [{"machine_key": "another"}, {"packages": NOW.packages | {"torch": "0.0"}}, {"packages": {}}]
+)
+def test_nor_does_one_of_another_machine_or_other_versions(tmp_path, changes):
+    settings = settings_of(CONTENT, "mlp", asked(tmp_path))
+    kept_in(tmp_path, "20260101-000000-mlp-digits-aaaaaa", settings, **changes)
+    measure = Measured()
+    all_of(tmp_path, measure)
+    assert "mlp/digits" in measure.names
+
+
 def test_nor_does_one_of_other_content_of_fewer_frontends_or_that_was_cut_off(tmp_path):
     settings = settings_of(CONTENT, "mlp", asked(tmp_path))
     done = [contestant(mode.id, [launch(0, [1e-3])]) for mode in CHOSEN]
@@ -111,6 +122,15 @@ def test_nor_does_one_of_other_content_of_fewer_frontends_or_that_was_cut_off(tm
     measure = Measured()
     all_of(tmp_path, measure)
     assert "mlp/digits" in measure.names
+
+
+def test_one_that_has_other_frontends_beside_them_counts(tmp_path):
+    settings = settings_of(CONTENT, "mlp", asked(tmp_path))
+    packages = NOW.packages | {"jax": "0.0"}
+    kept_in(tmp_path, "20260101-000000-mlp-digits-aaaaaa", settings, packages=packages)
+    measure = Measured()
+    all_of(tmp_path, measure)
+    assert "mlp/digits" not in measure.names
 
 
 def test_a_budget_that_is_spent_leaves_out_the_rest_by_name(tmp_path, monkeypatch):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from workbench.catalog import Catalog
 from workbench.errors import WorkbenchError
+from workbench.host import machine
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome
 from workbench.model.records import Settings
 from workbench.model.request import EVERY_PRESET, Request
-from workbench.session.runner import content_hash
+from workbench.session.runner import content_hash, installed
 from workbench.session.settings import settings_of
 from workbench.store import index, results
 from workbench.store.results import StoredRun
@@ -57,7 +58,7 @@ def measured(
     request: Request,
     measure: Callable[[Part, Request], StoredRun],
 ) -> Iterator[Part]:
-    """Each part with its run: the latest of the store that is of the same content and settings, or a new one.
+    """Each part with its run: the latest of the store that was measured as it would be now, or a new one.
 
     Args:
         content: what is measured.
@@ -66,11 +67,11 @@ def measured(
         request: the options; ``budget_s`` is for all runs together.
         measure: makes the run of a part.
     """
-    started, store = time.monotonic(), results.store_of(request.output)
+    started, store, now = time.monotonic(), results.store_of(request.output), Now.of(content, frontends)
     stopped = False
     for part in parts:
         own = dataclasses.replace(request, preset=part.preset, budget_s=None)
-        run = kept(content, settings_of(content, part.task, own), frontends, store)
+        run = kept(settings_of(content, part.task, own), now, store)
         late = request.budget_s is not None and time.monotonic() - started >= request.budget_s
         if run is None and not late and not stopped:
             run = measure(part, own)
@@ -78,17 +79,44 @@ def measured(
         yield dataclasses.replace(part, run=run)
 
 
-def kept(content: Catalog, settings: Settings, frontends: Sequence[Frontend], store: Path) -> StoredRun | None:
+@dataclass(frozen=True)
+class Now:
+    """What would be measured, by what, and where: a kept run of anything else does not count.
+
+    Attributes:
+        frontends: their ids.
+        content: the hash of all tasks and frontends.
+        machine: its key.
+        packages: versions of the packages that the frontends need.
+    """
+
+    frontends: frozenset[str]
+    content: str
+    machine: str
+    packages: dict[str, str]
+
+    @classmethod
+    def of(cls, content: Catalog, frontends: Sequence[Frontend]) -> Now:
+        """As it is."""
+        return cls(
+            frozenset(frontend.id for frontend in frontends),
+            content_hash(content.roots),
+            machine.stable_key(machine.facts()),
+            installed(frontends),
+        )
+
+
+def kept(settings: Settings, now: Now, store: Path) -> StoredRun | None:
     """The latest run of a store in which these frontends were measured as they would be now; None if there is none."""
-    digest, ids = content_hash(content.roots), {frontend.id for frontend in frontends}
     for entry in index.runs(store)[0]:
         of = (entry.task, entry.preset, entry.dtype, entry.threads, entry.device, entry.content)
-        wanted = (settings.task, settings.preset, settings.dtype, settings.threads, str(settings.device), digest)
+        wanted = (settings.task, settings.preset, settings.dtype, settings.threads, str(settings.device), now.content)
         cut_off = Outcome.INTERRUPTED in entry.outcomes.values()
-        if of != wanted or cut_off or not ids <= set(entry.contestants):
+        if of != wanted or cut_off or not now.frontends <= set(entry.contestants):
             continue
         run = results.load(store / entry.run)
-        own = run.record.settings
-        if (own.steps, own.seed, own.profile) == (settings.steps, settings.seed, settings.profile):
+        known, own = run.record, run.record.settings
+        same_place = known.machine_key == now.machine and now.packages.items() <= known.packages.items()
+        if same_place and (own.steps, own.seed, own.profile) == (settings.steps, settings.seed, settings.profile):
             return run
     return None
