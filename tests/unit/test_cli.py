@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,32 @@ def test_without_a_folder_for_temporary_files_there_is_one_line(monkeypatch, cap
     with pytest.raises(SystemExit) as ended:
         command_line.main()
     assert (ended.value.code, capsys.readouterr().err) == (2, "workbench: No such file or directory: /nowhere/at/all\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory"),
+        (ImportError("x.so: failed to map segment"), "a package cannot be loaded: x.so: failed to map segment"),
+    ],
+)
+def test_without_memory_there_is_one_line(monkeypatch, capsys, error, said):
+    """A library that cannot be mapped is an ImportError."""
+
+    def fails(**_):
+        raise error
+
+    monkeypatch.setattr(command_line, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"workbench: {said}\n")
+
+
+def test_what_matplotlib_minds_is_not_said_nor_is_a_backend_needed(cli, numpy_run, tmp_path):
+    shutil.copytree(numpy_run.path, tmp_path / numpy_run.id)
+    (tmp_path / "file").touch()
+    done = cli("rebuild", numpy_run.id, "-r", tmp_path, MPLBACKEND="nope", MPLCONFIGDIR=str(tmp_path / "file"))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_folder_of_runs_that_is_not_there_is_one_line(cli):

@@ -9,6 +9,8 @@ written, but a plot failed; 5 everything measured was shown, but not all of it c
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
 import signal
 import sys
 
@@ -62,6 +64,8 @@ def main() -> None:
     if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or else nobody learns how a worker ended
     replace_what_cannot_be_encoded()
+    os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever opens a user's windows
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of its caches and fonts, which it manages without
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
         end_quietly_on_broken_pipe()
     try:
@@ -78,6 +82,12 @@ def main() -> None:
     except OSError as error:  # a name that is too long, no folder for temporary files, no more descriptors
         where = f": {error.filename}" if isinstance(error.filename, str) else ""
         say(f"workbench: {error.strerror or error}{where}")
+        sys.exit(EXIT_USAGE)
+    except MemoryError:
+        say("workbench: out of memory")
+        sys.exit(EXIT_USAGE)
+    except ImportError as error:  # for lack of memory, too: a library that cannot be mapped
+        say(f"workbench: a package cannot be loaded: {error}")
         sys.exit(EXIT_USAGE)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
