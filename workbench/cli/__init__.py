@@ -55,7 +55,7 @@ from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, Workb
 
 __all__ = ["app", "main"]
 
-MEASURING = ("run", "selftest", "regress", "versions")
+MEASURING = ("run", "matrix", "selftest", "regress", "versions")
 
 
 def main() -> None:
@@ -64,31 +64,12 @@ def main() -> None:
     if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or else nobody learns how a worker ended
     replace_what_cannot_be_encoded()
-    os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever opens a user's windows
+    os.environ.update(MPLBACKEND="agg")  # figures are files here, whatever opens a user's windows
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of its caches and fonts, which it manages without
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:
         end_quietly_on_broken_pipe()
     try:
         code = app(standalone_mode=False)
-    except WorkbenchError as error:
-        say(f"workbench: {error_text(error)}")
-        sys.exit(EXIT_USAGE)
-    except (InterruptedEarlyError, KeyboardInterrupt, typer.Abort):
-        say("workbench: interrupted")
-        sys.exit(EXIT_INTERRUPTED)
-    except CannotPrintError as error:
-        say(f"workbench: cannot print: {error}")
-        sys.exit(EXIT_UNWRITTEN)
-    except OSError as error:  # a name that is too long, no folder for temporary files, no more descriptors
-        where = f": {error.filename}" if isinstance(error.filename, str) else ""
-        say(f"workbench: {error.strerror or error}{where}")
-        sys.exit(EXIT_USAGE)
-    except MemoryError:
-        say("workbench: out of memory")
-        sys.exit(EXIT_USAGE)
-    except ImportError as error:  # for lack of memory, too: a library that cannot be mapped
-        say(f"workbench: a package cannot be loaded: {error}")
-        sys.exit(EXIT_USAGE)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             if type(error).__name__ == "NoArgsIsHelpError":
@@ -96,8 +77,33 @@ def main() -> None:
             else:
                 say(f"workbench: {error.format_message()} ({_hint(error)})")
             sys.exit(EXIT_USAGE)
-        raise
+        if (ending := _ending(error)) is None:
+            raise
+        text, code = ending
+        say(f"workbench: {text}")
+    except KeyboardInterrupt:
+        say("workbench: interrupted")
+        code = EXIT_INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """What is said of an error that a user can do something about, and the exit code; None of any other."""
+    match error:
+        case WorkbenchError():
+            return error_text(error), EXIT_USAGE
+        case InterruptedEarlyError() | typer.Abort():
+            return "interrupted", EXIT_INTERRUPTED
+        case CannotPrintError():
+            return f"cannot print: {error}", EXIT_UNWRITTEN
+        case OSError():  # a name that is too long, no folder for temporary files, no more descriptors
+            where = f": {error.filename}" if isinstance(error.filename, str) else ""
+            return f"{error.strerror or error}{where}", EXIT_USAGE
+        case MemoryError():
+            return "out of memory", EXIT_USAGE
+        case ImportError():  # for lack of memory, too: a library that cannot be mapped
+            return f"a package cannot be loaded: {error}", EXIT_USAGE
+    return None
 
 
 def _hint(error: Exception) -> str:
