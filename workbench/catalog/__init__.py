@@ -154,8 +154,8 @@ class Catalog:
 
         Args:
             patterns: ids, families, globs or ``all``.
-            task: omits frontends that have no file for it, except those given by id and those that declare the
-                reason under ``[holes]``.
+            task: omits frontends that have no file for it, except those that declare the reason under ``[holes]``
+                and those of a pattern that none of its frontends has one for.
 
         Raises:
             WorkbenchError: for a pattern that matches nothing, and as :meth:`hole` does.
@@ -166,11 +166,7 @@ class Catalog:
             if not matching:
                 families = {family for f in self.frontends.values() for family in f.families}
                 raise unknown("frontend", pattern, {"all", *self.frontends, *families})
-            expected = {name for name in matching if task is None or self._expected(task, name) or name == pattern}
-            if not expected:
-                available = [f.id for f in self.frontends.values() if task and self.file(task, f)]
-                raise WorkbenchError(f"{pattern!r} has no file for task {task}: choose from {', '.join(available)}")
-            selected |= expected
+            selected |= {name for name in matching if task is None or self._expected(task, name)} or matching
         return [frontend for frontend in self.frontends.values() if frontend.id in selected]
 
     def _expected(self, task: str, frontend: str) -> bool:
