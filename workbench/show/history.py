@@ -133,7 +133,7 @@ def _time(point: Point) -> str:
     return str(point.outcome) if point.steady is None else format_seconds(point.steady.seconds)
 
 
-def _within(point: Point) -> str:
+def _extent(point: Point) -> str:
     return "" if point.steady is None else format_range(point.steady.seconds, point.steady.low, point.steady.high)
 
 
@@ -150,10 +150,10 @@ COLUMNS: tuple[Column[Point], ...] = (
         text=_time,
     ),
     Column(
-        key="within",
-        heading="within",
-        meaning="how far the interval of the steady {unit} time extends from the median, on its longer side",
-        text=_within,
+        key="extent",
+        heading="interval",
+        meaning="how far the interval of the steady {unit} time by itself extends from the median, on its longer side",
+        text=_extent,
     ),
     Column(
         key="change",

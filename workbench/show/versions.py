@@ -62,7 +62,7 @@ def _compared(value: Callable[[Comparison], Cell]) -> Callable[[VersionRow], Cel
     return lambda row: None if row.comparison is None else value(row.comparison)
 
 
-def _within(row: VersionRow) -> str:
+def _extent(row: VersionRow) -> str:
     return "–" if row.steady is None else format_range(row.steady.seconds, row.steady.low, row.steady.high)
 
 
@@ -115,10 +115,10 @@ COLUMNS: tuple[Column[VersionRow], ...] = (
         views=FILES,
     ),
     Column(
-        key="within",
-        heading="within",
-        meaning="how far the interval of the steady {unit} time extends from the median, on its longer side",
-        text=_within,
+        key="extent",
+        heading="interval",
+        meaning="how far the interval of the steady {unit} time by itself extends from the median, on its longer side",
+        text=_extent,
     ),
     Column(key="launches", meaning="number of fresh processes measured", value=lambda row: row.launches, views=FILES),
     Column(key="base", meaning="id of the base", value=lambda row: row.base, views=FILES, number=False),
