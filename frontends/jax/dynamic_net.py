@@ -28,7 +28,7 @@ def train(problem: Problem) -> Training:
         predictions = predict(parameters, jnp.asarray(problem.queries), 1)
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
-    step = jax.jit(step, static_argnames="depth") if problem.mode == "jax_jit" else step
+    step = jax.jit(step, static_argnames="depth") if problem.mode != "jax_op_by_op" else step
     yield state
 
     for x, y, depth in batches:

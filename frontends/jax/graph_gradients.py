@@ -19,7 +19,7 @@ def train(problem: Problem) -> Training:
     def state():
         return State(gradients=jax.device_get({"x": dc_dx, "y": dc_dy, "z": dc_dz}))
 
-    step = jax.jit(step) if problem.mode == "jax_jit" else step
+    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
     yield state
 
     for x, y, z in batches:

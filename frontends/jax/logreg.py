@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, State, Training
+from frontends.jax.scanning import CHUNK, chunks, scan
+from workbench.contract import Calls, Problem, State, Training
 
 
 def train(problem: Problem) -> Training:
@@ -29,8 +30,10 @@ def train(problem: Problem) -> Training:
             predictions=jax.device_get(predict(parameters, jnp.asarray(problem.queries))),
         )
 
-    step = jax.jit(step) if problem.mode == "jax_jit" else step
-    yield state
+    if problem.mode == "jax_scan":
+        step, batches = scan(problem, step), chunks(problem)
+    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
+    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else state
 
     for x, labels in batches:
         parameters, loss = step(parameters, x, labels)

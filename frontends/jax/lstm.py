@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from frontends.jax.optimizers import start, update
-from workbench.contract import Problem, State, Training
+from frontends.jax.scanning import CHUNK, chunks, scan
+from workbench.contract import Calls, Problem, State, Training
 
 
 def row(carry, a):
@@ -50,8 +51,10 @@ def train(problem: Problem) -> Training:
             carried=jax.device_get({**carried, "h": memory[0], "c": memory[1]}),
         )
 
-    step = jax.jit(step) if problem.mode == "jax_jit" else step
-    yield state
+    if problem.mode == "jax_scan":
+        step, batches = scan(problem, step), chunks(problem)
+    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
+    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else state
 
     for x, labels in batches:
         parameters, t, carried, memory, loss = step(parameters, t, carried, memory, x, labels)

@@ -27,7 +27,7 @@ def train(problem: Problem) -> Training:
         predictions = predict(parameters, jnp.asarray(problem.queries), "new")
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
-    step = jax.jit(step, static_argnames="head") if problem.mode == "jax_jit" else step
+    step = jax.jit(step, static_argnames="head") if problem.mode != "jax_op_by_op" else step
     yield state
 
     for phase in problem.phases:

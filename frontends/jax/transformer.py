@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from frontends.jax.optimizers import start, update
-from workbench.contract import Problem, State, Training
+from frontends.jax.scanning import CHUNK, chunks, scan
+from workbench.contract import Calls, Problem, State, Training
 
 
 def layer_norm(a, scale, shift):
@@ -60,8 +61,10 @@ def train(problem: Problem) -> Training:
             carried=jax.device_get(carried),
         )
 
-    step = jax.jit(step) if problem.mode == "jax_jit" else step
-    yield state
+    if problem.mode == "jax_scan":
+        step, batches = scan(problem, step), chunks(problem)
+    step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
+    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else state
 
     for x, labels, keep in batches:
         parameters, t, carried, loss = step(parameters, t, carried, x, labels, keep)

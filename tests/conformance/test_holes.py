@@ -32,6 +32,7 @@ SEEN = {  # by frontend and task: what is done after one step, and what it print
     ("keras_jax", "lstm"): (STATE, r"^state 0\.0$"),
     ("keras_torch", "lstm"): ("", "modified by an inplace operation"),
 }
+BY_DESIGN = {("jax_scan", task) for task in ("dynamic_net", "graph_gradients", "transfer")}  # no error to be seen
 RIGHT = {  # the same content, where it does not fail
     ("jax_jit", "lstm"): (COMPILED, r"^0$"),
     ("tf2_keras", "lstm"): (STATE, r"^state 0\.\d*[1-9]"),
@@ -63,4 +64,4 @@ def test_every_hole_of_a_single_mode_is_seen():
         for task in mode.holes
         if any(task not in other.holes for other in FOUND.frontends.values() if other.folder == mode.folder)
     }
-    assert own == set(SEEN)
+    assert own == set(SEEN) | BY_DESIGN

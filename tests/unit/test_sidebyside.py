@@ -195,8 +195,9 @@ def test_every_pair_uses_its_framework_under_full_names(task, frontend):
 
 def test_what_a_content_file_borrows_from_its_runtime_is_counted():
     runtime = '"""Doc."""\n\n\ndef put(x):\n    """Doc."""\n    # why\n    return x\n\n\nclass Log:\n    a = 1\n'
-    found = metrics.helpers("from frontends.f.runtime import Log, put\n", "f", {"runtime": runtime})
-    assert found == {"Log": 2, "put": 2}
+    runtime += "\n\nN = (\n    1\n)\n"
+    found = metrics.helpers("from frontends.f.runtime import N, Log, put\n", "f", {"runtime": runtime})
+    assert found == {"N": 3, "Log": 2, "put": 2}
 
 
 def test_modes_of_one_folder_are_shown_once():

@@ -52,6 +52,7 @@ def test_the_frontends_are_those_that_import_the_package():
     found = catalog()
     assert [frontend.id for frontend in upgrades.frontends_of(found, "jax", "linreg")] == [
         "jax_jit",
+        "jax_scan",
         "jax_op_by_op",
         "keras_jax",
     ]

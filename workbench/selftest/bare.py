@@ -23,7 +23,8 @@ comes, at the same position in the same function::
 
 That last yield lets both loops be advanced from the same call depth: some frameworks are slower the deeper the call
 stack is. The first one is kept, because the state tells whether both compute the same. A style that runs many steps per
-call (``steps = yield Calls(state)``, then ``while True:`` and ``steps = yield losses``) becomes one call per turn.
+call (``steps = yield Calls(state)``, then ``while True:`` and ``steps = yield losses``) becomes one call per turn;
+where all calls run the same number of steps, the loop has the first form, and ``_steps`` counts calls.
 """
 
 from __future__ import annotations

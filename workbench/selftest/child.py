@@ -73,7 +73,7 @@ class SelftestWorker(worker.Worker):
         bare_s: list[float] = []
         self.do_set_up(str(self.problem_file))
         harness, run = self.training, self.run_steps
-        turns = bare(self._problem(), itertools.repeat(steps), self.runtime.wait, bare_s)
+        turns = bare(self._problem(), itertools.repeat(self._passes(steps)), self.runtime.wait, bare_s)
         next(turns)
         for pair in range(-WARM, pairs):
             for self.training in (harness, turns) if pair % 2 else (turns, harness):
@@ -89,12 +89,16 @@ class SelftestWorker(worker.Worker):
         """Check that the bare loop ends in the same state as the frontend, in trainings of their own."""
         self.do_set_up(str(self.problem_file))
         problem = self._problem()  # begun after the frontend's and closed before it: sessions of TF1 are nested
-        turns = bare(problem, [problem.steps], self.runtime.wait, [])
+        turns = bare(problem, [self._passes(problem.steps)], self.runtime.wait, [])
         ready = next(turns)
         self.run_steps(problem.steps, ())
         next(turns)
         check_same(self.read_state, getattr(ready, "state", ready))
         turns.close()
+
+    def _passes(self, steps: int) -> int:
+        """How often the bare loop goes round for some steps; a loop that is told how many steps to run counts them."""
+        return steps // (self.per_call or 1)
 
     def _problem(self) -> Problem:
         return exchange.load_problem(self.problem_file, device=self.job.device, mode=self.job.mode)

@@ -62,9 +62,16 @@ def helpers(source: str, folder: str, modules: Mapping[str, str]) -> dict[str, i
     return found
 
 
+def _defined(node: ast.stmt) -> list[str]:
+    """The names that a statement defines: of a function, a class, or a constant."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    return [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+
+
 def _lines_of_code(text: str, name: str) -> int:
     """How many lines of code the definition of a name has; 0 if it is not defined there."""
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+        if name in _defined(node):
             return len(set(range(node.lineno, (node.end_lineno or node.lineno) + 1)) & code_lines(text))
     return 0
