@@ -208,7 +208,7 @@ def test_modes_of_one_folder_are_shown_once():
 
 
 def test_lines_that_stand_in_every_file_are_not_marked_and_all_other_code_is():
-    comparison = sidebyside.compare("linreg", ["numpy", "jax"])
+    comparison = sidebyside.compare("linreg", ["numpy", "pytorch"])
     lines = [{line.strip() for line in source.lines} for source in comparison.sources]
     for source, marked in zip(comparison.sources, comparison.marked, strict=True):
         assert {
@@ -251,7 +251,7 @@ def test_the_terminal_shows_every_line_at_any_width(cli, width):
 
 
 def test_differences_are_marked_without_colour(cli):
-    shown = cli("code", "linreg", "-f", "numpy,jax", COLUMNS="100").stdout
+    shown = cli("code", "linreg", "-f", "numpy,pytorch", COLUMNS="100").stdout
     assert f"3{MARK} import numpy as np" in shown
     assert "  from workbench.contract import" in shown
     assert f"{MARK} from workbench.contract import" not in shown
