@@ -202,6 +202,17 @@ def test_a_run_that_is_not_there_is_one_line(cli, words):
     refused(cli(*words), "no run", "`workbench results`")
 
 
+def test_a_title_is_no_markup(cli, content):
+    file = content.numpy / "frontend.toml"
+    file.write_text(file.read_text().replace('title = "NumPy, gradients by hand"', 'title = "[/x]"'))
+    assert "[/x]" in cli("list", "--content", content.root).stdout
+
+
+def test_a_folder_that_is_a_link_to_itself_is_one_line(cli, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    refused(cli("list", "--content", tmp_path / "loop"), "no such folder")
+
+
 def test_a_malformed_frontend_is_one_line(cli, content):
     (content.numpy / "frontend.toml").write_text("title = \n")
     for words in (["run", "linreg"], ["list"]):

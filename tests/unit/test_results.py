@@ -65,6 +65,11 @@ def test_latest_is_the_newest_finished_run(two):
     assert [found.id[:8] for found in workbench.results_of(two)] == ["20260102", "20260101"]
 
 
+def test_a_whole_id_is_no_beginning_of_another(store, run):
+    shutil.copytree(run, run.with_name(f"{run.name}-backup"))
+    assert workbench.load(run.name, store).path == run
+
+
 def test_a_beginning_that_fits_two_is_refused(two):
     assert "'2026' matches 2 runs" in refused("2026", two)
 

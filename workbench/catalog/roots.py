@@ -7,6 +7,7 @@ processes ever import from a root.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def checked_root(folder: str | Path) -> Path:
     Raises:
         WorkbenchError: when the folder does not exist or holds no content.
     """
-    root = Path(folder).resolve()
+    root = Path(os.path.realpath(folder))  # resolve() raises where a link leads to itself
     if not root.is_dir():
         raise OptionError("content", folder, "no such folder")
     if not any((root / name).is_dir() for name in FOLDERS):

@@ -121,6 +121,7 @@ def _tasks(content: Catalog) -> Table:
 
 def _matrix(content: Catalog) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     matrix = Table(box=None, pad_edge=False, header_style="bold")
     matrix.add_column("frontend", no_wrap=True)
@@ -129,7 +130,7 @@ def _matrix(content: Catalog) -> Table:
     matrix.add_column("", overflow="fold")
     for frontend in content.frontends.values():
         marks = ["–" if content.hole(task, frontend) else "✓" for task in content.tasks]
-        matrix.add_row(frontend.id, *marks, frontend.title)
+        matrix.add_row(frontend.id, *marks, Text(frontend.title))
     return matrix
 
 

@@ -262,6 +262,8 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
         if path.name == "latest" and (latest := next(newest_first(store, unfinished=unfinished), None)):
             return store / latest
         matching = list(newest_first(store, unfinished=unfinished, prefix=path.name.removeprefix(PARTIAL)))
+        if path.name in matching:  # beside a copy with a longer name
+            return store / path.name
         if len(matching) > 1:
             raise WorkbenchError(f"{path.name!r} matches {len(matching)} runs: give more of the name")
         if matching:
