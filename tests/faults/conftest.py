@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from workbench import cli as command_line
 from workbench.host import locks
 from workbench.store import eventlog
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
+ANSWER_S = 20  # that a command may take which measures nothing
 MODULE = "import numpy as np\n"
 GATE = """import os
 from pathlib import Path
@@ -258,3 +260,30 @@ def marked(mark: str, value: str) -> list[int]:
 def left_running(temporary) -> Callable[[], list[int]]:
     """Whoever still runs of the sessions that used the test's temporary folder."""
     return lambda: marked("TMPDIR", str(temporary))
+
+
+class Late(BaseException):
+    """A command took too long."""
+
+
+@pytest.fixture
+def do(monkeypatch, capfd):
+    """Runs a command in this process, which has a deadline; its exit code, and what it printed."""
+
+    def late(*_: object) -> None:
+        raise Late
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        usual = signal.signal(signal.SIGALRM, late)
+        signal.alarm(ANSWER_S)
+        try:
+            command_line.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, usual)
+        return (code, *capfd.readouterr())
+
+    return run

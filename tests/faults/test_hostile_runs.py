@@ -6,8 +6,6 @@ import io
 import json
 import os
 import shutil
-import signal
-import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,10 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench import cli
-
 GOOD, BAD = "20260101-000000-linreg-points-aaaaaa", "20260102-000000-linreg-points-bbbbbb"
-DEADLINE_S = 20
 FILES = (
     *("run.json", "events.jsonl", "problem.npz", "reference.npz", "summary.json", "losses.csv"),
     *(f"contestants/numpy_manual/{name}" for name in ("samples.json", "proof.npz", "log.txt")),
@@ -32,10 +27,6 @@ ODD = (
     *(None, True, 0, -1, 1, 2**62, 2**64, -HUGE, HUGE, 0.5, -1e308, 1e308, 5e-324, float("inf"), float("nan")),
     *("", "x", "2026-01-01", "a\udc80b", MARKUP, "../../outside", "x" * 100_000, [], [[]], {}, {"a": {}}, DEEP),
 )
-
-
-class Late(BaseException):
-    """A command took too long."""
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +41,6 @@ def store(tmp_path_factory, numpy_run):
         return root
 
     return make
-
-
-@pytest.fixture
-def do(monkeypatch, capfd):
-    """Runs a command in this process, which has a deadline; its exit code, and what it printed."""
-
-    def late(*_: object) -> None:
-        raise Late
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        usual = signal.signal(signal.SIGALRM, late)
-        signal.alarm(DEADLINE_S)
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, usual)
-        return (code, *capfd.readouterr())
-
-    return run
 
 
 def says_one_sentence(code: int, _: str, said: str) -> None:

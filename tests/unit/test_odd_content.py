@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 
 import pytest
 
-from workbench.catalog import catalog
-from workbench.errors import WorkbenchError
+from workbench.catalog import catalog, figures
+from workbench.catalog.checks import check_pair
+from workbench.errors import WorkbenchError, one_line
 from workbench.session import runner
 
 
-def said(content) -> str:
+def raised(content) -> str:
     found = catalog(content.root)
-    with pytest.raises(WorkbenchError) as raised:
+    with pytest.raises(WorkbenchError) as error:
         assert [*found.tasks, *found.frontends]
-    assert len(str(raised.value).splitlines()) == 1
-    return str(raised.value)
+    return str(error.value)
+
+
+def said(content) -> str:
+    text = raised(content)
+    assert len(text.splitlines()) == 1
+    return text
 
 
 @pytest.mark.parametrize("name", ["a/b", "../../x", "a\0b", "\ud800", "x" * 61, "", " a", "-a", 1, None, (1, 2)])
@@ -35,6 +42,27 @@ def test_the_name_of_a_preset_can_stand_in_that_of_a_folder(content, name):
             "PRESETS = {'a': {'about': 'x', 'n': 1}}\nSWEEP = {'preset': 'a', 'key': 'n', 'values': [1e999, 2, 3]}\n",
             "SWEEP",
         ),
+        ("PRESETS = {'a': {'about': 'x'}}\nSWEEP = {'preset': 'a', 'key': [], 'values': [1, 2, 3]}\n", "line 2: SWEEP"),
+        ("PRESETS = {'a': {'about': 'x'}}\nSWEEP = {'preset': [], 'key': 'x', 'values': [1, 2, 3]}\n", "line 2: SWEEP"),
+        *(
+            (
+                f"PRESETS = {{'a': {{'about': 'x', 'n': {value}}}}}\n",
+                "line 1: 'n' of preset 'a' must be a finite number",
+            )
+            for value in (
+                "b'x'",
+                "{1}",
+                "1j",
+                "1e999",
+                "-1e999",
+                "[1e999]",
+                "{1: 2}",
+                "{'b': b''}",
+                "...",
+                "0x" + "f" * 5000,
+            )
+        ),
+        ("PRESETS = {'a': {'about': 'x', (1, 2): 3}}\n", "line 1: '(1, 2)' of preset 'a' must be"),
     ],
 )
 def test_odd_values_of_a_task_are_told_with_the_line(content, source, says):
@@ -82,6 +110,85 @@ def test_what_is_no_name_of_a_program_is_told_with_the_file(content, name):
     toml = content.root / "frontends" / "planted" / "frontend.toml"
     toml.write_text(f'{toml.read_text()}[modes.planted.programs]\n"{name}" = "x"\n')
     assert f"frontend.toml: [programs] {name!r}: expected a program's name" in said(content)
+
+
+@pytest.mark.parametrize("name", ["/abs", "**", "../x", "[", "a b", "x" * 300, "a\\u001bb"])
+@pytest.mark.parametrize("table", ["holes", "float64"])
+def test_what_no_task_is_called_is_told_with_the_file(content, table, name):
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    value = '"x"' if table == "holes" else '{reason = "x"}'
+    toml.write_text(f'{toml.read_text()}[{table}]\n"{name}" = {value}\n')
+    assert f"frontend.toml: [{table}] " in said(content)
+
+
+def test_a_hole_in_another_language_is_looked_up_by_its_name_and_not_as_a_pattern(content):
+    content.plant("planted", content.changed())
+    folder = content.root / "frontends" / "planted"
+    toml = (folder / "frontend.toml").read_text()
+    (folder / "frontend.toml").write_text(f'command = ["true"]\n{toml}')
+    (folder / "linreg.py").rename(folder / "linreg.js")
+    (content.root / "tasks" / "l?nreg.py").write_text("PRESETS = {'a': {'about': 'x'}}\n")
+    found = catalog(content.root)
+    assert found.file("linreg", found.frontends["planted"]) == folder / "linreg.js"
+    assert found.hole("l?nreg", found.frontends["planted"]) == "frontends/planted/l?nreg.* does not exist"
+
+
+@pytest.mark.parametrize("name", [b"\xff.py", b"a\nb.py", b"a\x1b[31m.py"])
+def test_a_task_whose_name_cannot_be_printed_is_told(content, name):
+    with open(os.fsencode(content.root / "tasks") + b"/" + name, "wb") as file:  # noqa: PTH123 - of a name in bytes
+        file.write(b"PRESETS = {'a': {'about': 'x'}}\n")
+    assert one_line(raised(content)).endswith("a file's name must be printable UTF-8; rename it")
+
+
+def test_a_byte_order_mark_is_no_mistake(content):
+    """Editors on Windows write it, and Python reads it."""
+    content.plant("planted", content.changed())
+    for file in (content.root / "tasks" / "linreg.py", *(content.root / "frontends" / "planted").iterdir()):
+        file.write_text(file.read_text(), encoding="utf-8-sig")
+    found = catalog(content.root)
+    assert "planted" in found.frontends
+    assert found.tasks["linreg"].title == catalog().tasks["linreg"].title
+    check_pair(found, "linreg", found.frontends["planted"])
+    assert figures.counts(content.root / "frontends/planted/linreg.py", ["numpy"])[0] > 5
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "-" * 100_000 + "1", "x = " + "(" * 100_000, "x = " + "1 + " * 100_000 + "1"]
+)
+def test_code_without_end_is_told_with_the_file(content, text):
+    (content.root / "tasks" / "odd.py").write_text(text)
+    assert re.search(r"odd\.py(: nested too deeply|, line 1: not valid Python)", said(content))
+
+
+def test_a_null_byte_has_no_line(content):
+    (content.root / "tasks" / "odd.py").write_text("x = 1\0\n")
+    assert re.search(r"odd\.py: not valid Python: .*null byte", said(content))
+
+
+def test_a_file_that_is_no_file_is_not_called_missing(content):
+    content.plant("planted", content.changed())
+    file = content.root / "frontends" / "planted" / "linreg.py"
+    file.unlink()
+    os.mkfifo(file)
+    found = catalog(content.root)
+    assert found.hole("linreg", found.frontends["planted"]) == "frontends/planted/linreg.py is not a regular file"
+    file.unlink()
+    found = catalog(content.root)
+    assert found.hole("linreg", found.frontends["planted"]) == "frontends/planted/linreg.py does not exist"
+
+
+def test_what_content_says_cannot_control_a_terminal(content, cli):
+    spec = '"""A\\x1b[31mtitle"""\nPRESETS = {"a": {"about": "b\\x1b[31mc"}}\n'
+    (content.root / "tasks" / "odd.py").write_text(spec)
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    toml.write_text(
+        f'{toml.read_text()}[holes]\nodd = "d\\u001b[31me"\n'.replace('title = "', 'title = "\\u001b[31m', 1)
+    )
+    shown = cli("list", "--content", content.root).stdout
+    assert "\x1b" not in shown
+    assert "A [31mtitle" in shown
 
 
 def test_a_name_that_is_not_utf8_is_a_name(content):

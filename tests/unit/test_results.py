@@ -79,6 +79,27 @@ def test_what_is_not_there_is_refused_with_what_lists_the_runs(tmp_path, name):
     assert "`workbench results` lists the runs" in refused(name, tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["20260103", "20260103-000000-linreg-points-cccccc", ".partial-20260103"])
+def test_an_unfinished_run_is_not_called_missing(name, two):
+    said = "run 20260103-000000-linreg-points-cccccc is unfinished: `workbench run --resume 20260103-"
+    assert said in refused(name, two)
+    folder = two / ".partial-20260103-000000-linreg-points-cccccc"
+    (folder / "run.json").unlink()  # as of one that was cut off
+    assert said in refused(name, two)
+    assert said in refused(folder, two)
+
+
+@pytest.mark.parametrize("seconds", [5e-324, 1e-300, 1e-16])
+def test_a_time_in_which_nothing_can_happen_is_damage(run, seconds):
+    """One such time made the history of all runs end in a traceback."""
+    file = run / "contestants/numpy_manual/samples.json"
+    record = json.loads(file.read_text())
+    record["launches"][0]["blocks"]["train"]["seconds"][0] = seconds
+    file.write_text(json.dumps(record))
+    with pytest.raises(WorkbenchError, match=r"is damaged: samples.json: .*times of blocks must be above 1e-15 s"):
+        workbench.load(run)
+
+
 def test_a_store_that_is_not_there_has_no_runs(tmp_path):
     assert workbench.results_of(tmp_path / "nowhere") == []
 

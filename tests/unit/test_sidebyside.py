@@ -7,12 +7,16 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.catalog import catalog, figures
 from workbench.errors import WorkbenchError
 from workbench.show import sidebyside
+from workbench.show.report.site import pages
 from workbench.show.sidebyside import anatomy, metrics
 from workbench.show.sidebyside.shown import MARK
+from workbench.show.sidebyside.sources import trimmed
 
 FOUND = catalog()
 PAIRS = [
@@ -230,6 +234,72 @@ def test_a_file_that_is_no_python_is_one_sentence(content):
     (content.numpy / "linreg.py").write_text("def train(:\n")
     with pytest.raises(WorkbenchError, match=r"frontends/numpy/linreg.py, line 1: not valid Python"):
         sidebyside.compare("linreg", "numpy", catalog(content.root))
+
+
+def test_a_file_that_cannot_be_read_costs_no_other_frontend_its_code(content):
+    """Neither in the terminal nor on the site's page of the task."""
+    content.plant("planted", "def train(:\n")
+    found = catalog(content.root)
+    comparison = sidebyside.compare("linreg", "all", found)
+    assert [one.name for one in comparison.sources] == [one.name for one in sidebyside.compare("linreg").sources]
+    said = "frontends/planted/linreg.py, line 1: not valid Python: invalid syntax"
+    assert comparison.holes["planted"] == said
+    page = pages(found, [])["tasks/linreg.html"]
+    assert said in page
+    assert "def train(problem" in re.sub("<[^>]*>", "", page)
+
+
+def test_a_helper_that_is_no_python_is_named_and_not_who_imports_it(content):
+    content.plant("planted", content.changed(("import numpy", "from frontends.planted.helping import a\nimport numpy")))
+    (content.root / "frontends/planted/helping.py").write_text("x = 1\na = (\n")
+    with pytest.raises(WorkbenchError, match=r"frontends/planted/helping.py, line 2: not valid Python: '\(' was never"):
+        sidebyside.compare("linreg", "planted", catalog(content.root))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "1 + " * 3000 + "1",
+        "import numpy\nx = numpy" + ".b" * 3000,
+        "if x:\n    pass\n" + "elif x:\n    pass\n" * 3000,
+        "-" * 100_000 + "1",
+    ],
+)
+def test_what_is_nested_without_end_is_one_sentence(content, text):
+    content.plant("planted", text)
+    with pytest.raises(WorkbenchError, match=r"frontends/planted/linreg.py: nested too deeply to be read"):
+        sidebyside.compare("linreg", "planted", catalog(content.root))
+
+
+def trimmed_slowly(lines: list[str], numbers: list[int]) -> list[int]:
+    """Run by run of consecutive numbers, without the blank ones at either end."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    kept = []
+    for run in runs:
+        written = [number for number in run if lines[number - 1].strip()]
+        kept += [number for number in run if written and written[0] <= number <= written[-1]]
+    return kept
+
+
+@given(st.lists(st.sampled_from(["x", "", " "]), min_size=1), st.data())
+def test_blank_lines_go_at_both_ends_of_each_run(lines, data):
+    numbers = sorted(data.draw(st.sets(st.integers(1, len(lines)))))
+    assert trimmed(lines, numbers) == trimmed_slowly(lines, numbers)
+
+
+def test_the_work_grows_with_the_number_of_lines_and_not_with_its_square(monkeypatch):
+    """Counted by looks at blocks, of which there was one per statement: 50,000 lines took minutes."""
+    calls = []
+    monkeypatch.setattr(
+        anatomy, "_forward", lambda block, frame, before=anatomy._forward: calls.append(1) or before(block, frame)
+    )
+    anatomy.split("def train(problem):\n" + "    x = 1\n" * 1000 + "    for step in range(3):\n        yield x\n")
+    assert len(calls) == 3
 
 
 def without_colour(text: str) -> str:

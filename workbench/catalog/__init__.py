@@ -9,6 +9,7 @@ content comes from, :mod:`~workbench.catalog.tasks` and :mod:`~workbench.catalog
 from __future__ import annotations
 
 import fnmatch
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,7 +96,7 @@ class Catalog:
         if not frontend.command:
             return self.module(frontend, task)
         for folder in folders_of(self.roots, frontend.folder, frontend.root):
-            files = sorted(file for file in folder.glob(f"{task}.*") if file.stem == task and file.is_file())
+            files = sorted(file for file in folder.iterdir() if file.stem == task and file.suffix and file.is_file())
             if len(files) > 1:
                 names = " and ".join(file.name for file in files)
                 raise WorkbenchError(f"{folder}: {names} exist, expected one file for {task}")
@@ -122,10 +123,16 @@ class Catalog:
         """
         file, declared = self.file(task, frontend), frontend.holes.get(task)
         if file is None:
-            return declared or f"frontends/{frontend.folder}/{task}.{'*' if frontend.command else 'py'} does not exist"
+            return declared or self._missing(task, frontend)
         if task in frontend.folder_holes and file.parents[2] == frontend.root:
             raise WorkbenchError(f"{file.parent}: frontend.toml lists {task} under [holes], but {file.name} exists")
         return None if task in frontend.folder_holes else declared  # of a mode: the file is the other modes'
+
+    def _missing(self, task: str, frontend: Frontend) -> str:
+        """Why a pair that ought to exist has no file."""
+        name = f"{task}.{'*' if frontend.command else 'py'}"
+        odd = any(os.path.lexists(folder / name) for folder in folders_of(self.roots, frontend.folder, frontend.root))
+        return f"frontends/{frontend.folder}/{name} {'is not a regular file' if odd else 'does not exist'}"
 
     def task(self, name: str) -> Task:
         """The task of that name.
@@ -183,6 +190,8 @@ class Catalog:
 def _modules(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.glob("*.py") if file.is_file() and not file.stem.startswith("_"))
     for file in files:
+        if not file.stem.isprintable():  # it becomes a part of pages and of the names of runs
+            raise WorkbenchError(f"{file}: a file's name must be printable UTF-8; rename it")
         _refuse_package(file.with_suffix(""))
     return files
 

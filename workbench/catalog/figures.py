@@ -8,6 +8,9 @@ import tokenize
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from workbench.catalog.sources import NOT_PYTHON, text_of
+from workbench.errors import WorkbenchError
+
 _NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -30,9 +33,9 @@ def code_lines(source: str) -> set[int]:
 def counts(file: Path, packages: Collection[str]) -> tuple[int, int] | None:
     """How many lines of code a file has, and how many names it uses of these packages; None if it is not Python."""
     try:
-        source = file.read_text(encoding="utf-8")
+        source = text_of(file)
         return len(code_lines(source)), len(api_names(source, packages))
-    except (OSError, ValueError, SyntaxError, RecursionError, tokenize.TokenError):
+    except (WorkbenchError, *NOT_PYTHON):
         return None
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from workbench.catalog.sources import text_of
 from workbench.errors import WorkbenchError
 from workbench.model.content import Float64, Frontend
 
 _PROGRAM = re.compile(r"([\w.+/-]+|\$\{\w+:-[\w.+/-]+\})\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_TASK = re.compile(r"[\w.+-]{1,100}\Z")
 _KEYS: dict[str, type] = {
     "title": str,
     "families": list,
@@ -34,6 +36,7 @@ _KEYS: dict[str, type] = {
 }
 _OF_A_MODE = ("families", "packages", "extra", "gpu_install")  # a mode's own take the place of the folder's
 _MODE_KEYS = ("title", "color", "compiles", "environment", "holes", "float64", "programs", *_OF_A_MODE)
+_BY_TASK = ("holes", "float64")
 _TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}
 _DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "families", "packages", "devices", "modes")
@@ -73,14 +76,11 @@ def _table(file: Path) -> dict[str, Any]:
     Raises:
         WorkbenchError: when it cannot be read, or is no TOML.
     """
-    if not file.is_file():  # a FIFO would never end
-        raise WorkbenchError(f"{file}: not a regular file")
+    text = text_of(file)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # of TOML, UTF-8, or integers and nesting that Python refuses
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of TOML, or integers and nesting that Python refuses
         raise WorkbenchError(f"{file}: {error}") from None
-    except OSError as error:
-        raise WorkbenchError(f"{file}: {error.strerror}") from None
 
 
 def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
@@ -131,7 +131,10 @@ def _entries(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key:
     """A table's entries; the mode's override the folder's."""
     if not isinstance(mode.get(key, {}), dict):
         raise WorkbenchError(f"{file}: key {key!r} of a mode must be a table")
-    return {**table.get(key, {}), **mode.get(key, {})}
+    entries = {**table.get(key, {}), **mode.get(key, {})}
+    if key in _BY_TASK and (odd := [name for name in entries if not _TASK.match(name)]):
+        raise WorkbenchError(f"{file}: [{key}] {odd[0][:40]!r}: expected the name of a task")
+    return entries
 
 
 def _strings(file: Path, table: Mapping[str, Any], mode: Mapping[str, Any], key: str) -> dict[str, str]:

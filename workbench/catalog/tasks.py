@@ -11,6 +11,7 @@ from workbench.catalog.sources import assigned, parsed
 from workbench.errors import WorkbenchError
 from workbench.model.content import Preset, Sweep, Task
 
+_LARGEST = 2**63
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,59}\Z", re.ASCII)  # of a preset: it becomes a part of a folder's name
 
 
@@ -40,6 +41,12 @@ def read_task(file: Path) -> Task:
         )
     if not all(isinstance(preset.about, str) for preset in presets.values()):
         raise WorkbenchError(f"{file}, line {literal.lineno}: the 'about' of a preset must be a text")
+    for preset in presets.values():
+        if odd := [key for key, value in preset.values.items() if not (isinstance(key, str) and _plain(value))]:
+            raise WorkbenchError(
+                f"{file}, line {literal.lineno}: {str(odd[0])[:40]!r} of preset {preset.name!r} must be a finite "
+                "number, a text, True, False, None, or a list of these"
+            )
     spec = ast.get_docstring(module) or ""
     return Task(file.stem, spec, presets, _sweep(file, module, presets), root=file.parents[1])
 
@@ -52,11 +59,21 @@ def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Swe
         value = ast.literal_eval(literal)
         sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
         keys = presets[sweep.preset].values
+        declared = sweep.key in keys and len(sweep.values) >= 3
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        keys, sweep = {}, Sweep("", "", ())
-    if sweep.key not in keys or len(sweep.values) < 3:
+        declared = False
+    if not declared:
         raise WorkbenchError(
             f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of that preset and at "
             "least 3 values"
         )
     return sweep
+
+
+def _plain(value: object) -> bool:
+    """Whether a preset's value can be told to a worker in any language, and stored."""
+    if isinstance(value, list | tuple):
+        return all(_plain(item) for item in value)
+    if isinstance(value, int | float):
+        return abs(value) < _LARGEST  # not true of nan
+    return value is None or isinstance(value, str)

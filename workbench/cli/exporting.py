@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from workbench.cli.options import STDOUT, Force, Results, app, is_stdout, refuse_stdout
+from workbench.cli.options import STDOUT, Force, Results, app, is_stdout, path, refuse_stdout
 from workbench.cli.terminal import print_parts, print_text
 from workbench.errors import one_line
 
@@ -25,6 +25,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
+            parser=path,
             metavar="PATH",
             help="The file or folder to write; - writes a file to stdout.  [default: named after the run]",
         ),

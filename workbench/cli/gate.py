@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Frameworks, Json, Results, app, with_flags
+from workbench.cli.options import Frameworks, Json, Results, app, path, with_flags
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say
 from workbench.errors import WorkbenchError
 from workbench.model.request import COMPARE, REGRESS, GateRequest, Judging
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 Report = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time
-    typer.Option(metavar="FILE", help="Append the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
+    typer.Option(
+        parser=path, metavar="FILE", help="Append the summary as Markdown to this file, such as $GITHUB_STEP_SUMMARY."
+    ),
 ]
 Junit = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option(metavar="FILE", help="Write JUnit XML to this file, for other CI systems."),
+    typer.Option(parser=path, metavar="FILE", help="Write JUnit XML to this file, for other CI systems."),
 ]
 
 
@@ -54,6 +56,7 @@ def regress(
 
     leave_signals_to_main()
     from workbench import api
+    from workbench.host.files import check_writable
     from workbench.show import gate as report
     from workbench.show.progress import patient_console, progress_for
 
@@ -86,6 +89,7 @@ def compare(
     codes are those of regress.
     """
     from workbench import api
+    from workbench.host.files import check_writable
     from workbench.show import gate as report
 
     check_writable(summary, junit)
@@ -95,51 +99,18 @@ def compare(
 
 
 def _report(gate: Gate, report: ModuleType, summary: Path | None, junit: Path | None, as_json: bool) -> None:
-    if summary is not None:
-        append(summary, report.markdown(gate))
-    if junit is not None:
-        write(junit, report.junit(gate))
+    from workbench.host import files
+
+    for file, write, text in (
+        (summary, files.append_text, report.markdown),
+        (junit, files.write_text, report.junit),
+    ):
+        if file is not None:
+            try:
+                write(file, text(gate))
+            except OSError as error:
+                raise WorkbenchError(f"cannot write {file}: {error.strerror}") from None
     if as_json:
         print_json(gate.as_json())
     else:
         print_parts(*report.terminal(gate))
-
-
-def check_writable(*files: Path | None) -> None:
-    """Check that the folders of files to be written exist, before minutes of measuring.
-
-    Raises:
-        WorkbenchError: when one does not.
-    """
-    for file in files:
-        if file is not None and file.name == "-":
-            raise WorkbenchError("- is no file to write to: name one, such as summary.md")
-        if file is not None and not file.parent.is_dir():
-            raise WorkbenchError(f"cannot write {file}: there is no folder {file.parent}; create it first")
-
-
-def append(file: Path, text: str) -> None:
-    """Append a text to a file.
-
-    Raises:
-        WorkbenchError: when it cannot be written.
-    """
-    try:
-        with file.open("a", encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        raise WorkbenchError(f"cannot write {file}: {error.strerror}") from None
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file.
-
-    Raises:
-        WorkbenchError: when it cannot be written.
-    """
-    from workbench.host.files import write_text
-
-    try:
-        write_text(file, text)
-    except OSError as error:
-        raise WorkbenchError(f"cannot write {file}: {error.strerror}") from None

@@ -25,6 +25,14 @@ app = typer.Typer(
 
 STDOUT = "-"
 
+
+def path(text: str) -> Path:
+    """The path that a text names; an empty text, such as that of an unset variable, would be the working folder."""
+    if not text:
+        raise typer.BadParameter("the name of the file or folder is empty")
+    return Path(text)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
 Details = Annotated[bool, typer.Option("--details", help="Add a second table with rates, warm-up, threads and memory.")]
 Force = Annotated[
@@ -33,12 +41,14 @@ Force = Annotated[
 Content = Annotated[
     Optional[list[Path]],  # noqa: UP045 - typer reads this at run time
     typer.Option(
-        "--content", help="A folder with your own tasks/ or frontends/, beside the built-in ones; repeatable."
+        "--content",
+        parser=path,
+        help="A folder with your own tasks/ or frontends/, beside the built-in ones; repeatable.",
     ),
 ]
 Results = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--results", "-r", help="The folder of runs to read.  [default: results]"),
+    typer.Option("--results", "-r", parser=path, help="The folder of runs to read.  [default: results]"),
 ]
 Frameworks = Annotated[
     list[str],
@@ -79,16 +89,18 @@ def _parameter(declared: Option) -> inspect.Parameter:
     """A declared option as a parameter for typer."""
     text = f"{declared.help}  [default: {declared.unset}]" if declared.unset else declared.help
     flags = [declared.flag, *filter(None, [declared.short])]
+    kind = _kind(declared)
     info = typer.Option(
         *flags,
         help=text,
+        parser=path if kind in (list[Path] | None, Path | None) else None,
         hidden=bool(declared.refused),
         metavar=declared.notation.name if declared.notation else None,
     )
     default = None if declared.refused else declared.default
     if declared.notation and default is not None:
         default = declared.text_of(default)
-    return parameter(declared.name, Annotated[_kind(declared), info], default)
+    return parameter(declared.name, Annotated[kind, info], default)
 
 
 def _kind(declared: Option) -> Any:

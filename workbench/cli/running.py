@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Details, Frameworks, Json, Results, app, with_flags
+from workbench.cli.options import Details, Frameworks, Json, Results, app, path, with_flags
 from workbench.cli.terminal import ending_signals, print_json, print_parts, say, show_run
 from workbench.errors import EXIT_INTERRUPTED, EXIT_PLOT, EXIT_UNWRITTEN, WorkbenchError
 from workbench.model.option import flag_of
@@ -33,7 +33,9 @@ def run(
     ] = None,
     store: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--results", "-r", help="With --resume: the folder of runs.  [default: the folder of --output]"),
+        typer.Option(
+            "--results", "-r", parser=path, help="With --resume: the folder of runs.  [default: the folder of --output]"
+        ),
     ] = None,
     details: Details = False,
     as_json: Json = False,
@@ -116,7 +118,7 @@ def matrix(
     request: Request,
     write: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Insert the table between the matrix markers of this Markdown file."),
+        typer.Option(parser=path, help="Insert the table between the matrix markers of this Markdown file."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -175,7 +177,7 @@ def selftest(
     ] = None,
     write: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Insert the table between the selftest markers of this Markdown file."),
+        typer.Option(parser=path, help="Insert the table between the selftest markers of this Markdown file."),
     ] = None,
     as_json: Json = False,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Content, Force, Results, app, is_stdout, one_or_many, refuse_stdout
+from workbench.cli.options import Content, Force, Results, app, is_stdout, one_or_many, path, refuse_stdout
 from workbench.cli.terminal import print_parts, print_text
 from workbench.errors import one_line
 
@@ -18,9 +18,9 @@ def report(
         list[str],
         typer.Argument(metavar="RUN...", help="A run's folder, its id or the beginning of its id, or latest."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write; - for stdout.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=path, help="The HTML file to write; - for stdout.")
+    ] = Path("report.html"),
     store: Results = None,
     content: Content = None,
     force: Force = False,
@@ -41,8 +41,12 @@ def report(
 
 @app.command()
 def site(
-    store: Annotated[Path, typer.Argument(metavar="RESULTS", help="The folder of runs to read.")] = Path("results"),
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write the site to.")] = Path("site"),
+    store: Annotated[Path, typer.Argument(parser=path, metavar="RESULTS", help="The folder of runs to read.")] = Path(
+        "results"
+    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=path, help="The folder to write the site to.")
+    ] = Path("site"),
     content: Content = None,
     force: Force = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from workbench.cli.options import Json, Results, app, is_stdout, with_flags
+from workbench.cli.options import Json, Results, app, is_stdout, path, with_flags
 from workbench.cli.terminal import (
     end_quietly_on_broken_pipe,
     ending_signals,
@@ -83,7 +83,10 @@ def history(
     plot: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--output", "-o", help="Write a plot to this file: .png, .svg or .pdf; - writes only the SVG to stdout."
+            "--output",
+            "-o",
+            parser=path,
+            help="Write a plot to this file: .png, .svg or .pdf; - writes only the SVG to stdout.",
         ),
     ] = None,
     results: Results = None,

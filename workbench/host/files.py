@@ -71,17 +71,51 @@ def read_text(path: Path) -> str:
     return read_bytes(path).decode("utf-8")
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Check that files can be written, before minutes of measuring; None stands for none.
+
+    Raises:
+        WorkbenchError: when one is a folder, or its folder is missing or read-only.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.name == "-":
+            raise WorkbenchError("- is no file to write to: name one, such as summary.md")
+        if path.is_dir():
+            raise WorkbenchError(f"cannot write {path}: it is a folder; name a file")
+        if not path.parent.is_dir():
+            raise WorkbenchError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise WorkbenchError(f"cannot write {path}: {os.strerror(errno.EACCES)}")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, replacing any existing one; as :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
+def append_text(path: Path, text: str) -> None:
+    """Append to a text file, and create it if it is missing.
+
+    Raises:
+        OSError: when it cannot be written, or is a FIFO that nobody reads.
+    """
+    _write_to(path, os.O_APPEND | os.O_CREAT, text.encode("utf-8", "backslashreplace"))
+
+
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, replacing any existing one.
+    """Write a file, replacing any existing one; of a link, the file that it leads to.
+
+    What is no regular file, such as /dev/stdout, is written to as it is.
 
     Raises:
         OSError: when the disk is full or gone; the old file is then unchanged.
     """
+    if path.exists() and not path.is_file():
+        _write_to(path, 0, data)
+        return
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with temporary.open("wb") as stream:
@@ -93,6 +127,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _write_to(path: Path, flags: int, data: bytes) -> None:
+    """Write to a file as it is; one that nobody reads, such as a FIFO, is an error at once."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o666)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
 
 
 def flush(path: Path) -> None:
@@ -112,9 +154,12 @@ def new_file(target: Path, *, force: bool) -> Iterator[Path]:
         WorkbenchError: when the target exists and must not be replaced, or cannot be written.
     """
     with _writing(target):
-        if target.is_dir() and not target.is_symlink():
+        if target.is_dir():
             raise WorkbenchError(f"{target} is a folder, but this format is a single file: give a file name")
         _refuse_existing(target, force)
+        if target.exists() and not target.is_file():
+            raise WorkbenchError(f"{target} is no regular file: choose another path")
+        target = Path(os.path.realpath(target))  # what a link leads to is replaced, not the link
         temporary = _beside(target)
         try:
             yield temporary
@@ -136,6 +181,8 @@ def new_folder(target: Path, *, force: bool) -> Iterator[Path]:
         WorkbenchError: when the target exists and must not be replaced, or cannot be written.
     """
     with _writing(target):
+        if target.name in ("", ".."):
+            raise WorkbenchError(f"{target} is a folder in use: name a new one")
         _refuse_existing(target, force)
         exists = target.exists() or target.is_symlink()
         if exists and (target.is_symlink() or not (target / MARKER).is_file()):

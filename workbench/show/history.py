@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.comparison.history import Point, Series, Timeline
 from workbench.errors import WorkbenchError
+from workbench.host import files
 from workbench.model import metric as metrics
 from workbench.model.metric import Metric
 from workbench.show import columns, renderers
@@ -63,10 +64,11 @@ class History(Timeline):
         from workbench.show.plots.style import styled
 
         target = check_plot(Path(path))
-        figure = self.plot()
+        drawn = io.BytesIO()
+        with styled():
+            self.plot().savefig(drawn, format=target.suffix[1:].lower(), dpi=150)
         try:
-            with styled():
-                figure.savefig(target, dpi=150)
+            files.write_bytes(target, drawn.getvalue())
         except OSError as error:
             raise WorkbenchError(f"cannot write {target}: {error.strerror}") from None
         return target
@@ -122,10 +124,11 @@ def check_plot(path: Path) -> Path:
     """The path, if a plot can be written in its format.
 
     Raises:
-        WorkbenchError: when it does not end in .png, .svg or .pdf.
+        WorkbenchError: when it does not end in .png, .svg or .pdf, or cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise WorkbenchError(f"{path}: a plot's name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    files.check_writable(path)
     return path
 
 

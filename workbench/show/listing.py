@@ -88,7 +88,7 @@ def terminal(content: Catalog) -> list[RenderableType]:
         for task in frontend.holes
         if (reason := content.hole(task, frontend))
     ]
-    parts += [Text(f"–  {line}", style="dim") for line in hole_lines(holes)]
+    parts += [Text(f"–  {one_line(line)}", style="dim") for line in hole_lines(holes)]
     parts += [Text(one_line(str(replacement)), style="yellow") for replacement in content.replaced]
     return parts
 
@@ -113,9 +113,9 @@ def _tasks(content: Catalog) -> Table:
     tasks.add_column(no_wrap=True)
     tasks.add_column(overflow="fold")
     for number, task in enumerate(content.tasks.values(), 1):
-        tasks.add_row(str(number), Text(task.name, style="bold"), Text(task.title))
+        tasks.add_row(str(number), Text(task.name, style="bold"), Text(one_line(task.title)))
         for preset in task.presets.values():
-            tasks.add_row("", Text(f"  {preset.name}"), Text(preset.about, style="dim"))
+            tasks.add_row("", Text(f"  {preset.name}"), Text(one_line(preset.about), style="dim"))
     return tasks
 
 
@@ -130,7 +130,7 @@ def _matrix(content: Catalog) -> Table:
     matrix.add_column("", overflow="fold")
     for frontend in content.frontends.values():
         marks = ["–" if content.hole(task, frontend) else "✓" for task in content.tasks]
-        matrix.add_row(frontend.id, *marks, Text(frontend.title))
+        matrix.add_row(frontend.id, *marks, Text(one_line(frontend.title)))
     return matrix
 
 
@@ -295,7 +295,7 @@ def diagnosis_terminal(diagnosis: Diagnosis) -> list[RenderableType]:
         versions = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
         state = Text(versions, style="green") if entry.installed else Text("not installed", style="yellow")
         able = [mode for mode in entry.modes if mode not in entry.lacking]
-        table.add_row(entry.frontend, state, Text(entry.install or ", ".join(able)))
-        warnings += [Text(f"{mode}: {reason}", style="yellow") for mode, reason in entry.lacking.items()]
+        table.add_row(entry.frontend, state, Text(one_line(entry.install or ", ".join(able))))
+        warnings += [Text(one_line(f"{mode}: {reason}"), style="yellow") for mode, reason in entry.lacking.items()]
         warnings += [Text(f"{entry.frontend}: {entry.doubtful}", style="yellow")] if entry.doubtful else []
     return [*(Text(line) for line in lines), Text(""), table, *warnings]

@@ -268,8 +268,22 @@ def find(path: Path, store: Path | None, *, unfinished: bool = False) -> Path:
             raise WorkbenchError(f"{path.name!r} matches {len(matching)} runs: give more of the name")
         if matching:
             return store / matching[0]
+    _refuse_unfinished(path, store)
     where = f" in {store}" if store else ""
     raise WorkbenchError(f"no run {str(path)!r}{where}: `workbench results` lists the runs")
+
+
+def _refuse_unfinished(path: Path, store: Path | None) -> None:
+    """Say what can be done with a run that was asked for, if it is an unfinished one."""
+    names = [path.name] if (path / eventlog.NAME).is_file() else []
+    if store is not None and path.name == str(path):
+        names += newest_first(store, unfinished=True, prefix=path.name.removeprefix(PARTIAL))
+    for name in names:
+        short = name.removeprefix(PARTIAL)
+        raise WorkbenchError(
+            f"run {short} is unfinished: `workbench run --resume {short}` measures the rest of it, "
+            f"`workbench rebuild {short}` shows what it has"
+        )
 
 
 def _read_json(folder: Path, path: Path) -> Json:

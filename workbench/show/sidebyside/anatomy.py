@@ -115,7 +115,9 @@ class _Frame:
 
 def _labels(units: Sequence[_Unit], frame: _Frame) -> list[tuple[str, ...]]:
     """Each unit's parts; a head without any follows the next statement, and a bare return the previous one."""
-    labels = [_own_labels(unit, frame) for unit in units]
+    blocks = {id(unit.block): unit.block for unit in units}  # each is looked through once: files may be long
+    forward = {id(node) for block in blocks.values() for node in _forward(block, frame)}
+    labels = [_own_labels(unit, frame, id(unit.node) in forward) for unit in units]
     for index in reversed(range(len(units) - 1)):
         if not labels[index] and not isinstance(units[index].node, ast.Return):
             labels[index] = labels[index + 1][:1]
@@ -124,7 +126,7 @@ def _labels(units: Sequence[_Unit], frame: _Frame) -> list[tuple[str, ...]]:
     return [unit_labels or ("model",) for unit_labels in labels]
 
 
-def _own_labels(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
+def _own_labels(unit: _Unit, frame: _Frame, forward: bool) -> tuple[str, ...]:
     node, head = unit.node, _head(unit.node)
     if _is_docstring(unit):
         return ("about",) if unit.function is None else ()
@@ -138,11 +140,11 @@ def _own_labels(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         return ("loop",)
     if any(isinstance(part, ast.Call) and _root(part.func) == "step" for part in _all(head)):
         return ("loop",)
-    parts = _labels_by_effect(unit, frame)
+    parts = _labels_by_effect(unit, frame, forward)
     return parts if parts or isinstance(node, _Block) else _labels_by_position(unit, frame)
 
 
-def _labels_by_effect(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
+def _labels_by_effect(unit: _Unit, frame: _Frame, forward: bool) -> tuple[str, ...]:
     head = _head(unit.node)
     stored, called, names = _stored(head), _called(head), _names(head)
     problem_attributes = _attributes_of(head, "problem")
@@ -151,7 +153,7 @@ def _labels_by_effect(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         or stored == {"device"}
         or (unit.function == "train" and bool(stored & {"x", "y"}) and "init" not in problem_attributes),
         "loss": bool(stored & frame.losses and not called & _GRADIENT_CALLS)
-        or unit.node in _forward(unit.block, frame)
+        or forward
         or any(isinstance(part, ast.keyword) and part.arg == "loss" for part in _all(head)),
         "gradient": bool(called & _GRADIENT_CALLS)
         or any(_GRADIENT_NAME.match(name) for name in stored)

@@ -38,10 +38,10 @@ def code_lines_in_any_language(source: str, file: str) -> set[int]:
     return numbers
 
 
-def helper_modules(source: str, folder: str) -> list[str]:
+def helper_modules(source: ast.Module, folder: str) -> list[str]:
     """The modules of its own folder that a content file imports from, such as optimizers and layouts."""
     prefix = f"frontends.{folder}."
-    modules = [node.module or "" for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    modules = [node.module or "" for node in ast.walk(source) if isinstance(node, ast.ImportFrom)]
     return [module.removeprefix(prefix) for module in dict.fromkeys(modules) if module.startswith(prefix)]
 
 

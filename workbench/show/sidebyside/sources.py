@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.catalog import catalog, figures
+from workbench.catalog.sources import NOT_PYTHON, not_python, parsed, text_of
 from workbench.errors import WorkbenchError
 from workbench.show.sidebyside import metrics
 from workbench.show.sidebyside.anatomy import PARTS, lines_of, split
@@ -63,7 +64,7 @@ class Comparison:
         task: the task's name.
         sources: one per file, in the catalog's order.
         marked: per source, the lines of code that are not in every other source; none if there is only one.
-        holes: the reason why a chosen frontend has no such file, by id.
+        holes: the reason why a chosen frontend has no such file, or none that can be read, by id.
     """
 
     task: str
@@ -104,8 +105,15 @@ def compare(task: str, frontends: str | Iterable[str] = "all", content: Catalog 
     if not sharing:
         reason = "; ".join(f"{name}: {why}" for name, why in holes.items()) or "choose frontends by id, family or all"
         raise WorkbenchError(f"no code to show for {task}: {reason}")
-    sources = tuple(_source(searched, file, modes) for (file, _), modes in sharing.items())
-    return Comparison(task, sources, _marked(sources), holes)
+    sources: list[Source] = []
+    for (file, _), modes in sharing.items():
+        try:
+            sources.append(_source(searched, file, modes))
+        except WorkbenchError as error:  # of one file: the others are shown
+            holes |= {mode.id: str(error) for mode in modes}
+    if not sources:
+        raise WorkbenchError("; ".join(dict.fromkeys(holes[mode.id] for modes in sharing.values() for mode in modes)))
+    return Comparison(task, tuple(sources), _marked(sources), holes)
 
 
 def parts(task: str, frontend: str, content: Catalog | None = None) -> dict[str, list[tuple[int, str]]]:
@@ -142,13 +150,17 @@ def as_json(comparison: Comparison) -> dict[str, object]:
 def trimmed(lines: Sequence[str], numbers: Sequence[int]) -> list[int]:
     """The line numbers without blank lines at either end of each run of consecutive lines."""
     kept: list[int] = []
-    for index, number in enumerate(numbers):
-        first_of_run = not kept or kept[-1] != number - 1
-        last_of_run = index + 1 == len(numbers) or not any(
-            lines[later - 1].strip() for later in _run_after(numbers, index)
-        )
-        if lines[number - 1].strip() or not (first_of_run or last_of_run):
-            kept.append(number)
+    blank: list[int] = []  # since the last line with text, in the same run
+    before = 0
+    for number in numbers:
+        if number != before + 1:
+            blank = []
+        if lines[number - 1].strip():
+            kept += [*blank, number]
+            blank = []
+        elif blank or (kept and kept[-1] == number - 1):
+            blank.append(number)
+        before = number
     return kept
 
 
@@ -158,22 +170,15 @@ def common_indent(lines: Sequence[str], numbers: Sequence[int]) -> int:
     return min((len(line) - len(line.lstrip(" ")) for line in written), default=0)
 
 
-def _run_after(numbers: Sequence[int], index: int) -> Sequence[int]:
-    """The run of consecutive numbers from this index on."""
-    end = index + 1
-    while end < len(numbers) and numbers[end] == numbers[end - 1] + 1:
-        end += 1
-    return numbers[index:end]
-
-
 def _source(content: Catalog, path: Path, modes: Sequence[Frontend]) -> Source:
     folder = modes[0].folder
     file = f"frontends/{folder}/{path.name}"
-    text = _read(path)
+    text = text_of(path, file)
     if modes[0].command:
         parts = {**dict.fromkeys(PARTS, range(0)), "whole": range(1, len(lines_of(text)) + 1)}
         code = metrics.code_lines_in_any_language(text, file)
         return Source(file, tuple(modes), text, parts, frozenset(code), (), {})
+    beside = _beside(content, path, modes[0])
     try:
         return Source(
             file,
@@ -182,27 +187,23 @@ def _source(content: Catalog, path: Path, modes: Sequence[Frontend]) -> Source:
             split(text),
             frozenset(figures.code_lines(text)),
             tuple(figures.api_names(text, modes[0].packages)),
-            metrics.helpers(text, folder, _beside(content, text, modes[0])),
+            metrics.helpers(text, folder, beside),
         )
-    except (SyntaxError, ValueError) as error:
-        where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise WorkbenchError(f"{file}{where}: not valid Python: {getattr(error, 'msg', error)}") from None
+    except NOT_PYTHON as error:
+        raise not_python(file, error) from None
 
 
-def _beside(content: Catalog, text: str, frontend: Frontend) -> dict[str, str]:
-    """The text of each module beside a content file that it imports from."""
-    names = metrics.helper_modules(text, frontend.folder)
-    return {name: _read(file) for name in names if (file := content.module(frontend, name)) is not None}
+def _beside(content: Catalog, path: Path, frontend: Frontend) -> dict[str, str]:
+    """The text of each module beside a content file that it imports from.
 
-
-def _read(path: Path) -> str:
-    name = "/".join(path.parts[-3:])
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise WorkbenchError(f"{name}: {error.strerror}") from None
-    except ValueError as error:
-        raise WorkbenchError(f"{name}: {error}") from None
+    Raises:
+        WorkbenchError: when one of them, or the file, is not valid Python.
+    """
+    names = metrics.helper_modules(parsed(path), frontend.folder)
+    files = {name: file for name in names if (file := content.module(frontend, name)) is not None}
+    for file in files.values():
+        parsed(file)
+    return {name: text_of(file) for name, file in files.items()}
 
 
 def _marked(sources: Sequence[Source]) -> tuple[frozenset[int], ...]:
