@@ -81,7 +81,7 @@ def test_what_is_not_there_is_refused_with_what_lists_the_runs(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["20260103", "20260103-000000-linreg-points-cccccc", ".partial-20260103"])
 def test_an_unfinished_run_is_not_called_missing(name, two):
-    said = "run 20260103-000000-linreg-points-cccccc is unfinished: `workbench run --resume 20260103-"
+    said = "run 20260103-000000-linreg-points-cccccc is unfinished: `workbench results` says how to finish it"
     assert said in refused(name, two)
     folder = two / ".partial-20260103-000000-linreg-points-cccccc"
     (folder / "run.json").unlink()  # as of one that was cut off

@@ -444,6 +444,29 @@ def test_gradients_of_a_task_without_updates_are_judged_as_they_are():
     assert the("check_first_step", checks).detail.startswith("gradients/x after step 0: off by 0.001")
 
 
+def test_a_long_sum_may_be_added_up_in_any_order_where_nothing_is_updated():
+    """NumPy adds in pairs; a compiler that adds one number after the other is honest, and off by far more."""
+    numbers = np.random.default_rng(0).random(4_000_000)
+    exact, single = numbers.sum(), numbers.astype("float32")
+    sums = {"pairs": single.sum(), "one by one": np.cumsum(single)[-1], "a thousandth left out": exact * 0.999}
+    rules = Rules("float32", len(numbers), 1)
+
+    def found(loss: float) -> tuple[list[str], bool]:
+        here, right, own = (Beginning(np.array([value]), {}, {}) for value in (loss, exact, sums["pairs"]))
+        first = failed(verify_first(here, right, own, rules))
+        blocks = (Repeated(entry.losses, {}) for entry in (here, right, own))
+        judged = verify_block(*blocks, {}, steps=1, largest=exact, rules=rules, round_number=0)
+        return first, judged.rounding.passed
+
+    assert abs(sums["one by one"] / exact - 1) > 32 * roundoff("float32"), "or else it would show nothing"
+    assert {name: found(float(loss)) for name, loss in sums.items()} == {
+        "pairs": ([], True),
+        "one by one": ([], True),
+        "a thousandth left out": (["check_first_losses"], False),
+    }
+    assert Rules("float32", len(numbers), 500).running_sum == 0, "what a training computes are means over batches"
+
+
 @pytest.mark.parametrize("kind", ["parameters", "carried/m"])
 @pytest.mark.parametrize(
     ("flipped", "said"), [(0, []), (4, []), (5, ["check_first_step"]), (200, ["check_first_step"])]

@@ -34,19 +34,23 @@ def text_of(file: Path, name: str = "") -> str:
         raise WorkbenchError(f"{name}: not UTF-8: {error}") from None
 
 
-def parsed(file: Path) -> ast.Module:
+def parsed(file: Path, name: str = "") -> ast.Module:
     """The syntax tree of a file.
+
+    Args:
+        file: which.
+        name: what errors call it; its path if empty.
 
     Raises:
         WorkbenchError: when it cannot be read or is not valid Python; names the file, and the line where there is one.
     """
-    source = text_of(file)
+    source = text_of(file, name)
     try:
         with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes and the like are reported where the file is run
             return ast.parse(source, filename=str(file))
     except NOT_PYTHON as error:
-        raise not_python(str(file), error) from None
+        raise not_python(name or str(file), error) from None
 
 
 def not_python(name: str, error: Exception) -> WorkbenchError:

@@ -109,6 +109,14 @@ class Rules:
         return max((SAFETY if self.tf32 else ROUNDOFFS) * self.roundoff, SAFETY * own)
 
     @property
+    def running_sum(self) -> float:
+        """The limit of a loss that is nothing but one sum of ``terms`` numbers, in a task without updates.
+
+        NumPy adds in pairs, so its own deviation says nothing about adding one number after the other, as compilers do.
+        """
+        return roundoff(self.dtype) * math.sqrt(max(self.terms, 1)) if self.updates == 1 else 0.0
+
+    @property
     def correction(self) -> float:
         """The share by which steps may be off because 1 - beta**t was computed in the session's type."""
         return self.roundoff * self.condition if self.condition > 1 else 0.0
@@ -258,7 +266,7 @@ def verify_first(found: Beginning, reference: Beginning, own: Beginning, rules: 
     losses, expected = found.losses[:count], reference.losses[:count]
     deviations = loss_deviations(losses, expected, rules.dtype)
     own_deviation = float(np.max(loss_deviations(own.losses[:count], expected, rules.dtype)))
-    limits = rules.first(own_deviation) + rules.correction * _moved(expected)
+    limits = max(rules.first(own_deviation), rules.running_sum) + rules.correction * _moved(expected)
     hint = "arithmetic of lower precision, or another computation, in the process that is timed"
     checks = [
         Check("check_losses_finite", True),
@@ -409,7 +417,8 @@ def verify_block(
     deviations, own_deviations = (
         loss_deviations(losses, reference.losses, rules.dtype, largest) for losses in (found.losses, own.losses)
     )
-    limits = rules.block(float(np.max(own_deviations)), steps) + rules.correction * _moved(reference.losses)
+    limit = max(rules.block(float(np.max(own_deviations)), steps), rules.running_sum)
+    limits = limit + rules.correction * _moved(reference.losses)
     place = int(np.argmax(deviations / limits))
     worst = max(worst, (float(deviations[place] / limits[place]), f"loss {place} of those kept", float(limits[place])))
     return BlockFinding(

@@ -281,8 +281,8 @@ def _refuse_unfinished(path: Path, store: Path | None) -> None:
     for name in names:
         short = name.removeprefix(PARTIAL)
         raise WorkbenchError(
-            f"run {short} is unfinished: `workbench run --resume {short}` measures the rest of it, "
-            f"`workbench rebuild {short}` shows what it has"
+            f"run {short} is unfinished: `workbench results` says how to finish it, and `workbench rebuild {short}` "
+            "shows what it has"
         )
 
 

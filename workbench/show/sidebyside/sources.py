@@ -199,10 +199,11 @@ def _beside(content: Catalog, path: Path, frontend: Frontend) -> dict[str, str]:
     Raises:
         WorkbenchError: when one of them, or the file, is not valid Python.
     """
-    names = metrics.helper_modules(parsed(path), frontend.folder)
+    folder = f"frontends/{frontend.folder}"
+    names = metrics.helper_modules(parsed(path, f"{folder}/{path.name}"), frontend.folder)
     files = {name: file for name in names if (file := content.module(frontend, name)) is not None}
     for file in files.values():
-        parsed(file)
+        parsed(file, f"{folder}/{file.name}")
     return {name: text_of(file) for name, file in files.items()}
 
 
