@@ -22,9 +22,10 @@ class StepLosses(keras.callbacks.Callback):
 
 
 def put(problem):
-    """What moves data to where fit takes it from: resident data are tensors of tf.data, all others arrays."""
-    tensors = problem.resident and keras.backend.backend() == "tensorflow"
-    return pipelines.host_tensor if tensors else lambda array: array
+    """What moves data to where fit takes it from: resident data become tensors, all others stay arrays."""
+    if not problem.resident:
+        return lambda array: array
+    return pipelines.host_tensor if keras.backend.backend() == "tensorflow" else keras.ops.convert_to_tensor
 
 
 def dataset(problem, batches, steps):

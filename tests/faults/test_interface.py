@@ -116,7 +116,11 @@ def test_an_interrupt_in_a_notebook_returns_what_was_measured(tmp_path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     before = os.sched_getaffinity(0)
     stop = Stops(lambda: os.kill(os.getpid(), signal.SIGINT))
-    finished = workbench.run("linreg", output=tmp_path / "store", progress=stop, **{**QUICK, "rounds": 5})
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a kernel, and not as under nohup
+    try:
+        finished = workbench.run("linreg", output=tmp_path / "store", progress=stop, **{**QUICK, "rounds": 5})
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert finished.record.interrupted
     assert [(row.outcome, row.blocks) for row in finished.rows] == [("ok", 1)]
     assert os.sched_getaffinity(0) == before

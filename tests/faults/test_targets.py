@@ -69,6 +69,7 @@ def test_a_link_to_a_file_stays_and_the_file_is_written(here, do, words):
 def test_a_device_is_written_to_and_stays(here, do, words):
     (here / "link.svg").symlink_to(os.devnull)
     assert do(*words(here / "link.svg"))[0] in (0, 3)
+    assert (here / "link.svg").is_symlink()
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 

@@ -210,7 +210,7 @@ def test_all_others_are_complete(faulty, name):
 def test_a_syntax_error_is_read_and_no_process_is_started_for_it(faulty):
     row = faulty.rows["syntax_error"]
     assert (row["outcome"], row["step_s"]) == ("error", None)
-    assert row["reason"].endswith("/frontends/syntax_error/linreg.py, line 4: invalid syntax")
+    assert row["reason"].endswith("/frontends/syntax_error/linreg.py, line 4: not valid Python: invalid syntax")
     assert not (faulty.run.path / row["log"]).exists()
 
 

@@ -492,6 +492,12 @@ def test_an_interrupt_before_anything_was_recorded_shows_no_empty_table(monkeypa
         command.selftest(found, command.Plan.quick(), "workbench selftest", lambda _: None)
 
 
+def test_a_number_of_comparisons_without_the_full_self_test_is_refused(monkeypatch):
+    monkeypatch.setattr(command, "selftest", lambda *_: pytest.fail("it was measured"))
+    done = CliRunner().invoke(cli.app, ["selftest", "--comparisons", "5"], standalone_mode=False)
+    assert str(done.exception) == "--comparisons is a number of the full self-test: add --full"
+
+
 def test_markers_are_looked_for_before_anything_is_measured(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "selftest", lambda *_: pytest.fail("it was measured"))
     done = CliRunner().invoke(cli.app, ["selftest", "--write", str(tmp_path / "missing.md")], standalone_mode=False)

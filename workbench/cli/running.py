@@ -188,6 +188,8 @@ def selftest(
     from workbench.catalog import catalog
     from workbench.selftest import command, report
 
+    if comparisons is not None and not full:
+        raise WorkbenchError("--comparisons is a number of the full self-test: add --full")
     if write is not None:
         report.check_markers(write)
     plan = command.Plan.nightly(comparisons or command.COMPARISONS) if full else command.Plan.quick()
