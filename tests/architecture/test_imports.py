@@ -132,7 +132,9 @@ def rule_the_contract_stands_alone(name: str, source: str) -> set[str]:
 
 
 def rule_the_worker_stays_apart_from_its_parent(name: str, source: str) -> set[str]:
-    allowed = {f"workbench.{module}" for module in ("wire", "wire.exchange", "wire.canary", "contract")}
+    allowed = {
+        f"workbench.{module}" for module in ("wire", "wire.exchange", "wire.canary", "wire.problems", "contract")
+    }
     found = {module for module in Imports(source).found if module.startswith("workbench")}
     return found - allowed if name == "wire.worker" else set()
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -195,6 +196,80 @@ def test_unfinished_runs_are_listed_with_what_to_do(cli, store, run):
     listed = json.loads(cli("results", "--json", "--results", store).stdout)
     assert [(entry["run"], entry["launches"]) for entry in listed["unfinished"]] == [("nothing", 0), ("cut", 1)]
     assert [entry["run"] for entry in listed["runs"]] == [run.name]
+
+
+def test_a_log_without_a_beginning_is_damaged_and_nobody_is_told_to_delete_it(cli, store, run):
+    """Whatever lines are left in it: those of launches most of all."""
+    lines = (run / eventlog.NAME).read_bytes().splitlines(keepends=True)
+    odd = eventlog.encode({"event": "begin", "format": 10**30})
+    for name, log in (
+        ("first", [lines[0].replace(b"points", b"pointz"), *lines[1:]]),
+        ("all", [b"x\n" * 5]),
+        ("begin", [odd]),
+    ):
+        folder = store / f"{results.PARTIAL}{name}"
+        folder.mkdir()
+        (folder / eventlog.NAME).write_bytes(b"".join(log))
+        said = " ".join(cli("results", "--results", store).stdout.split())
+        assert "deleted" not in said
+        assert re.search(
+            rf"run .partial-{name} is damaged: |run .partial-{name} has format|{name}.*not a valid format", said
+        ), said
+        for words in (("rebuild", name), ("run", "--resume", name)):
+            done = cli(*words, "--results", store)
+            assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+            assert "nothing was measured" not in done.stderr
+
+
+ODD_SETTINGS = {
+    "preset": ("nope", "\n"),
+    "task": ("", "nope", "../x"),
+    "timeout_s": (1e308, 0, -1),
+    "cpus": ([99_999], [-1], [10**18]),
+    "harness_cpus": ([99_999],),
+    "threads": (0, -1, 10**6),
+    "launches": (0, -1, 10**6),
+    "rounds": (0, -5, 10**9),
+    "steps": (0, -1, 10**18),
+    "seed": (-1, 10**18),
+    "max_alive": (0, -1),
+    "precision": (0, -1),
+    "budget_s": (-1,),
+    "sweep": ("odd",),
+    "profile": ("odd",),
+    "matmul_precision": ("odd",),
+    "dtype": ("int8", "float16"),
+    "device": ({"kind": "tpu", "index": 0}, {"kind": "cpu", "index": -5}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in ODD_SETTINGS.items() for value in values]
+)
+def test_what_a_log_says_is_checked_like_what_is_asked_for(store, run, name, value):
+    """Whatever its checksums say: nothing is started, and nothing changes."""
+    begin, *others = (line for line in eventlog.read(run).events if line["event"] != "end")
+    begin["settings"][name] = value
+    folder = run.rename(store / f"{results.PARTIAL}{run.name}")
+    log = b"".join(map(eventlog.encode, [begin, *others]))
+    (folder / eventlog.NAME).write_bytes(log)
+    with pytest.raises(WorkbenchError, match=r"cannot be resumed: |is damaged: ") as error:
+        resume(run.name, store)
+    assert len(str(error.value).splitlines()) == 1
+    assert "package" not in str(error.value)
+    assert (folder / eventlog.NAME).read_bytes() == log
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_log_lists_each_contestant_once(store, run, times):
+    begin, *others = eventlog.read(run).events
+    begin["contestants"] *= times
+    (run / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, [begin, *others])))
+    before = (run / "run.json").read_bytes()
+    with pytest.raises(WorkbenchError, match=r"is damaged: its log lists a contestant twice, or none") as error:
+        api.rebuild(run.name, store)
+    assert "may repair" not in str(error.value)
+    assert (run / "run.json").read_bytes() == before
 
 
 # ---------------------------------------------------------------- several at once

@@ -97,6 +97,14 @@ def test_both_targets_are_checked_before_one_is_written(here, do, other):
     assert not (here / "s.md").exists()
 
 
+@pytest.mark.parametrize("other", ["s.md", "./s.md", "link.md"])
+def test_a_summary_is_not_lost_to_another_output_of_the_same_name(here, do, other):
+    (here / "s.md").write_text("what was there\n")
+    (here / "link.md").symlink_to("s.md")
+    assert "s.md twice: name two files" in refused(do("compare", *RUNS, "--summary", "s.md", "--junit", other))
+    assert (here / "s.md").read_text() == "what was there\n"
+
+
 @pytest.mark.parametrize("target", [".", "..", "/"])
 def test_a_folder_in_use_is_not_replaced(here, do, target):
     said = refused(do("export", RUNS[0], "-t", "csv", "-o", target, "--force"))
@@ -118,3 +126,15 @@ def test_a_folder_in_use_is_not_replaced(here, do, target):
 def test_an_empty_name_is_that_of_a_variable_that_is_not_set(here, do, words):
     assert "the name of the file or folder is empty" in refused(do(*words))
     assert {path.name for path in here.iterdir()} == {"results"}
+
+
+@pytest.mark.parametrize("words", [("show", ""), ("run", "--resume", ""), ("rebuild", ""), ("report", "")])
+def test_an_empty_name_is_that_of_no_run(here, do, words):
+    assert refused(do(*words)) == "workbench: '': the name is empty\n"
+
+
+@pytest.mark.parametrize("words", [("show", "x" * 300), ("run", "--resume", "x" * 300)])
+def test_no_sentence_names_an_option_that_does_not_exist(here, do, words):
+    said = refused(do(*words))
+    assert said.startswith("workbench: xxx")
+    assert "--path" not in said

@@ -49,9 +49,11 @@ def test_a_table_that_cannot_be_printed_is_one_sentence_and_the_run_is_written(m
     assert (session.folder / "summary.md").is_file()
 
 
-@pytest.mark.parametrize("words", [["show", "latest", "--json"], ["list"], ["results"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["show", "latest", "--json"], ["list"], ["results"], ["run", "--help"], ["--version"]], ids=" ".join
+)
 def test_what_cannot_be_printed_is_one_sentence(command, shell_environment, numpy_run, words):
-    place = [] if words == ["list"] else ["--results", str(numpy_run.path.parent)]
+    place = [] if words[0] in ("list", "run", "--version") else ["--results", str(numpy_run.path.parent)]
     with open("/dev/full", "w") as full:  # noqa: PTH123
         line = [*command, *words, *place]
         done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, env=shell_environment)

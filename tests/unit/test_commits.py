@@ -97,6 +97,6 @@ def test_a_folder_inside_a_clone_means_the_clone_s_content(content, monkeypatch)
     inside = content.root / "notebooks"
     inside.mkdir()
     for name in ("tasks", "frontends"):
-        (content.root / name / "__init__.py").touch()
+        (content.root / name / "__init__.py").unlink(missing_ok=True)  # which --content does not need either
     monkeypatch.chdir(inside)
     assert commits._current_content() == content.root

@@ -263,3 +263,9 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(two, monkey
 
     monkeypatch.setattr("os.listdir", denied)
     assert "the folder of runs cannot be read: Permission denied" in refused("latest", two)
+
+
+@pytest.mark.parametrize("stage", ["nope", None, b"x", []])
+def test_a_stage_that_does_not_exist_is_told(store, stage):
+    with pytest.raises(WorkbenchError, match=r"has no stage .*: choose from train"):
+        workbench.load("latest", store).rows_of(stage)

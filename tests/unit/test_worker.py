@@ -277,3 +277,16 @@ class Importing:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+
+@pytest.mark.parametrize("loss", ["1.0", b"1.0", True])
+def test_a_loss_is_a_number_and_no_text(tmp_path, loss):
+    def train(problem):
+        yield State
+        for _ in problem.batches():
+            yield loss
+
+    begun = Planted(train).begun(tmp_path)
+    begun.do({"do": "run", "steps": 3, "keep": [0]})
+    with pytest.raises(TypeError, match=r"^a step yielded \w+, expected its loss"):
+        begun.fetched(tmp_path)

@@ -47,9 +47,11 @@ from workbench.cli.terminal import (
     CannotPrintError,
     InterruptedEarlyError,
     end_quietly_on_broken_pipe,
+    lost_output,
     open_closed_streams,
     replace_what_cannot_be_encoded,
     say,
+    write_to_stderr,
 )
 from workbench.errors import EXIT_INTERRUPTED, EXIT_UNWRITTEN, EXIT_USAGE, WorkbenchError
 
@@ -73,17 +75,22 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             if type(error).__name__ == "NoArgsIsHelpError":
-                print(error.format_message(), file=sys.stderr)
+                write_to_stderr(error.format_message() + "\n")
             else:
                 say(f"workbench: {error.format_message()} ({_hint(error)})")
             sys.exit(EXIT_USAGE)
         if (ending := _ending(error)) is None:
             raise
         text, code = ending
+        if isinstance(error, OSError) and (reason := lost_output()) is not None:
+            text, code = f"cannot print: {reason}", EXIT_UNWRITTEN
         say(f"workbench: {text}")
     except KeyboardInterrupt:
         say("workbench: interrupted")
         code = EXIT_INTERRUPTED
+    if (reason := lost_output()) is not None:
+        say(f"workbench: cannot print: {reason}")
+        code = EXIT_UNWRITTEN
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -148,12 +148,17 @@ def refuse_stdout(path: Path | str, reason: str) -> None:
         raise OptionError("output", path, f"{reason} and cannot go to standard output: name a folder")
 
 
+_ARGUMENTS = ("path",)  # what has no flag: a run, by its folder or id
+
+
 def error_text(error: WorkbenchError) -> str:
     """An error's text on the command line, where a notebook's ``timeout_s`` is called ``--timeout``."""
     if not isinstance(error, OptionError):
         return str(error)
     values = error.value if isinstance(error.value, (list, tuple)) else [error.value]
     texts = [shlex.quote(str(value)) for value in values if value is not True]  # a switch has no value
+    if error.option in _ARGUMENTS:
+        return f"{' '.join(texts)}: {error.message}"
     return f"{' '.join([flag_of(error.option), *texts])}: {error.message}"
 
 

@@ -143,10 +143,27 @@ def _printing() -> Iterator[None]:
         raise CannotPrintError(error.strerror) from None
 
 
+def lost_output() -> str | None:
+    """Why not all that was printed has reached stdout; None if it has."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from workbench.show.progress import abandon
+
+        abandon(sys.stdout)
+        return error.strerror
+    return None
+
+
 def say(line: str) -> None:
     """Write one line to stderr; if stderr cannot be written, do nothing."""
+    write_to_stderr(one_line(line) + "\n")
+
+
+def write_to_stderr(text: str) -> None:
+    """Write a text to stderr unchanged; if stderr cannot be written, do nothing."""
     try:
-        sys.stderr.write(one_line(line) + "\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         from workbench.show.progress import abandon

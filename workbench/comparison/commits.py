@@ -230,7 +230,7 @@ def _current_content() -> Path:
     """
     working_folder = Path.cwd()
     for folder in (working_folder, *working_folder.parents):
-        if all((folder / part / "__init__.py").is_file() for part in ("tasks", "frontends")):
+        if all((folder / part).is_dir() for part in FOLDERS):
             return folder
     raise WorkbenchError(
         f"{working_folder} lies in no folder with tasks/ and frontends/: run this in a clone, or name the folder of a "

@@ -75,8 +75,11 @@ def check_writable(*paths: Path | None) -> None:
     """Check that files can be written, before minutes of measuring; None stands for none.
 
     Raises:
-        WorkbenchError: when one is a folder, or its folder is missing or read-only.
+        WorkbenchError: when one is a folder, its folder is missing or read-only, or two are the same file.
     """
+    real = [os.path.realpath(path) for path in paths if path is not None]
+    if len({*real}) < len(real):
+        raise WorkbenchError(f"cannot write {real[0]} twice: name two files")
     for path in paths:
         if path is None:
             continue

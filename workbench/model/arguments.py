@@ -58,6 +58,8 @@ def _path(name: str, value: object) -> object:
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
         raise OptionError(name, value, "expected a path")
+    if not text:
+        raise OptionError(name, "", "the name is empty")
     try:
         lengths = [len(os.fsencode(part)) for part in Path(text).parts]
     except UnicodeError:

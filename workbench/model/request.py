@@ -12,11 +12,11 @@ from pathlib import Path
 
 from workbench.errors import OptionError
 from workbench.model.option import SECONDS, SHARE, Options, option
+from workbench.model.records import DTYPES, MONTH_S, MOST, MOST_SEED, MOST_STEPS, PRECISIONS, PROFILES, SWEEPS
 
 RUN, MATRIX, REGRESS, VERSIONS, COMPARE = "run", "matrix", "regress", "versions", "compare"
 EVERY_PRESET = "all"
 
-MONTH_S = 30 * 24 * 3600.0
 _MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they vary a lot."}
 
 
@@ -38,26 +38,27 @@ class Request(Options):
     profile: str = option(
         "equal",
         "equal: the same threads, CPUs and precision for all; stock: every framework with its own defaults.",
-        choices=("equal", "stock"),
+        choices=PROFILES,
     )
     threads: int | None = option(
         None, "CPU threads of every contestant, on as many CPUs; not in profile stock.", unset="1", least=1
     )
     steps: int | None = option(
-        None, "Training steps, instead of the preset's number.", unset="the preset's", least=1, most=10**9
+        None, "Training steps, instead of the preset's number.", unset="the preset's", least=1, most=MOST_STEPS
     )
-    seed: int = option(0, "Seed of start weights, generated data and batch order.", least=0)
-    dtype: str = option("float32", "Number format: float32 or float64.", choices=("float32", "float64"))
+    seed: int = option(0, "Seed of start weights, generated data and batch order.", least=0, most=MOST_SEED)
+    dtype: str = option("float32", "Number format: float32 or float64.", choices=DTYPES)
     matmul_precision: str = option(
         "float32",
         "Precision of float32 products on a GPU: float32 or tf32; not in profile stock.",
-        choices=("float32", "tf32"),
+        choices=PRECISIONS,
     )
     launches: int | None = option(
         None,
         "Exact number of fresh processes per contestant.",
         unset="2, or as many as budget and precision ask for",
         least=1,
+        most=MOST,
         variants={
             VERSIONS: {
                 "help": "Exact number of fresh processes per contestant; seven or more allow a test.",
@@ -93,12 +94,13 @@ class Request(Options):
         10,
         "Blocks of each contestant per launch, one per round, in shuffled order; disturbed rounds are repeated.",
         least=1,
+        most=MOST,
         variants={REGRESS: _MORE_ROUNDS, VERSIONS: _MORE_ROUNDS},
     )
     sweep: str | None = option(
         None,
         "size: also measure over the task's sizes, to tell overhead from throughput.",
-        choices=("size",),
+        choices=SWEEPS,
         variants={REGRESS: {"refused": "commits are compared at the sizes of their presets only"}},
     )
     max_alive: int | None = option(
@@ -106,6 +108,7 @@ class Request(Options):
         "Most workers that may be alive at once; those compared pair by pair always are.",
         unset="as many as fit into memory",
         least=1,
+        most=MOST,
     )
     warm_cache: bool = option(False, "Keep compiler caches between runs instead of starting cold.")
     timeout_s: float = option(

@@ -23,7 +23,7 @@ from workbench.catalog.figures import counts
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
-from workbench.host.cpus import busy_cpus, measuring_cpus, siblings
+from workbench.host.cpus import busy_cpus, measuring_cpus, siblings, usable_cpus
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -123,6 +123,7 @@ def resume(
         before = _folded(folder, events)
         if before.interrupted:
             settings = before.settings
+            _refuse_impossible(folder, settings, content)
             contestants = _contestants_of(folder, content, before)
             _refuse_changes(folder, before, _begun(content, contestants, settings))
             for contestant, record in zip(contestants, before.contestants, strict=True):
@@ -146,6 +147,22 @@ def resume(
         elif not folder.name.startswith(PARTIAL):
             raise WorkbenchError(f"run {folder.name} is complete: there is nothing to resume")
     return finish(folder, events)
+
+
+def _refuse_impossible(folder: Path, settings: Settings, content: Catalog) -> None:
+    """Refuse to go on with what a log says that cannot be measured here, whatever its checksums say."""
+    try:
+        content.preset(content.task(settings.task), settings.preset)
+    except WorkbenchError as error:
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {error}") from None
+    cpus = {*settings.cpus, *settings.harness_cpus}
+    if absent := cpus - set(usable_cpus() or cpus):
+        raise WorkbenchError(
+            f"run {folder.name} cannot be resumed: it was measured on CPU {min(absent)}, which this process may not "
+            "use; start a new run"
+        )
+    if settings.device.kind not in ("cpu", "gpu") or settings.device.index < 0:
+        raise WorkbenchError(f"run {folder.name} is damaged: its log names the device {settings.device}")
 
 
 def _contestants_of(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:

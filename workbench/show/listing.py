@@ -178,6 +178,9 @@ def unfinished_lines(runs: Sequence[UnfinishedRun]) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for run in runs:
         name = one_line(run.run)
+        if run.damage:
+            lines.append(Text(one_line(run.damage), style="yellow"))
+            continue
         if run.measuring:
             hint = "is being measured"
         elif run.launches:

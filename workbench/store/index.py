@@ -101,12 +101,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """An unfinished run: how many launches it has finished, and whether a session is still measuring it."""
+    """An unfinished run: its finished launches, whether a session is still measuring it, and what is damaged."""
 
     run: str
     path: str
     launches: int
     measuring: bool
+    damage: str = ""
 
 
 def runs(store: Path) -> tuple[list[IndexedRun], list[str]]:
@@ -132,10 +133,13 @@ def unfinished(store: Path) -> list[UnfinishedRun]:
     """The unfinished runs of a store, newest first."""
     unfinished_runs = []
     for folder in results.unfinished_folders(store):
-        with contextlib.suppress(WorkbenchError):
+        launches, damage = 0, ""
+        try:
             launches = sum(isinstance(event, LaunchMeasured) for event in results.events_of(folder))
-            name = folder.name.removeprefix(results.PARTIAL)
-            unfinished_runs.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder)))
+        except WorkbenchError as error:
+            damage = str(error)
+        name = folder.name.removeprefix(results.PARTIAL)
+        unfinished_runs.append(UnfinishedRun(name, str(folder), launches, eventlog.in_use(folder), damage))
     return sorted(unfinished_runs, key=lambda run: run.run, reverse=True)
 
 

@@ -68,8 +68,11 @@ def fold(events: Sequence[Event]) -> RunRecord:
     begun, problem = _first(events, Begun), _first(events, ProblemMade)
     if begun is None or problem is None:
         raise WorkbenchError("the log has no begin or no problem event; nothing was measured")
-    for entrant in begun.contestants:
-        check_id(entrant.id)
+    ids = [entrant.id for entrant in begun.contestants]
+    for name in ids:
+        check_id(name)
+    if len({*ids}) < max(len(ids), 1):
+        raise WorkbenchError("its log lists a contestant twice, or none")
     ended = _all(events, Ended)
     return RunRecord(
         **{field.name: getattr(begun, field.name) for field in dataclasses.fields(SessionFacts)},

@@ -81,7 +81,13 @@ class StoredRun:
         return in_order({TRAIN.name, *self.record.stages})
 
     def rows_of(self, stage: str = TRAIN.name) -> list[Row]:
-        """One row per contestant at a stage, in the order measured."""
+        """One row per contestant at a stage, in the order measured.
+
+        Raises:
+            WorkbenchError: when there is no such stage, or the run is damaged.
+        """
+        if stage not in (known := [each.name for each in self.stages]):
+            raise WorkbenchError(f"run {self.id} has no stage {stage!r}: choose from {', '.join(known)}")
         if stage not in self._rows:
             with self.reading():
                 rows = rows_of_record(self.record, stage)
@@ -351,9 +357,13 @@ def events_of(folder: Path) -> list[Event]:
         WorkbenchError: when there is no log, when it is damaged, or when a newer workbench wrote it.
     """
     try:
-        lines = eventlog.read(folder).events
+        lines, unreadable = eventlog.read(folder)
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
+    if (lines or unreadable > 1) and not any(line.get("event") == "begin" for line in lines):
+        raise WorkbenchError(
+            f"run {folder.name} is damaged: the first line of its log cannot be read, which says what was measured"
+        )
     for line in lines:
         if line.get("event") == "begin" or "format" in line:
             _checked_format(folder, line.get("format"))

@@ -92,7 +92,7 @@ def save_problem(path: Path, problem: Problem) -> None:
     }
     about["phases"] = [dataclasses.asdict(phase) for phase in problem.phases]
     about["optimizer"] = dict(problem.optimizer)
-    arrays: dict[str, Array] = {"about": np.array(json.dumps(about))}
+    arrays: dict[str, Array] = {"about": np.array(json.dumps(about, default=lambda number: number.item()))}
     for group in _GROUPS:
         arrays |= {f"{group}/{name}": array for name, array in getattr(problem, group).items()}
     arrays |= {name: getattr(problem, name) for name in _SINGLE if getattr(problem, name) is not None}

@@ -105,8 +105,11 @@ class Worker:
 
     def do_make(self, to: str) -> dict[str, Any]:
         """Make the problem and write it to a file."""
+        from workbench.wire.problems import checked
+
         task = importlib.import_module(f"tasks.{self.job.task}")
-        problem = task.make(self.job.preset, self.job.seed, **self.job.changes).astype(self.job.dtype)
+        made = task.make(self.job.preset, self.job.seed, **self.job.changes)
+        problem = checked(made, self.job.task).astype(self.job.dtype)
         if self.job.steps is not None:
             problem = problem.with_steps(self.job.steps)
         exchange.save_problem(Path(to), problem)
@@ -213,6 +216,8 @@ class Worker:
         kept, self.kept = self.kept, []
         losses, seconds = [], []
         for value, place in kept:
+            if isinstance(value, str | bytes | bool):
+                raise TypeError(f"a step yielded {type(value).__name__}, expected its loss")
             started = time.perf_counter()
             losses.append(float(value) if place is None else float(np.asarray(value)[place]))
             seconds.append(time.perf_counter() - started)
