@@ -21,8 +21,8 @@ def made(task="two_layer_net", preset="batches"):
 @pytest.mark.parametrize(("task", "preset"), PAIRS)
 def test_every_task_makes_what_can_be_measured(task, preset):
     problem = made(task, preset)
-    assert checked(problem, task) is problem
-    assert checked(problem.astype("float64"), task).dtype == "float64"
+    assert checked(problem) is problem
+    assert checked(problem.astype("float64")).dtype == "float64"
 
 
 ODD = {
@@ -54,21 +54,21 @@ def test_the_field_that_cannot_be_is_named(name, value):
     problem = dataclasses.replace(made(), rows=None) if name == "data" else made()
     object.__setattr__(problem, name, value)
     with pytest.raises(ValueError, match=rf"^Problem\.{name}.*, expected ") as error:
-        checked(problem, "two_layer_net")
+        checked(problem)
     assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("value", [None, {}, 5])
 def test_what_is_no_problem_is_told(value):
     with pytest.raises(TypeError, match=r"^make\(\) returned \w+, expected a workbench.contract.Problem"):
-        checked(value, "linreg")
+        checked(value)
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path):
     from workbench.wire import exchange
 
     problem = dataclasses.replace(made(), steps=np.int64(5), flops=np.float64(7), learning_rate=np.float32(0.5))
-    exchange.save_problem(tmp_path / "p.npz", checked(problem, "two_layer_net"))
+    exchange.save_problem(tmp_path / "p.npz", checked(problem))
     found = exchange.load_problem(tmp_path / "p.npz")
     assert (found.steps, found.flops, found.learning_rate) == (5, 7.0, 0.5)
 

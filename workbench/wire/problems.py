@@ -11,8 +11,8 @@ from workbench.contract import Problem
 LARGEST = 2**53  # that every language counts exactly
 
 
-def checked(problem: object, task: str) -> Problem:
-    """What ``make`` returned, if it is a problem of this task.
+def checked(problem: object) -> Problem:
+    """What ``make`` returned, if it is a problem.
 
     Raises:
         TypeError: when it is none.
@@ -22,8 +22,7 @@ def checked(problem: object, task: str) -> Problem:
         raise TypeError(f"make() returned {type(problem).__name__}, expected a workbench.contract.Problem")
     samples = {len(array) for array in problem.data.values() if np.ndim(array)} if _named(problem.data) else set()
     expectations: list[tuple[str, bool, str]] = [
-        ("task", problem.task == task, f"the task's name, {task!r}"),
-        ("preset", isinstance(problem.preset, str), "its preset's name"),
+        *((name, _printable(getattr(problem, name)), "a name in one line") for name in ("task", "preset")),
         *((name, _whole(problem, name, least), f"an integer from {least} on") for name, least in _WHOLE.items()),
         *((name, _real(problem, name), "a finite number, not below 0") for name in ("learning_rate", "flops", "bytes")),
         *((name, _named(getattr(problem, name)), "arrays with values, by name") for name in _GROUPS),
@@ -40,6 +39,10 @@ def checked(problem: object, task: str) -> Problem:
 
 _WHOLE = {"seed": 0, "steps": 1, "terms": 1, "period": 1}
 _GROUPS = ("init", "data", "per_step", "carried")
+
+
+def _printable(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable()
 
 
 def _whole(problem: Problem, name: str, least: int) -> bool:

@@ -109,7 +109,7 @@ class Worker:
 
         task = importlib.import_module(f"tasks.{self.job.task}")
         made = task.make(self.job.preset, self.job.seed, **self.job.changes)
-        problem = checked(made, self.job.task).astype(self.job.dtype)
+        problem = checked(made).astype(self.job.dtype)
         if self.job.steps is not None:
             problem = problem.with_steps(self.job.steps)
         exchange.save_problem(Path(to), problem)
