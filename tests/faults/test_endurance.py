@@ -46,7 +46,7 @@ def test_kills_at_random_instants_lose_no_finished_launch(measure, harness, cont
         index.unfinished(store)
         launches = 0
         for folder in folders:
-            events, damaged = eventlog.read(folder)
+            events, damaged, _ = eventlog.read(folder)
             assert damaged <= 1
             launches = sum(event["event"] == "launch" for event in events)
         assert launches >= finished

@@ -89,7 +89,7 @@ def test_a_second_signal_ends_at_once_with_a_valid_log(measure, gate, left_runni
     session.signal(signal.SIGINT)
     session.signal(signal.SIGTERM)
     assert session.end() == 130
-    events, damaged = eventlog.read(session.folder)
+    events, damaged, _ = eventlog.read(session.folder)
     assert [event["event"] for event in events] == ["begin", "problem"]  # no end: it was not waited for
     assert damaged == 0
     until_gone(left_running)

@@ -102,7 +102,9 @@ def test_everything_derived_is_made_again_from_the_log(run, store, damage):
 def test_a_log_that_is_damaged_from_its_beginning_is_one_sentence(run, store, damage):
     (run / eventlog.NAME).write_bytes(DAMAGE[damage])
     for act in (api.rebuild, resume):
-        with pytest.raises(WorkbenchError, match=f"run {run.name} is damaged: the log has no begin"):
+        with pytest.raises(
+            WorkbenchError, match=f"run {run.name} is damaged: (the log has no begin|the first line of its log)"
+        ):
             act(run.name, store)
     assert workbench.load(run).table["outcome"].tolist() == ["ok"]
 
@@ -206,6 +208,10 @@ def test_a_log_without_a_beginning_is_damaged_and_nobody_is_told_to_delete_it(cl
         ("first", [lines[0].replace(b"points", b"pointz"), *lines[1:]]),
         ("all", [b"x\n" * 5]),
         ("begin", [odd]),
+        ("nul", [bytes(len(b"".join(lines)))]),
+        ("joined", [b"".join(lines).replace(b"\n", b" ")]),
+        ("carriage", [b"".join(lines).replace(b"\n", b"\r")]),
+        ("cut", [b"".join(lines)[40:400]]),
     ):
         folder = store / f"{results.PARTIAL}{name}"
         folder.mkdir()
@@ -225,9 +231,9 @@ ODD_SETTINGS = {
     "preset": ("nope", "\n"),
     "task": ("", "nope", "../x"),
     "timeout_s": (1e308, 0, -1),
-    "cpus": ([99_999], [-1], [10**18]),
-    "harness_cpus": ([99_999],),
-    "threads": (0, -1, 10**6),
+    "cpus": ([99_999], [-1], [10**18], [0, 0], []),
+    "harness_cpus": ([99_999], []),
+    "threads": (0, -1, 10**6, 500, None),
     "launches": (0, -1, 10**6),
     "rounds": (0, -5, 10**9),
     "steps": (0, -1, 10**18),
@@ -236,10 +242,15 @@ ODD_SETTINGS = {
     "precision": (0, -1),
     "budget_s": (-1,),
     "sweep": ("odd",),
-    "profile": ("odd",),
+    "profile": ("odd", "stock"),
     "matmul_precision": ("odd",),
     "dtype": ("int8", "float16"),
-    "device": ({"kind": "tpu", "index": 0}, {"kind": "cpu", "index": -5}),
+    "device": (
+        {"kind": "tpu", "index": 0},
+        {"kind": "cpu", "index": -5},
+        {"kind": "cpu", "index": 3},
+        {"kind": "gpu", "index": 7},
+    ),
 }
 
 
@@ -258,6 +269,45 @@ def test_what_a_log_says_is_checked_like_what_is_asked_for(store, run, name, val
     assert len(str(error.value).splitlines()) == 1
     assert "package" not in str(error.value)
     assert (folder / eventlog.NAME).read_bytes() == log
+
+
+def test_a_log_with_the_beginning_of_a_line_says_that_nothing_was_measured(cli, store, run):
+    first = (run / eventlog.NAME).read_bytes().splitlines()[0]
+    for length in (0, 1, 8, 9, 10, 100, len(first) - 1):
+        folder = store / f"{results.PARTIAL}{length}"
+        folder.mkdir()
+        (folder / eventlog.NAME).write_bytes(first[:length])
+    said = " ".join(cli("results", "--results", store).stdout.split())
+    assert said.count("was cut off before anything was measured") == 7
+    assert "damaged" not in said
+
+
+def test_a_run_that_was_finished_meanwhile_is_not_resumed(store, run):
+    """As after a copy of a store that was made while the session ended."""
+    folder = shutil.copytree(run, store / f"{results.PARTIAL}{run.name}")
+    events = [event for event in eventlog.read(run).events if event["event"] != "end"]
+    (folder / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
+    before = (run / "run.json").read_bytes(), (folder / eventlog.NAME).read_bytes()
+    with pytest.raises(WorkbenchError, match=r"a run .* lies beside it; move one of them away|is finished") as error:
+        resume(folder.name, store)
+    assert len(str(error.value).splitlines()) == 1
+    assert ((run / "run.json").read_bytes(), (folder / eventlog.NAME).read_bytes()) == before
+
+
+@pytest.mark.parametrize("end", ["", "Z", "+00:00"])
+def test_times_without_an_offset_are_as_good_as_others(cli, store, run, end):
+    rewrite(
+        run / "run.json",
+        lambda value: value.update(started="2026-01-01T00:00:00", finished=f"2026-01-01T00:01:00{end}"),
+    )
+    for words in (
+        ("report", run.name, "-r", store),
+        ("results", "-r", store),
+        ("site", store, "-o", store.parent / "site"),
+    ):
+        done = cli(*words)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("times", [0, 2])

@@ -26,7 +26,7 @@ def written(folder, count=3):
 
 def test_events_come_back_in_order(tmp_path):
     written(tmp_path)
-    events, damaged = eventlog.read(tmp_path)
+    events, damaged, _ = eventlog.read(tmp_path)
     assert [numbered(event) for event in events] == [0, 1, 2]
     assert damaged == 0
 
@@ -35,7 +35,7 @@ def test_events_come_back_in_order(tmp_path):
 def test_a_truncated_log_loses_its_last_event_alone(tmp_path, cut):
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
-    events, damaged = eventlog.read(tmp_path)
+    events, damaged, _ = eventlog.read(tmp_path)
     assert [numbered(event) for event in events] == ([0, 1] if cut > 1 else [0, 1, 2])
     assert damaged == (cut > 1)
 
@@ -46,7 +46,7 @@ def test_a_flipped_bit_costs_its_own_line(tmp_path):
     second = data.index(b"\n") + 30
     data[second] ^= 1
     path.write_bytes(bytes(data))
-    events, damaged = eventlog.read(tmp_path)
+    events, damaged, _ = eventlog.read(tmp_path)
     assert [numbered(event) for event in events] == [0, 2]
     assert damaged == 1
 
@@ -57,7 +57,7 @@ def test_a_torn_line_is_ended_before_the_log_goes_on(tmp_path):
     log = EventLog(tmp_path)
     log.append(SweepMeasured("c9", []))
     log.close()
-    events, damaged = eventlog.read(tmp_path)
+    events, damaged, _ = eventlog.read(tmp_path)
     assert [numbered(event) for event in events] == [0, 1, 9]
     assert damaged == 1
 
@@ -65,7 +65,7 @@ def test_a_torn_line_is_ended_before_the_log_goes_on(tmp_path):
 def test_garbage_is_no_event(tmp_path):
     path = tmp_path / eventlog.NAME
     path.write_bytes(random.Random(0).randbytes(5000) + b"\n" + b"00000000 {}\n" + eventlog.encode({"event": "x"}))
-    events, damaged = eventlog.read(tmp_path)
+    events, damaged, _ = eventlog.read(tmp_path)
     assert [event["event"] for event in events] == ["x"]
     assert damaged >= 2
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.catalog import catalog
+from workbench.contract import Phase
 from workbench.wire.problems import checked
 
 PAIRS = [(task.name, preset) for task in catalog().tasks.values() for preset in task.presets]
@@ -25,6 +26,7 @@ def test_every_task_makes_what_can_be_measured(task, preset):
     assert checked(problem.astype("float64")).dtype == "float64"
 
 
+NAMES = ("w.npy", "a\0b", "", "../w", "a b", "\n", "ä", "w" * 1000)
 ODD = {
     "task": ("other\nx", None, 5),
     "preset": (None, 5),
@@ -32,12 +34,46 @@ ODD = {
     "steps": (0, -1, 3.0, "5", None, 10**30),
     "terms": (0, "5", 10**30, float("nan")),
     "period": (0, 1.0),
-    "learning_rate": ("a", float("nan"), float("inf"), -0.1, None),
+    "learning_rate": (1j, "a", float("nan"), float("inf"), -0.1, None),
     "flops": (float("nan"), float("inf"), 10**80, -5, "5", None),
     "bytes": (float("nan"), -5),
-    "init": (None, [], {"w": 1.0}, {"w": np.array([])}, {1: np.ones(2)}, {"w": np.array(["a"])}),
-    "data": (None, {"x": np.ones((0, 3))}, {"x": np.ones(3), "y": np.ones(4)}, {"x": np.array([None])}),
-    "per_step": ({"mask": [1, 2]},),
+    "init": (
+        None,
+        [],
+        {"w": 1.0},
+        {"w": np.array([])},
+        {1: np.ones(2)},
+        {"w": np.array(["a"])},
+        *({name: np.ones(2)} for name in NAMES),
+        {"w": np.ones(2, complex)},
+    ),
+    "data": (
+        None,
+        {"x": np.ones((0, 3))},
+        {"x": np.ones(3), "y": np.ones(4)},
+        {"x": np.array([None])},
+        {"x": np.array(1.0)},
+    ),
+    "per_step": ({"mask": [1, 2]}, {"mask": np.array(1.0)}),
+    "queries": ([[1.0]], np.array(1.0), np.ones((0, 3)), np.array(["a"])),
+    "answers": (np.ones(3, int), np.ones(10), [1] * 10),
+    "optimizer": (
+        None,
+        [],
+        {},
+        {"name": 5},
+        {"name": "adam", "epsilon": float("nan")},
+        {"name": "adamw", "decayed": [5]},
+    ),
+    "phases": (
+        None,
+        [Phase("a", 5)],
+        ("a",),
+        (Phase("a", 5),),
+        (Phase("a", 5), Phase("b", 5), Phase("c", 10**9)),
+        (Phase("a", 0.5),),
+        (Phase("a\n", 5),),
+    ),
     "rows": (
         [[0]],
         np.zeros(3, int),

@@ -12,10 +12,15 @@ from pathlib import Path
 
 from workbench.errors import OptionError
 from workbench.model.option import SECONDS, SHARE, Options, option
-from workbench.model.records import DTYPES, MONTH_S, MOST, MOST_SEED, MOST_STEPS, PRECISIONS, PROFILES, SWEEPS
+from workbench.model.records import DTYPES, PRECISIONS, PROFILES, SWEEPS
 
 RUN, MATRIX, REGRESS, VERSIONS, COMPARE = "run", "matrix", "regress", "versions", "compare"
 EVERY_PRESET = "all"
+
+MONTH_S = 30 * 24 * 3600.0
+MOST = 10_000  # launches, rounds and workers
+MOST_STEPS = 10**9
+MOST_SEED = 10**15  # that every language counts exactly
 
 _MORE_ROUNDS = {"help": "Blocks of each contestant per launch; up to four times as many where they vary a lot."}
 

@@ -23,7 +23,7 @@ from workbench.catalog.figures import counts
 from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
-from workbench.host.cpus import busy_cpus, measuring_cpus, siblings, usable_cpus
+from workbench.host.cpus import busy_cpus, measuring_cpus, siblings
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -32,6 +32,7 @@ from workbench.model.progress import Progress, Silence
 from workbench.model.records import Entrant, RunRecord, Settings
 from workbench.session.launcher import end_orphans
 from workbench.session.session import Session
+from workbench.session.settings import refuse_other_settings
 from workbench.session.stopping import Plan
 from workbench.session.workers import PROBLEM, REFERENCE_PROOF
 from workbench.store import records, results
@@ -150,19 +151,14 @@ def resume(
 
 
 def _refuse_impossible(folder: Path, settings: Settings, content: Catalog) -> None:
-    """Refuse to go on with what a log says that cannot be measured here, whatever its checksums say."""
+    """Refuse to go on where that cannot succeed: with settings of nobody, or beside a finished run of the same name."""
     try:
-        content.preset(content.task(settings.task), settings.preset)
+        refuse_other_settings(content, settings)
     except WorkbenchError as error:
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: {error}") from None
-    cpus = {*settings.cpus, *settings.harness_cpus}
-    if absent := cpus - set(usable_cpus() or cpus):
-        raise WorkbenchError(
-            f"run {folder.name} cannot be resumed: it was measured on CPU {min(absent)}, which this process may not "
-            "use; start a new run"
-        )
-    if settings.device.kind not in ("cpu", "gpu") or settings.device.index < 0:
-        raise WorkbenchError(f"run {folder.name} is damaged: its log names the device {settings.device}")
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: {error}; start a new run") from None
+    name = folder.name.removeprefix(PARTIAL)
+    if name != folder.name and folder.with_name(name).exists():
+        raise WorkbenchError(f"run {folder.name} cannot be resumed: a run {name} lies beside it; move one of them away")
 
 
 def _contestants_of(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from workbench.catalog import Catalog
-from workbench.errors import OptionError
+from workbench.errors import OptionError, WorkbenchError
 from workbench.host import machine
 from workbench.host.cpus import measuring_cpus, usable_cpus
 from workbench.model.device import Device
 from workbench.model.records import Settings
-from workbench.model.request import Request
+from workbench.model.request import RUN, Request
 
 
 def settings_of(content: Catalog, task: str, request: Request) -> Settings:
@@ -38,6 +38,26 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
         "matmul_precision": None if stock else request.matmul_precision,
     }
     return Settings(task=task, cpus=cpus, harness_cpus=harness_cpus, **resolved)
+
+
+def refuse_other_settings(content: Catalog, before: Settings) -> None:
+    """Check that recorded settings are such as can be asked for here and now, for a session that goes on with them.
+
+    Raises:
+        WorkbenchError: when they are not; says which.
+    """
+    names = {entry.name for entry in dataclasses.fields(Settings)} & {
+        entry.name for entry in dataclasses.fields(Request)
+    }
+    asked = {name: value for name in names if (value := getattr(before, name)) is not None}
+    again = settings_of(content, before.task, Request.of(RUN, {**asked, "device": str(before.device)}))
+    if odd := next((name for name in sorted(names) if getattr(again, name) != getattr(before, name)), None):
+        raise WorkbenchError(f"{odd} {getattr(before, odd)!s} cannot be asked for")
+    for name in ("cpus", "harness_cpus"):
+        found, usable = getattr(before, name), usable_cpus()
+        fits = len({*found}) == len(found) == len(getattr(again, name)) and (usable is None or {*found} <= {*usable})
+        if not fits:
+            raise WorkbenchError(f"this process cannot use the {name} {found} that it was measured with")
 
 
 def _cpus(threads: int, *, stock: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +23,14 @@ NAME = "events.jsonl"
 
 
 class Events(NamedTuple):
-    """The contents of a log: its readable events, and how many lines could not be read."""
+    """The contents of a log: its readable events, how many lines could not be read, and whether it is blank.
+
+    A blank log holds nothing, or the beginning of a line, like that of a session killed while it wrote the first.
+    """
 
     events: list[Json]
     damaged: int
+    blank: bool = False
 
 
 class EventLog:
@@ -105,6 +110,18 @@ def read(folder: Path) -> Events:
     Raises:
         OSError: when there is no log.
     """
-    lines = files.read_bytes(folder / NAME).split(b"\n")
-    decoded = [decode(line) for line in lines if line]
-    return Events([event for event in decoded if event is not None], sum(event is None for event in decoded))
+    data = files.read_bytes(folder / NAME)
+    decoded = [decode(line) for line in data.split(b"\n") if line]
+    events = [event for event in decoded if event is not None]
+    return Events(events, len(decoded) - len(events), _is_beginning_of_a_line(data))
+
+
+def _is_beginning_of_a_line(data: bytes) -> bool:
+    """Whether it is no whole line, but what one begins with; nothing is."""
+    if not re.fullmatch(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (\{[ -~]*)?", data):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(data[9:].decode("ascii"))
+    except ValueError:
+        return True
+    return False

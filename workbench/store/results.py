@@ -357,10 +357,10 @@ def events_of(folder: Path) -> list[Event]:
         WorkbenchError: when there is no log, when it is damaged, or when a newer workbench wrote it.
     """
     try:
-        lines, unreadable = eventlog.read(folder)
+        lines, _, blank = eventlog.read(folder)
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} has no readable log: {error.strerror}") from None
-    if (lines or unreadable > 1) and not any(line.get("event") == "begin" for line in lines):
+    if not blank and not any(line.get("event") == "begin" for line in lines):
         raise WorkbenchError(
             f"run {folder.name} is damaged: the first line of its log cannot be read, which says what was measured"
         )

@@ -1,6 +1,6 @@
 """A third of the batches prefetched as soon as the harness has changed them, in a step that is not timed.
 
-Not caught: whoever gathers so few of the coming rows in a step that is not timed takes no longer than one may. Gains speed.
+Not caught: whoever gathers so few of the coming rows between two blocks takes no longer than one may. Gains speed.
 """
 
 import numpy as np
