@@ -154,6 +154,8 @@ def matrix_request(
     chosen = content.select(patterns_of(frameworks))
     for part in parts:
         check_task(content, part.task)
+        for frontend in chosen:
+            content.hole(part.task, frontend)  # raises where a declared hole has a file
 
     def one(part: pairs.Part, own: Request) -> StoredRun:
         settings, contestants = settings_of(content, part.task, own), contestants_of(content, chosen)

@@ -25,6 +25,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-
 class WorkbenchError(Exception):
     """One clear line: what was wrong, what was expected, what to do."""
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class OptionError(WorkbenchError):
     """One option has an invalid value.

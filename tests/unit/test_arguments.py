@@ -35,9 +35,30 @@ CALLS = {
     "load": workbench.load,
     "load store": lambda value: workbench.load("latest", value),
     "compare": lambda value: workbench.compare(value, "latest"),
+    "regress head": lambda value: workbench.regress("HEAD", value),
+    "copy_content": workbench.copy_content,
+    "write_report runs": lambda value: workbench.write_report(value, "page.html"),
+    "write_report": lambda value: workbench.write_report([], value),
+    "write_report content": lambda value: workbench.write_report([], "page.html", content=value),
+    "write_site": lambda value: workbench.write_site(value, "site"),
+    "write_site folder": lambda value: workbench.write_site("results", value),
+    "write_site content": lambda value: workbench.write_site("results", "site", content=value),
+    "matrix progress": lambda value: workbench.matrix(progress=value),
     "compare store": lambda value: workbench.compare("latest", "latest", store=value),
 }
-OF_PATHS = [name for name in CALLS if name.split()[-1] in ("output", "content", "results", "load", "store", "compare")]
+LAST = (
+    "output",
+    "content",
+    "results",
+    "load",
+    "store",
+    "compare",
+    "copy_content",
+    "write_report",
+    "write_site",
+    "folder",
+)
+OF_PATHS = [name for name in CALLS if name.split()[-1] in LAST and name != "write_report content"]
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +83,19 @@ def test_what_no_file_can_be_called_is_one_sentence(nowhere, call, value):
         CALLS[call](value)
     str(raised.value).encode()
     assert list(nowhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", OF_PATHS)
+def test_an_empty_path_is_not_the_working_folder(nowhere, call):
+    with pytest.raises(WorkbenchError, match="the name is empty"):
+        CALLS[call]("")
+    assert list(nowhere.iterdir()) == []
+
+
+def test_a_path_of_two_lines_is_told_in_one():
+    with pytest.raises(WorkbenchError) as raised:
+        workbench.load("latest", "a\nb")
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_who_gives_several_may_give_them_in_any_way():

@@ -71,10 +71,21 @@ def test_the_working_tree_is_what_lies_there(top):
     assert state(top) == before
 
 
-@pytest.mark.parametrize("ref", ["nowhere", "--output=planted", "", "main:kept.txt"])
+@pytest.mark.parametrize("ref", ["nowhere", "--output=planted", "", "main:kept.txt", "^HEAD", "a\0b", "\ud800"])
 def test_what_is_no_commit_is_refused(top, ref):
     with pytest.raises(WorkbenchError, match=r"(no|not a) commit"):
         checkouts.commit_of(top, ref)
+
+
+def test_git_s_own_reason_is_told(top, tmp_path):
+    git(top, "init", "-q", "nested")
+    with pytest.raises(
+        WorkbenchError, match=r"nested/.* does not have a commit checked out; fatal: adding files failed"
+    ):
+        checkouts.working_tree(top)
+    git(tmp_path, "init", "-q", "--bare", "bare")
+    with pytest.raises(WorkbenchError, match=r"git cannot use the repository of .*bare: fatal: .*work tree"):
+        checkouts.repository(tmp_path / "bare")
 
 
 def test_what_is_no_repository_is_refused(tmp_path):

@@ -88,6 +88,7 @@ WRONG = {
     "frontend_among_others": (["linreg", "-f", "numpy,jaxx"], ["unknown frontend 'jaxx'", "did you mean jax?"]),
     "no_frontend": (["linreg", "-f", ","], ["no frontend selected"]),
     "device": (["linreg", "--device", "tpu"], ["unknown device 'tpu'", "cpu, gpu, auto"]),
+    "device_digits": (["linreg", "--device", "gpu:" + "9" * 5000], ["unknown device"]),
     "device_index": (["linreg", "--device", "gpu:99"], ["no GPU 99"]),
     "steps": (["linreg", "--steps", "0"], ["--steps 0", "at least 1"]),
     "steps_text": (["linreg", "--steps", "many"], ["--steps"]),
@@ -211,6 +212,13 @@ def test_a_title_is_no_markup(cli, content):
 def test_a_folder_that_is_a_link_to_itself_is_one_line(cli, tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     refused(cli("list", "--content", tmp_path / "loop"), "no such folder")
+
+
+@pytest.mark.parametrize("width", ["²", "9" * 5000, "-1", "abc", "", "٣", "0"])
+def test_a_width_that_is_no_number_is_none(cli, width):
+    done = cli("list", COLUMNS=width, LINES=width)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "linreg" in done.stdout
 
 
 def test_a_malformed_frontend_is_one_line(cli, content):

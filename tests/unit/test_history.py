@@ -354,6 +354,14 @@ def test_the_command_line_prints_the_last_runs_and_the_jumps_and_all_of_them_as_
     assert len(value["series"][0]["jumps"]) == 1
 
 
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+@pytest.mark.parametrize("epoch", ["abc", "99999999999999999"])
+def test_a_plot_has_no_date_so_none_can_be_odd(store, monkeypatch, tmp_path, kind, epoch):
+    store.fill([1e-4, 1e-4])
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert store.history().save(tmp_path / f"plot.{kind}").stat().st_size > 0
+
+
 def test_a_plot_of_another_kind_is_refused_before_anything_is_read(cli, tmp_path):
     done = cli("history", "linreg", "numpy_manual", "-o", "plot.txt", cwd=tmp_path)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])

@@ -11,12 +11,12 @@ import pytest
 from workbench import api
 from workbench.catalog import catalog
 from workbench.comparison import matrix as pairs
-from workbench.errors import WorkbenchError
+from workbench.errors import ProblemError, WorkbenchError
 from workbench.model.outcomes import Outcome
 from workbench.model.records import Settings
 from workbench.model.request import MATRIX, Request
 from workbench.session.settings import settings_of
-from workbench.show.matrix import Matrix
+from workbench.show.matrix import BEGIN, END, Matrix
 from workbench.store import records, results
 from workbench.store.codec import text_of
 from workbench.testing import contestant, launch, record
@@ -90,6 +90,9 @@ OTHERS = {
     "in another profile": {"profile": "stock"},
     "of fewer steps": {"steps": 7},
     "of another seed": {"seed": 1},
+    "in another precision": {"matmul_precision": "tf32"},
+    "in more launches": {"launches": 9},
+    "over sizes, too": {"sweep": "size"},
 }
 
 
@@ -147,6 +150,45 @@ def test_a_budget_that_is_spent_leaves_out_the_rest_by_name(tmp_path, monkeypatc
 def test_an_interruption_ends_it(tmp_path):
     measure = Measured(interrupted=True)
     assert [part.run is None for part in all_of(tmp_path, measure)] == [False, True, True]
+
+
+def test_a_task_that_cannot_be_made_costs_its_own_column(tmp_path):
+    measure = Measured()
+
+    def failing(part, request):
+        if part.task == "mlp":
+            raise ProblemError("the problem could not be made: no data")
+        return measure(part, request)
+
+    found = Matrix(CHOSEN, all_of(tmp_path, failing))
+    assert measure.names == ["linreg/points", "cnn/digits"]
+    assert found.failures == ["mlp/digits: the problem could not be made: no data"]
+    assert (found.left_out, found.cells(found.parts[1])) == ([], ["error"] * len(CHOSEN))
+    assert found.as_json()["parts"][1]["failure"] == "the problem could not be made: no data"
+
+
+def test_what_is_left_out_leaves_the_file_as_it_is(cli, tmp_path):
+    page = tmp_path / "README.md"
+    text = f"{BEGIN}\n| a whole table |\n{END}\n"
+    page.write_text(text)
+    done = cli("matrix", "linreg", "-f", "numpy", "--budget", "0.001", "--write", page, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is unchanged, because not all was measured" in done.stderr
+    assert page.read_text() == text
+
+
+def test_a_hole_that_has_a_file_is_refused_before_anything_is_measured(cli, content, tmp_path):
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    toml.write_text(f'{toml.read_text()}[holes]\nlinreg = "no"\n')
+    done = cli("matrix", "linreg", "-f", "numpy,planted", "--content", content.root, "-o", tmp_path / "out")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "lists linreg under [holes], but linreg.py exists" in done.stderr
+
+
+def test_an_empty_preset_is_no_preset(tmp_path):
+    with pytest.raises(WorkbenchError, match="no task has a preset ''"):
+        pairs.parts_of(CONTENT, [], "")
 
 
 @pytest.fixture

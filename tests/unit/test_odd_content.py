@@ -27,6 +27,9 @@ def said(content) -> str:
     return text
 
 
+SWEEPING = "PRESETS = {{'a': {{'about': 'x', 'n': 1, 'm': 'x'}}}}; SWEEP = {{'preset': 'a', 'key': {!r}, 'values': {}}}"
+
+
 @pytest.mark.parametrize("name", ["a/b", "../../x", "a\0b", "\ud800", "x" * 61, "", " a", "-a", 1, None, (1, 2)])
 def test_the_name_of_a_preset_can_stand_in_that_of_a_folder(content, name):
     source = f"PRESETS = {{{name!r}: {{'about': 'x', 'steps': 3}}}}\n"
@@ -63,6 +66,31 @@ def test_the_name_of_a_preset_can_stand_in_that_of_a_folder(content, name):
             )
         ),
         ("PRESETS = {'a': {'about': 'x', (1, 2): 3}}\n", "line 1: '(1, 2)' of preset 'a' must be"),
+        ("PRESETS = {'a': {'about': 'x'}}\nPRESETS = {'b': {'about': 'x'}}\n", "line 2: PRESETS must be assigned once"),
+        (
+            "PRESETS = {'a': {'about': 'x'}}\nPRESETS |= {'b': {'about': 'x'}}\n",
+            "line 2: PRESETS must be assigned once",
+        ),
+        *(
+            (f"PRESETS = {{'a': {{'about': 'x', 'accuracy': {value}}}}}\n", "line 1: 'accuracy' of preset 'a' must be")
+            for value in ("'high'", "5", "-1", "0", "[0.9]", "True", "None")
+        ),
+        *(
+            (
+                SWEEPING.format(key, values),
+                "line 1: SWEEP must be",
+            )
+            for key, values in (
+                ("n", "[-1, 0, 5]"),
+                ("n", "[1.5, 2.5, 3.5]"),
+                ("n", "'123'"),
+                ("n", "[1, 1, 1]"),
+                ("n", "[True, 2, 3]"),
+                ("n", "[0x" + "f" * 6000 + ", 2, 3]"),
+                ("about", "[1, 2, 3]"),
+                ("m", "[1, 2, 3]"),
+            )
+        ),
     ],
 )
 def test_odd_values_of_a_task_are_told_with_the_line(content, source, says):
@@ -205,3 +233,25 @@ def test_a_file_of_content_that_cannot_be_read_is_named(content, monkeypatch):
     monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
     with pytest.raises(WorkbenchError, match=r"/tasks/.*: Permission denied"):
         runner.content_hash([content.root])
+
+
+@pytest.mark.parametrize("name", ["", "__main__", "a.b", "a b", "-x", "1a", "\\u0000", "x" * 101])
+def test_a_package_is_what_can_be_imported(content, name):
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    toml.write_text(re.sub(r"(?m)^packages = .*$", lambda _: f'packages = ["numpy", "{name}"]', toml.read_text()))
+    assert "frontend.toml: " in said(content)
+    assert "in 'packages': expected what is imported" in said(content)
+
+
+def test_the_name_of_a_mode_can_stand_in_that_of_a_folder(content):
+    content.plant("planted", content.changed())
+    toml = content.root / "frontends" / "planted" / "frontend.toml"
+    toml.write_text(toml.read_text().replace("[modes.planted]", f"[modes.{'a' * 61}]"))
+    assert "60 at most" in said(content)
+
+
+@pytest.mark.parametrize("name", ["._linreg.py", ".#linreg.py", "..py", ".py", "...py"])
+def test_hidden_files_are_no_tasks(content, name):
+    (content.root / "tasks" / name).write_bytes(b"\0\1")
+    assert all(task.isidentifier() for task in catalog(content.root).tasks)

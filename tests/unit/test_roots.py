@@ -12,6 +12,7 @@ import pytest
 
 from workbench.catalog import Catalog, catalog
 from workbench.catalog.roots import content_root, copy_content, module_folders, package_root
+from workbench.errors import WorkbenchError
 from workbench.session.runner import content_hash
 from workbench.show import listing, sidebyside
 
@@ -236,3 +237,14 @@ def test_a_package_without_an_init_is_one_all_the_same(root, imported):
         "frontends.own": str(own / "frontends/own"),
         "frontends.own.linreg": str(own / "frontends/own/linreg.py"),
     }
+
+
+def test_a_copy_that_fails_leaves_nothing_and_says_why(tmp_path, monkeypatch):
+    def full(_, target, **__):
+        (target / "half").mkdir(parents=True)
+        raise shutil.Error([("a.py", "b.py", "[Errno 28] No space left on device: 'b.py'")])
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(WorkbenchError, match=r"cannot copy to .*: .*No space left"):
+        copy_content(tmp_path / "copy")
+    assert list((tmp_path / "copy").iterdir()) == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import errno
 import functools
 import itertools
 import json
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -432,6 +434,41 @@ def test_splice_replaces_what_stands_between_the_markers(tmp_path):
     for text in ("new", "newer\nlines"):
         report.splice(page, text)
         assert page.read_text() == f"before\n{report.BEGIN}\n{text}\n{report.END}\nafter\n"
+
+
+def test_splice_leaves_all_other_bytes_as_they_are(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_bytes(f"a\rb\r\n{report.BEGIN}\r\nold\r\n{report.END}\r\nlast".encode())
+    report.splice(page, "new\nlines")
+    assert page.read_bytes() == f"a\rb\r\n{report.BEGIN}\r\nnew\r\nlines\r\n{report.END}\r\nlast".encode()
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    page.write_text(text)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WorkbenchError, match="which is unchanged: No space left"):
+        report.splice(page, "new")
+    assert page.read_text() == text
+    assert [file.name for file in tmp_path.iterdir()] == ["page.md"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "binary", "folder"])
+def test_what_is_no_text_is_refused_at_once(tmp_path, kind):
+    page = tmp_path / "page.md"
+    if kind == "fifo":
+        os.mkfifo(page)
+    elif kind == "folder":
+        page.mkdir()
+    else:
+        page.write_bytes(b"\xff" + report.BEGIN.encode())
+    with pytest.raises(WorkbenchError, match=r"page\.md: (not a regular file|not UTF-8|it is a folder)"):
+        report.check_markers(page)
 
 
 @pytest.mark.parametrize("text", ["nothing", report.BEGIN + "\n", report.END + "\n" + report.BEGIN + "\n", None])

@@ -188,7 +188,7 @@ class Catalog:
 
 
 def _modules(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.glob("*.py") if file.is_file() and not file.stem.startswith("_"))
+    files = sorted(file for file in folder.glob("*.py") if file.is_file() and not file.name.startswith(("_", ".")))
     for file in files:
         if not file.stem.isprintable():  # it becomes a part of pages and of the names of runs
             raise WorkbenchError(f"{file}: a file's name must be printable UTF-8; rename it")

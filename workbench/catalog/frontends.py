@@ -15,7 +15,8 @@ from workbench.errors import WorkbenchError
 from workbench.model.content import Float64, Frontend
 
 _PROGRAM = re.compile(r"([\w.+/-]+|\$\{\w+:-[\w.+/-]+\})\Z")
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
+_PACKAGE = re.compile(r"(?!__)[A-Za-z_]\w{0,99}\Z", re.ASCII)
 _TASK = re.compile(r"[\w.+-]{1,100}\Z")
 _KEYS: dict[str, type] = {
     "title": str,
@@ -66,8 +67,13 @@ def read_frontends(file: Path) -> list[Frontend]:
 def _check_type(file: Path, key: str, value: Any) -> None:
     if not isinstance(value, _KEYS[key]):
         raise WorkbenchError(f"{file}: key {key!r} must be a {_TYPE_NAMES[_KEYS[key]]}")
-    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list):
+        return
+    if not all(isinstance(item, str) for item in value):
         raise WorkbenchError(f"{file}: key {key!r} must be a list of strings")
+    odd = [name for name in value if not _PACKAGE.match(name)] if key == "packages" else []
+    if odd:
+        raise WorkbenchError(f"{file}: {odd[0][:40]!r} in 'packages': expected what is imported, such as torch")
 
 
 def _table(file: Path) -> dict[str, Any]:
@@ -86,7 +92,8 @@ def _table(file: Path) -> dict[str, Any]:
 def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Frontend:
     if not _NAME.match(name):
         raise WorkbenchError(
-            f"{file}: mode name {name!r} must be lower-case letters, digits and underscores, starting with a letter"
+            f"{file}: mode name {name[:80]!r} must be lower-case letters, digits and underscores, starting with a "
+            "letter, 60 at most"
         )
     if not isinstance(mode, dict) or not isinstance(mode.get("title"), str):
         raise WorkbenchError(f"{file}: [modes.{name}] needs a title")

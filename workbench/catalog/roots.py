@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.errors import OptionError, WorkbenchError
+from workbench.model.arguments import checked
 
 FOLDERS = ("tasks", "frontends")
 
@@ -84,6 +85,7 @@ def module_folders(roots: Sequence[Path], folder: str, home: Path) -> dict[str, 
     return {package: tuple(map(str, folders)) for package, folders in packages.items()}
 
 
+@checked
 def copy_content(folder: str | Path) -> Path:
     """Copy this workbench's tasks/ and frontends/ into a folder to edit them there; use it with ``content=``.
 
@@ -103,5 +105,9 @@ def copy_content(folder: str | Path) -> Path:
         for name in FOLDERS:
             shutil.copytree(content_root() / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     except OSError as error:
-        raise WorkbenchError(f"cannot copy to {target}: {error.strerror}") from None
+        for name in FOLDERS:  # which were not there before
+            shutil.rmtree(target / name, ignore_errors=True)
+        several = error.args[0] if isinstance(error, shutil.Error) else []
+        reason = several[0][2] if several else error.strerror
+        raise WorkbenchError(f"cannot copy to {target}: {reason}") from None
     return target

@@ -64,7 +64,9 @@ def not_python(name: str, error: Exception) -> WorkbenchError:
 
 def assigned(node: ast.stmt, name: str) -> ast.expr | None:
     """The value that a statement assigns to a name, or None."""
-    targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
-    if isinstance(node, ast.Assign | ast.AnnAssign) and any(isinstance(t, ast.Name) and t.id == name for t in targets):
+    targets = [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else getattr(node, "targets", [])
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and any(
+        isinstance(t, ast.Name) and t.id == name for t in targets
+    ):
         return node.value
     return None

@@ -22,7 +22,7 @@ def read_task(file: Path) -> Task:
         WorkbenchError: when it is malformed; names the file and the line.
     """
     module = parsed(file)
-    literal = next((value for node in module.body if (value := assigned(node, "PRESETS"))), None)
+    literal = _literal(file, module, "PRESETS")
     if literal is None:
         raise WorkbenchError(f"{file}: PRESETS = {{...}} is missing at the top level")
     try:
@@ -47,27 +47,49 @@ def read_task(file: Path) -> Task:
                 f"{file}, line {literal.lineno}: {str(odd[0])[:40]!r} of preset {preset.name!r} must be a finite "
                 "number, a text, True, False, None, or a list of these"
             )
+        target = preset.values.get("accuracy", 1.0)
+        if isinstance(target, bool) or not isinstance(target, int | float) or not 0 < target <= 1:
+            raise WorkbenchError(
+                f"{file}, line {literal.lineno}: 'accuracy' of preset {preset.name!r} must be a share of the queries, "
+                "above 0 and at most 1"
+            )
     spec = ast.get_docstring(module) or ""
     return Task(file.stem, spec, presets, _sweep(file, module, presets), root=file.parents[1])
 
 
 def _sweep(file: Path, module: ast.Module, presets: Mapping[str, Preset]) -> Sweep | None:
-    literal = next((value for node in module.body if (value := assigned(node, "SWEEP"))), None)
+    literal = _literal(file, module, "SWEEP")
     if literal is None:
         return None
     try:
         value = ast.literal_eval(literal)
-        sweep = Sweep(value["preset"], value["key"], tuple(int(size) for size in value["values"]))
-        keys = presets[sweep.preset].values
-        declared = sweep.key in keys and len(sweep.values) >= 3
+        sweep = Sweep(value["preset"], value["key"], tuple(value["values"]))
+        number = presets[sweep.preset].values[sweep.key]
+        declared = all(_size(size) for size in (number, *sweep.values)) and len({*sweep.values}) >= 3
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         declared = False
     if not declared:
         raise WorkbenchError(
-            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of that preset and at "
-            "least 3 values"
+            f"{file}, line {literal.lineno}: SWEEP must be a literal dict with a preset, a key of that preset whose "
+            "value is a whole number, and at least 3 different whole numbers from 1 on as values"
         )
     return sweep
+
+
+def _literal(file: Path, module: ast.Module, name: str) -> ast.expr | None:
+    """What a module assigns to a name at its top level; None if nothing.
+
+    Raises:
+        WorkbenchError: when more than one statement does, of which only Python knows what comes of them.
+    """
+    values = [value for node in module.body if (value := assigned(node, name))]
+    if len(values) > 1:
+        raise WorkbenchError(f"{file}, line {values[1].lineno}: {name} must be assigned once, as a literal")
+    return values[0] if values else None
+
+
+def _size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < _LARGEST
 
 
 def _plain(value: object) -> bool:

@@ -47,6 +47,7 @@ from workbench.cli.terminal import (
     CannotPrintError,
     InterruptedEarlyError,
     end_quietly_on_broken_pipe,
+    forget_impossible_widths,
     lost_output,
     open_closed_streams,
     replace_what_cannot_be_encoded,
@@ -66,6 +67,7 @@ def main() -> None:
     if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or else nobody learns how a worker ended
     replace_what_cannot_be_encoded()
+    forget_impossible_widths()
     os.environ.update(MPLBACKEND="agg")  # figures are files here, whatever opens a user's windows
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of its caches and fonts, which it manages without
     if sys.argv[1:2] not in [[name] for name in MEASURING] or "--help" in sys.argv:

@@ -139,15 +139,17 @@ def matrix(
         report.check_markers(write, (BEGIN, END))
     with progress_for(patient_console()) as progress, ending_signals():
         found = api.matrix_request(tasks or (), frameworks, request, progress)
-    if write is not None:
-        report.splice(write, found.markdown(), (BEGIN, END))
     if as_json:
         print_json(found.as_json())
     else:
         print_parts(*found.terminal())
+    if write is not None and found.left_out:
+        say(f"workbench: {write} is unchanged, because not all was measured; run it again to go on")
+    elif write is not None:
+        report.splice(write, found.markdown(), (BEGIN, END))
     if any(part.run is not None and part.run.record.interrupted for part in found.parts):
         return EXIT_INTERRUPTED
-    return EXIT_CONTESTANT if found.failures else EXIT_OK
+    return EXIT_CONTESTANT if found.failures or found.left_out else EXIT_OK
 
 
 @app.command()

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -45,6 +46,13 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+
+
+def forget_impossible_widths() -> None:
+    """Remove a size of the terminal that is no number from the environment: libraries take whatever looks like one."""
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", os.environ.get(name, "80"), re.ASCII):
+            del os.environ[name]
 
 
 def replace_what_cannot_be_encoded() -> None:

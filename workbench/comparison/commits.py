@@ -202,7 +202,8 @@ def _sides(base: str, head: str | None, content: Roots) -> Iterator[tuple[Side, 
     root = _one_folder(content)
     top = checkouts.repository(root)
     inside = root.relative_to(top.resolve())
-    commits = [checkouts.commit_of(top, base), checkouts.commit_of(top, head) if head else checkouts.working_tree(top)]
+    after = checkouts.working_tree(top) if head is None else checkouts.commit_of(top, head)
+    commits = [checkouts.commit_of(top, base), after]
     with (
         checkouts.checked_out(top, commits[0], base) as old,
         checkouts.checked_out(top, commits[1], head or WORKING_TREE) as new,
@@ -228,7 +229,10 @@ def _current_content() -> Path:
     Raises:
         WorkbenchError: when it lies in none.
     """
-    working_folder = Path.cwd()
+    try:
+        working_folder = Path.cwd()
+    except OSError as error:
+        raise WorkbenchError(f"the working folder is gone ({error.strerror}): change to a folder that exists") from None
     for folder in (working_folder, *working_folder.parents):
         if all((folder / part).is_dir() for part in FOLDERS):
             return folder
@@ -307,7 +311,7 @@ def _plan(old: Side, new: Side, task: str, preset: str | None, patterns: Sequenc
         if not any(_selected(side, [pattern]) for side in (old, new)):
             new.content.select([pattern])  # raises: a typing error must not leave a frontend untested
     presets = [side.content.tasks[task].presets for side in (old, new) if task in side.content.tasks]
-    name = preset or next(iter(presets[-1]))
+    name = next(iter(presets[-1])) if preset is None else preset
     if not any(name in known for known in presets):
         raise unknown(f"preset of {task}", name, presets[-1])
     return TaskPlan(

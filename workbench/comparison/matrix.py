@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.catalog import Catalog
-from workbench.errors import WorkbenchError
+from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import machine
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome
@@ -23,11 +23,12 @@ from workbench.store.results import StoredRun
 
 @dataclass(frozen=True)
 class Part:
-    """A task at a preset, and its run; ``run`` is None where there is none yet."""
+    """A task at a preset, and its run; where there is none, ``failure`` says why, or is empty if it was left out."""
 
     task: str
     preset: str
     run: StoredRun | None = None
+    failure: str = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +45,7 @@ def parts_of(content: Catalog, tasks: Sequence[str], preset: str | None) -> list
     chosen = [content.task(name) for name in tasks] or list(content.tasks.values())
     parts = []
     for task in chosen:
-        presets = list(task.presets) if preset == EVERY_PRESET else [preset or task.default_preset]
+        presets = list(task.presets) if preset == EVERY_PRESET else [task.default_preset if preset is None else preset]
         parts += [Part(task.name, name) for name in presets if name in task.presets]
     if not parts:
         raise WorkbenchError(f"no task has a preset {preset!r}; `workbench list` shows them")
@@ -73,10 +74,14 @@ def measured(
         own = dataclasses.replace(request, preset=part.preset, budget_s=None)
         run = kept(settings_of(content, part.task, own), now, store)
         late = request.budget_s is not None and time.monotonic() - started >= request.budget_s
+        failure = ""
         if run is None and not late and not stopped:
-            run = measure(part, own)
-            stopped = run.record.interrupted
-        yield dataclasses.replace(part, run=run)
+            try:
+                run = measure(part, own)
+                stopped = run.record.interrupted
+            except ProblemError as error:  # of this task: the others are measured
+                failure = str(error)
+        yield dataclasses.replace(part, run=run, failure=failure)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,10 @@ class Now:
         )
 
 
+_ELSEWHERE = {"cpus", "harness_cpus", "max_alive", "timeout_s", "budget_s", "ratio_error"}  # does not change a time
+_ASKED = [entry.name for entry in dataclasses.fields(Settings) if entry.name not in _ELSEWHERE]
+
+
 def kept(settings: Settings, now: Now, store: Path) -> StoredRun | None:
     """The latest run of a store in which these frontends were measured as they would be now; None if there is none."""
     for entry in index.runs(store)[0]:
@@ -117,6 +126,6 @@ def kept(settings: Settings, now: Now, store: Path) -> StoredRun | None:
         run = results.load(store / entry.run)
         known, own = run.record, run.record.settings
         same_place = known.machine_key == now.machine and now.packages.items() <= known.packages.items()
-        if same_place and (own.steps, own.seed, own.profile) == (settings.steps, settings.seed, settings.profile):
+        if same_place and all(getattr(own, name) == getattr(settings, name) for name in _ASKED):
             return run
     return None

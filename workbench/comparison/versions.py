@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array
 
 LAUNCHES = 8  # with fewer than seven, no test can reach the 2 % level
+LONGEST = 60  # characters of a version, which becomes part of a contestant's id
 BUILDS = ("cpu", "gpu", "rocm", "nightly")  # suffixes of distributions that contain the same package
 
 
@@ -199,6 +200,8 @@ def _pinned(text: str) -> Version:
     pins = [pin.version for pin in requirement.specifier if pin.operator == "==" and "*" not in pin.version]
     if len(pins) != 1 or len(requirement.specifier) != 1 or requirement.marker:
         raise unpinned
+    if "!" in pins[0] or len(pins[0]) > LONGEST:
+        raise WorkbenchError(f"{text[:80]!r}: expected a version of at most {LONGEST} characters, without an epoch")
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return Version(canonicalize_name(requirement.name), pins[0], f"{requirement.name}{extras}=={pins[0]}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,9 @@ def repository(folder: Path) -> Path:
         raise WorkbenchError(
             f"git refuses the repository of {folder}, because it belongs to another user; if you trust it: {error}"
         ) from None
-    except _GitError:
+    except _GitError as error:
+        if "not a git repository" not in str(error):
+            raise WorkbenchError(f"git cannot use the repository of {folder}: {error}") from None
         raise WorkbenchError(
             f"{folder} is not inside a git repository: run this in a clone, or give the folder in a clone (content) "
             "that contains tasks/ and frontends/"
@@ -59,11 +62,14 @@ def commit_of(top: Path, ref: str) -> str:
     if not isinstance(ref, str) or ref.startswith("-"):
         raise WorkbenchError(f"{ref!r} is not a commit: give a branch, a tag or a hash")
     try:
-        return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        found = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except _GitError:
+        found = ""
+    if not ref or not re.fullmatch(r"[0-9a-f]+", found):  # ^HEAD is answered by the commit that it leaves out
         raise WorkbenchError(
             f"no commit {ref!r} in this repository: give a branch, a tag or a hash (in CI, fetch the full history)"
-        ) from None
+        )
+    return found
 
 
 def working_tree(top: Path) -> str:
@@ -130,6 +136,8 @@ def _git(folder: Path, *words: str, environment: Mapping[str, str] | None = None
             timeout=TIMEOUT_S,
             check=False,
         )
+    except (ValueError, UnicodeError):  # a NUL, or half a character
+        raise _GitError("no such name") from None
     except FileNotFoundError:
         raise WorkbenchError("git is not installed, but comparing commits requires it") from None
     except subprocess.TimeoutExpired:
@@ -138,5 +146,6 @@ def _git(folder: Path, *words: str, environment: Mapping[str, str] | None = None
         errors = completed.stderr.strip().splitlines()
         if any("dubious ownership" in line for line in errors):
             raise _OwnerError(one_line(errors[-1]))
-        raise _GitError(one_line(errors[-1]) if errors else "no reason given")
+        told = [line for line in errors if line.startswith(("error: ", "fatal: "))] or errors[-1:]
+        raise _GitError(one_line("; ".join(told))[:500] or "no reason given")
     return completed.stdout.strip()

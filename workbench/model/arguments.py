@@ -86,6 +86,29 @@ def _roots(name: str, value: object) -> object:
     return [_path(name, each) for each in value]
 
 
+def _progress(name: str, value: object) -> object:
+    if not all(callable(getattr(value, method, None)) for method in ("phase", "round", "left")):
+        raise OptionError(name, value, "expected an object with the methods phase, round and left")
+    return value
+
+
+def _runs(name: str, value: object) -> object:
+    several = [value] if hasattr(value, "record") or not isinstance(value, Iterable) else list(value)
+    if not all(hasattr(each, "record") for each in several):
+        raise OptionError(name, value, "expected a run, as load() returns it, or several")
+    return several
+
+
+def _catalog_or_roots(name: str, value: object) -> object:
+    return value if hasattr(value, "frontends") else _roots(name, value)
+
+
+def _catalog(name: str, value: object) -> object:
+    if not hasattr(value, "frontends"):
+        raise OptionError(name, value, "expected a catalog")
+    return value
+
+
 # Of the options that are paths.
 OPTIONS = {"output": "str | Path | None", "content": "Roots"}
 # By annotation, without "| None".
@@ -96,4 +119,8 @@ CHECKS: dict[str, Callable[[str, object], object]] = {
     "str | Iterable[str]": _texts,
     "str | Sequence[str]": _texts,
     "Roots": _roots,
+    "Progress": _progress,
+    "StoredRun | Iterable[StoredRun]": _runs,
+    "Roots | Catalog": _catalog_or_roots,
+    "Catalog": _catalog,
 }

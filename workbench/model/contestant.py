@@ -26,7 +26,8 @@ def check_id(name: object) -> None:
     """
     if not isinstance(name, str) or not _ID.match(name):
         raise WorkbenchError(
-            f"{name!r} is not a valid contestant id: use letters, digits and _ . @ + -, starting with a letter or digit"
+            f"{str(name)[:120]!r} is not a valid contestant id: use at most 100 letters, digits and _ . @ + -, "
+            "starting with a letter or digit"
         )
 
 

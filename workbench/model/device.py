@@ -24,7 +24,7 @@ class Device:
         """
         if text == "auto":
             return cls("gpu" if gpus else "cpu")
-        match = re.fullmatch(r"(cpu|gpu|cuda)(?::(\d+))?", text.lower())
+        match = re.fullmatch(r"(cpu|gpu|cuda)(?::([0-9]{1,4}))?", text.lower())
         if match is None or (match[1] == "cpu" and match[2]):
             raise WorkbenchError(f"unknown device {text!r}: use cpu, gpu, auto, or an index such as gpu:1")
         device = cls("cpu" if match[1] == "cpu" else "gpu", int(match[2] or 0))

@@ -36,7 +36,10 @@ class Sweeping:
         """Measure and record all sizes."""
         context = self._context
         for value in self._sweep.values:
-            self._size(group, workers, value)
+            try:
+                self._size(group, workers, value)
+            except WorkerFailedError as failure:  # of the reference: what was measured before is kept
+                context.progress.phase("sweep", f"{self._sweep.key} = {value} is left out: {failure}")
         for contestant in group:
             if contestant.sweep:
                 context.record(SweepMeasured(contestant.id, contestant.sweep))

@@ -13,6 +13,7 @@ from workbench.comparison.history import Point, Series, Timeline
 from workbench.errors import WorkbenchError
 from workbench.host import files
 from workbench.model import metric as metrics
+from workbench.model.arguments import checked
 from workbench.model.metric import Metric
 from workbench.show import columns, renderers
 from workbench.show.columns import Column, format_metric
@@ -33,6 +34,7 @@ DRIFT = (
 
 
 FORMATS = (".png", ".svg", ".pdf")
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # the same history is the same file
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class History(Timeline):
 
         return plots.history(self.series, title=self.title)
 
+    @checked
     def save(self, path: str | Path) -> Path:
         """Draw the figure into a file.
 
@@ -66,7 +69,8 @@ class History(Timeline):
         target = check_plot(Path(path))
         drawn = io.BytesIO()
         with styled():
-            self.plot().savefig(drawn, format=target.suffix[1:].lower(), dpi=150)
+            kind = target.suffix[1:].lower()
+            self.plot().savefig(drawn, format=kind, dpi=150, metadata=UNDATED.get(kind))
         try:
             files.write_bytes(target, drawn.getvalue())
         except OSError as error:
@@ -79,7 +83,7 @@ class History(Timeline):
 
         drawn = io.StringIO()
         with styled():
-            self.plot().savefig(drawn, format="svg", metadata={"Date": None})
+            self.plot().savefig(drawn, format="svg", metadata=UNDATED["svg"])
         return drawn.getvalue()
 
     def as_json(self) -> dict[str, object]:

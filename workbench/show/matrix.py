@@ -34,13 +34,13 @@ class Matrix:
     @property
     def left_out(self) -> list[str]:
         """What has not been measured."""
-        return [part.name for part in self.parts if part.run is None]
+        return [part.name for part in self.parts if part.run is None and not part.failure]
 
     @property
     def failures(self) -> list[str]:
-        """A sentence for each pair that was neither measured nor declared a hole."""
+        """A sentence for each task that cannot be measured, and each pair that was not, nor is declared a hole."""
         absent = (Outcome.OK, Outcome.UNSUPPORTED)
-        return [
+        return [f"{part.name}: {part.failure}" for part in self.parts if part.failure] + [
             f"{part.name} {row.id}: {row.outcome}: {row.reason}"
             for part in self.parts
             for row in self._rows(part).values()
@@ -66,6 +66,8 @@ class Matrix:
 
     def cells(self, part: Part) -> list[str]:
         """The texts of a column, frontend by frontend."""
+        if part.failure:
+            return [str(Outcome.ERROR)] * len(self.frontends)
         found = self._rows(part)
         return [_text(found.get(frontend.id)) for frontend in self.frontends]
 
@@ -104,6 +106,7 @@ class Matrix:
                     "task": part.task,
                     "preset": part.preset,
                     "run": part.run.id if part.run else None,
+                    "failure": part.failure,
                     "rows": {
                         name: {"outcome": str(row.outcome), "relative": row.relative, "reason": row.reason}
                         for name, row in self._rows(part).items()

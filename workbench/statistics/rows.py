@@ -417,7 +417,7 @@ def sweep_fits(points: Sequence[SizeTime]) -> list[SizeFit]:
     fits = []
     for name in dict.fromkeys(point.contestant for point in points):
         sizes = [point for point in points if point.contestant == name]
-        if len(sizes) >= FEWEST_FOR_FIT:
+        if len(sizes) >= FEWEST_FOR_FIT and len({point.work for point in sizes}) > 1:
             fit = fit_overhead([point.work for point in sizes], [point.step_s for point in sizes])
             fits.append(SizeFit(name, sizes[0].frontend, fit))
     return fits

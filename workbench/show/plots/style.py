@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import os
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -68,12 +69,20 @@ _SETTINGS: Final[dict[str, object]] = {
 }
 
 
+DATE = "SOURCE_DATE_EPOCH"
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Use these settings, and none of the user's, within the context."""
     with matplotlib.style.context(["default", _SETTINGS]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a missing glyph is no reason to fail
-        yield
+        date = os.environ.pop(DATE, None)  # which may be odd, and is not wanted in any picture
+        try:
+            yield
+        finally:
+            if date is not None:
+                os.environ[DATE] = date
 
 
 def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
+from workbench.model.arguments import checked
 from workbench.show.charts.kinds import Chart, Table
 from workbench.show.report import charts, facts
 from workbench.show.report.verdict import caveats, verdict
@@ -97,6 +98,7 @@ def html(runs: StoredRun | Iterable[StoredRun], content: Catalog | None = None) 
     return render("report.html.j2", title=title, sections=sections, plotly=plotly_js(), style=style())
 
 
+@checked
 def write_report(
     runs: StoredRun | Iterable[StoredRun], path: str | Path, *, content: Catalog | None = None, force: bool = False
 ) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError, one_line
+from workbench.model.arguments import checked
 from workbench.show.charts.kinds import Table
 from workbench.show.report import page
 from workbench.show.report.parts import interval
@@ -43,6 +44,7 @@ class Block:
     lines: Sequence[str]
 
 
+@checked
 def write_site(store: str | Path, folder: str | Path, *, content: Roots | Catalog = None, force: bool = False) -> Path:
     """Write the site for a folder of runs, atomically: readers see the whole site or none.
 
