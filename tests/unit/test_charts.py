@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
 from workbench.show import charts
+from workbench.show.charts import lines as charted
 from workbench.show.charts.kinds import Chart
 from workbench.show.charts.looks import FALLBACK, looks
 from workbench.show.plots import curves, rows
@@ -74,6 +77,9 @@ def test_a_mark_is_where_the_compiled_style_catches_up():
     assert line.mark.y == pytest.approx(0.75 + 100_000 * 2e-5)
     assert "pytorch_compiled catches up with pytorch_eager after 100,001 steps" in chart.about
     assert [trace.x for trace in drawing.figure(chart).data if trace.error_x.array] == [(100_001,)]
+    (ahead,) = (row for row in rows_of(measured()) if row.id == "pytorch_compiled")
+    ahead = dataclasses.replace(ahead, break_even=0, break_even_low=0, break_even_high=0)
+    assert charted._catching_up(ahead) == "pytorch_compiled is ahead of pytorch_eager from the first step on."
     never = charts.break_even(rows_of(measured(compiled_step=3e-5)), 101)
     assert not [line for line in never.lines if line.mark]
     assert "pytorch_compiled never catches up with pytorch_eager." in never.about

@@ -25,7 +25,7 @@ from workbench.show.units import (
     format_seconds,
     three_digits,
 )
-from workbench.testing import record
+from workbench.testing import contestant, record
 
 GIB = 1 << 30
 HOSTILE = (
@@ -292,6 +292,14 @@ def test_what_is_proven_is_told_with_the_largest_deviation_and_all_blocks_that_p
     )
     assert sentence(1e-15, proving=1).endswith("NumPy repeated 1 clocked block.")
     assert sentence(1e-15, None).startswith("1 of 2 timed rows, trained in float64, agrees with NumPy")
+
+
+@pytest.mark.parametrize(("others", "doubted"), [(2, True), (1, False)])
+def test_if_all_others_disagree_the_reference_is_doubted(others, doubted):
+    wrong = [contestant(f"other_{number}", outcome=Outcome.INVALID) for number in range(others)]
+    row = Row("numpy_manual", "numpy_manual", "", None, Outcome.OK, "", "", "agrees", float64_error=0.0)
+    said = tables.proof_sentence(record(contestant("numpy_manual"), *wrong), [row])
+    assert ("see whether its own gradients are right" in said) == doubted
 
 
 def test_of_an_older_run_it_is_told_what_was_proven_then():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -228,6 +229,28 @@ def test_a_changed_feed_is_what_the_coming_step_sees(tmp_path):
     planted.do({"do": "feed", "source": str(tmp_path / "feed.npz")})
     planted.do({"do": "run", "steps": 1, "keep": [0]})
     assert planted.fetched(tmp_path) == [0, 3]
+
+
+def test_what_a_training_made_lives_until_it_was_observed(tmp_path):
+    """TensorFlow forgets how a function was compiled along with the function."""
+
+    class Compiled:
+        pass
+
+    def train(problem):
+        made = Compiled()
+        seen.append(weakref.ref(made))
+        yield State
+        for _ in problem.batches():
+            yield 0.0
+
+    seen: list[weakref.ref] = []
+    planted = Planted(train).begun(tmp_path)
+    planted.observe = lambda: {"alive": seen[0]() is not None}
+    planted.peak_device_bytes = lambda: None
+    assert planted.do({"do": "observe"})["observed"]["alive"]
+    assert planted.training.gi_frame is None
+    assert seen[0]() is None
 
 
 def test_scalars_are_of_the_frameworks_own_kind_and_complete(tmp_path):

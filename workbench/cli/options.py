@@ -16,7 +16,7 @@ from workbench.version import __version__
 
 app = typer.Typer(
     name="workbench",
-    help="Compare how the same training task looks, behaves and performs in five frameworks, with proof.",
+    help="Compare how the same training task looks, behaves and performs in several frameworks, with proof.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

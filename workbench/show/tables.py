@@ -124,6 +124,12 @@ def proof_sentence(record: RunRecord, timed: Sequence[Row]) -> str:
     if not errors:  # of a run that an older version recorded
         return f"Every timed row's losses and result agree with float64 NumPy to within {record.tolerance:.1e}."
     blocks = sum(row.blocks_proving or 0 for row in timed)
+    refused = [entry.outcome for entry in record.contestants if entry.id != timed[0].id]
+    if errors == [0.0] and len(refused) > 1 and {*refused} == {Outcome.INVALID}:  # that one is the reference itself
+        return (
+            f"All others disagree with {timed[0].id}, by which they are judged: see whether its own gradients are right, "
+            "for example by finite differences."
+        )
     every = "Every timed row" if len(errors) == len(timed) else f"{len(errors)} of {len(timed)} timed rows"
     return (
         f"{every}, trained in float64, agrees with NumPy to within {max(errors):.1e}; NumPy repeated "
@@ -160,9 +166,11 @@ def _break_even(table: StageTable) -> list[str]:
     for row in table.timed:
         if row.break_even_against and row.break_even is None:
             lines.append(f"{row.id} never catches up with {row.break_even_against}.")
+        elif row.break_even_against and row.break_even == row.break_even_high == 0:
+            lines.append(f"{row.id} is ahead of {row.break_even_against} from the first {table.stage.unit} on.")
         elif row.break_even_against:
             after = counted(row.break_even or 0, table.stage.unit)
-            unsure = "" if row.break_even_high else ", though these data do not rule out that it never does"
+            unsure = "" if row.break_even_high is not None else ", though these data do not rule out that it never does"
             lines.append(f"{row.id} catches up with {row.break_even_against} after {after}{unsure}.")
     return lines
 

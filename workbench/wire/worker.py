@@ -274,15 +274,21 @@ class Worker:
         return {"compilations": getattr(self.runtime, "compilations", dict)()}
 
     def do_observe(self) -> dict[str, Any]:
-        """What is observed of this process; ends the timed training, which may hold a context open."""
+        """What is observed of this process; ends the timed training, which may hold a context open.
+
+        What it made lives on meanwhile: TensorFlow forgets how a function was compiled along with the function.
+        """
+        made = dict(self.training.gi_frame.f_locals) if getattr(self.training, "gi_frame", None) else {}
         self.training.close()
-        return {
+        found = {
             "observed": {**self.runtime.observe(), "allocator": allocator()},
             "pool_threads": thread_names(),
             "peak_bytes": peak_resident_bytes(),
             "peak_device_bytes": self.runtime.peak_device_bytes(),
             "metrics": getattr(self.runtime, "metrics", dict)(),
         }
+        made.clear()
+        return found
 
     def do_finish(self) -> dict[str, Any]:
         """Acknowledge; :func:`serve` then returns."""

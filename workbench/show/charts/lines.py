@@ -120,6 +120,8 @@ def _count(steps: int | None) -> str:
 def _catching_up(row: Row) -> str:
     """After how many steps a compiled style catches up with its eager one, in a sentence."""
     low, high = row.break_even_low, row.break_even_high
+    if row.break_even == high == 0:
+        return f"{row.id} is ahead of {row.break_even_against} from the first step on."
     if row.break_even is not None:
         after = counted(row.break_even, "step")
         return f"{row.id} catches up with {row.break_even_against} after {after} ({_count(low)} to {_count(high)})."
