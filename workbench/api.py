@@ -154,6 +154,7 @@ def matrix_request(
     chosen = content.select(patterns_of(frameworks))
     for part in parts:
         check_task(content, part.task)
+        settings_of(content, part.task, dataclasses.replace(request, preset=part.preset))
         for frontend in chosen:
             content.hole(part.task, frontend)  # raises where a declared hole has a file
 

@@ -33,8 +33,8 @@ ODD = {
     "seed": (None, -1, "0", 2**60, 1.0, True),
     "steps": (0, -1, 3.0, "5", None, 10**30),
     "terms": (0, "5", 10**30, float("nan")),
-    "period": (0, 1.0),
-    "learning_rate": (1j, "a", float("nan"), float("inf"), -0.1, None),
+    "period": (0, 1.0, 2**53 - 1, True),
+    "learning_rate": (1j, True, "a", float("nan"), float("inf"), -0.1, None),
     "flops": (float("nan"), float("inf"), 10**80, -5, "5", None),
     "bytes": (float("nan"), -5),
     "init": (
@@ -62,6 +62,7 @@ ODD = {
         [],
         {},
         {"name": 5},
+        {"name": "sgd", "momentum": True},
         {"name": "adam", "epsilon": float("nan")},
         {"name": "adamw", "decayed": [5]},
     ),

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from workbench import api
+from workbench import cli as cli_of
 from workbench.catalog import catalog
+from workbench.catalog.roots import package_root
 from workbench.comparison import matrix as pairs
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.model.outcomes import Outcome
@@ -17,7 +20,7 @@ from workbench.model.records import Settings
 from workbench.model.request import MATRIX, Request
 from workbench.session.settings import settings_of
 from workbench.show.matrix import BEGIN, END, Matrix
-from workbench.store import records, results
+from workbench.store import index, records, results
 from workbench.store.codec import text_of
 from workbench.testing import contestant, launch, record
 
@@ -165,6 +168,70 @@ def test_a_task_that_cannot_be_made_costs_its_own_column(tmp_path):
     assert found.failures == ["mlp/digits: the problem could not be made: no data"]
     assert (found.left_out, found.cells(found.parts[1])) == ([], ["error"] * len(CHOSEN))
     assert found.as_json()["parts"][1]["failure"] == "the problem could not be made: no data"
+
+
+def test_one_that_was_cut_short_says_why_and_the_others_are_measured(tmp_path):
+    measure = Measured()
+
+    def cut_short(part, request):
+        run = measure(part, request)
+        if part.task == "mlp":
+            ended = contestant(CHOSEN[0].id, outcome=Outcome.INTERRUPTED)
+            run = results.StoredRun(Path("made"), record(ended, interrupted=True, cut_short="the reference died"))
+        return run
+
+    found = Matrix(CHOSEN, all_of(tmp_path, cut_short))
+    assert measure.names == ["linreg/points", "mlp/digits", "cnn/digits"]
+    assert "mlp/digits: the reference died" in found.failures
+    assert found.left_out == []
+
+
+def test_one_that_cannot_be_written_is_shown_and_the_last(tmp_path):
+    measure = Measured()
+
+    def full(part, request):
+        run = measure(part, request)
+        if part.task == "mlp":
+            raise results.NotWrittenError(run, "results cannot be written: the disk is full")
+        return run
+
+    parts = all_of(tmp_path, full)
+    assert measure.names == ["linreg/points", "mlp/digits"]
+    assert [part.unwritten for part in parts] == ["", "results cannot be written: the disk is full", ""]
+    assert [part.run is None for part in parts] == [False, False, True]
+
+
+def test_the_command_says_so_and_ends_with_its_code(tmp_path, monkeypatch, capsys):
+    parts = [pairs.Part("linreg", "points", unwritten="results cannot be written: the disk is full")]
+    monkeypatch.setattr(api, "matrix_request", lambda *_: Matrix(CHOSEN, parts))
+    done = CliRunner().invoke(cli_of.app, ["matrix", "linreg"], standalone_mode=False)
+    assert done.return_value == 5
+    assert "the disk is full" in done.output
+
+
+def test_a_kept_run_that_is_damaged_is_measured_again(tmp_path):
+    name = "20260101-000000-mlp-digits-aaaaaa"
+    kept_in(tmp_path, name, settings_of(CONTENT, "mlp", asked(tmp_path)))
+    index.runs(tmp_path)
+    (tmp_path / name / "contestants" / CHOSEN[0].id / "samples.json").write_text("{")
+    measure = Measured()
+    all_of(tmp_path, measure)
+    assert "mlp/digits" in measure.names
+
+
+def test_a_task_without_sizes_is_refused_before_anything_is_measured(cli, content, tmp_path):
+    for name in ("anosweep",):
+        text = (content.root / "tasks" / "linreg.py").read_text().replace("SWEEP = ", "OTHER = ")
+        (content.root / "tasks" / f"{name}.py").write_text(text)
+        (content.root / "frontends" / "numpy").mkdir(exist_ok=True)
+        (content.root / "frontends" / "numpy" / f"{name}.py").write_text(
+            (package_root().parent / "frontends" / "numpy" / "linreg.py").read_text()
+        )
+    words = ("matrix", "linreg", "anosweep", "-f", "numpy", "--sweep", "size", "--content", content.root)
+    done = cli(*words, "-o", tmp_path / "out")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "task anosweep declares no SWEEP" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_left_out_leaves_the_file_as_it_is(cli, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.catalog import Catalog, catalog
+from workbench.catalog import Catalog, catalog, roots
 from workbench.catalog.roots import content_root, copy_content, module_folders, package_root
 from workbench.errors import WorkbenchError
 from workbench.session.runner import content_hash
@@ -248,3 +248,15 @@ def test_a_copy_that_fails_leaves_nothing_and_says_why(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError, match=r"cannot copy to .*: .*No space left"):
         copy_content(tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["tasks", "tasks/mine", "frontends/numpy/x/y", "link"])
+def test_a_copy_does_not_go_into_what_is_copied(tmp_path, monkeypatch, place):
+    for name in ("tasks", "frontends/numpy"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "tasks")
+    monkeypatch.setattr(roots, "content_root", lambda: tmp_path)
+    with pytest.raises(WorkbenchError, match="which is to be copied: choose another folder"):
+        copy_content(tmp_path / place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frontends", "link", "tasks"]
+    assert not list((tmp_path / "tasks").iterdir())

@@ -302,7 +302,7 @@ class Importing:
         return module
 
 
-@pytest.mark.parametrize("loss", ["1.0", b"1.0", True])
+@pytest.mark.parametrize("loss", ["1.0", b"1.0", True, 1j, np.complex64(1)])
 def test_a_loss_is_a_number_and_no_text(tmp_path, loss):
     def train(problem):
         yield State
@@ -313,3 +313,16 @@ def test_a_loss_is_a_number_and_no_text(tmp_path, loss):
     begun.do({"do": "run", "steps": 3, "keep": [0]})
     with pytest.raises(TypeError, match=r"^a step yielded \w+, expected its loss"):
         begun.fetched(tmp_path)
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [SilentError(), ModuleNotFoundError(name=5), ValueError("a\n b")])
+def test_whatever_an_exception_says_it_is_reported_in_one_line(error):
+    found = worker.failure(error, "run", Planted())
+    assert found["kind"] == type(error).__name__
+    assert len(found["text"].splitlines()) <= 1
+    assert found["missing"] is None

@@ -98,12 +98,15 @@ def copy_content(folder: str | Path) -> Path:
     Raises:
         WorkbenchError: when the folder already has content or cannot be written.
     """
-    target = Path(folder)
+    target, source = Path(folder), content_root()
+    real = Path(os.path.realpath(target))
+    if inside := [name for name in FOLDERS if real.is_relative_to(source / name)]:
+        raise WorkbenchError(f"{target} lies in {source / inside[0]}, which is to be copied: choose another folder")
     if present := [name for name in FOLDERS if (target / name).exists()]:
         raise WorkbenchError(f"{target} already contains {present[0]}/: choose another folder")
     try:
         for name in FOLDERS:
-            shutil.copytree(content_root() / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     except OSError as error:
         for name in FOLDERS:  # which were not there before
             shutil.rmtree(target / name, ignore_errors=True)

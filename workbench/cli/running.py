@@ -130,7 +130,7 @@ def matrix(
 
     leave_signals_to_main()  # before numpy starts threads, which inherit the signal mask
     from workbench import api
-    from workbench.errors import EXIT_CONTESTANT, EXIT_OK
+    from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNWRITTEN
     from workbench.selftest import report
     from workbench.show.matrix import BEGIN, END
     from workbench.show.progress import patient_console, progress_for
@@ -143,11 +143,15 @@ def matrix(
         print_json(found.as_json())
     else:
         print_parts(*found.terminal())
+    for part in found.parts:
+        if part.unwritten:
+            say(f"workbench: {part.unwritten}")
+            return EXIT_UNWRITTEN
     if write is not None and found.left_out:
         say(f"workbench: {write} is unchanged, because not all was measured; run it again to go on")
     elif write is not None:
         report.splice(write, found.markdown(), (BEGIN, END))
-    if any(part.run is not None and part.run.record.interrupted for part in found.parts):
+    if any(part.run is not None and part.run.record.interrupted and not part.failure for part in found.parts):
         return EXIT_INTERRUPTED
     return EXIT_CONTESTANT if found.failures or found.left_out else EXIT_OK
 

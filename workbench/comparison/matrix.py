@@ -18,17 +18,22 @@ from workbench.model.request import EVERY_PRESET, Request
 from workbench.session.runner import content_hash, installed
 from workbench.session.settings import settings_of
 from workbench.store import index, results
-from workbench.store.results import StoredRun
+from workbench.store.results import NotWrittenError, StoredRun
 
 
 @dataclass(frozen=True)
 class Part:
-    """A task at a preset, and its run; where there is none, ``failure`` says why, or is empty if it was left out."""
+    """A task at a preset, and its run.
+
+    ``failure`` says why there is none or only a part of it; it is empty where all went well, and for what was left out.
+    ``unwritten`` says so where a run could not be written.
+    """
 
     task: str
     preset: str
     run: StoredRun | None = None
     failure: str = ""
+    unwritten: str = ""
 
     @property
     def name(self) -> str:
@@ -74,14 +79,17 @@ def measured(
         own = dataclasses.replace(request, preset=part.preset, budget_s=None)
         run = kept(settings_of(content, part.task, own), now, store)
         late = request.budget_s is not None and time.monotonic() - started >= request.budget_s
-        failure = ""
+        failure = unwritten = ""
         if run is None and not late and not stopped:
             try:
                 run = measure(part, own)
-                stopped = run.record.interrupted
-            except ProblemError as error:  # of this task: the others are measured
+                failure = run.record.cut_short  # for a reason of its own: the others are measured
+                stopped = run.record.interrupted and not failure
+            except ProblemError as error:
                 failure = str(error)
-        yield dataclasses.replace(part, run=run, failure=failure)
+            except NotWrittenError as error:  # nor could any other be
+                run, unwritten, stopped = error.run, str(error), True
+        yield dataclasses.replace(part, run=run, failure=failure, unwritten=unwritten)
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,10 @@ def kept(settings: Settings, now: Now, store: Path) -> StoredRun | None:
         cut_off = Outcome.INTERRUPTED in entry.outcomes.values()
         if of != wanted or cut_off or not now.frontends <= set(entry.contestants):
             continue
-        run = results.load(store / entry.run)
+        try:
+            run = results.load(store / entry.run)
+        except WorkbenchError:  # damaged since the index was written
+            continue
         known, own = run.record, run.record.settings
         same_place = known.machine_key == now.machine and now.packages.items() <= known.packages.items()
         if same_place and all(getattr(own, name) == getattr(settings, name) for name in _ASKED):

@@ -122,6 +122,11 @@ def resume(
         folder = results.find(Path(path), store, unfinished=True)
         events = results.events_of(folder)
         before = _folded(folder, events)
+        name = folder.name.removeprefix(PARTIAL)
+        if name != folder.name and folder.with_name(name).exists():
+            raise WorkbenchError(
+                f"run {folder.name} cannot be resumed: a run {name} lies beside it; move one of them away"
+            )
         if before.interrupted:
             settings = before.settings
             _refuse_impossible(folder, settings, content)
@@ -151,14 +156,11 @@ def resume(
 
 
 def _refuse_impossible(folder: Path, settings: Settings, content: Catalog) -> None:
-    """Refuse to go on where that cannot succeed: with settings of nobody, or beside a finished run of the same name."""
+    """Refuse to go on with settings that nobody can ask for here and now."""
     try:
         refuse_other_settings(content, settings)
     except WorkbenchError as error:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: {error}; start a new run") from None
-    name = folder.name.removeprefix(PARTIAL)
-    if name != folder.name and folder.with_name(name).exists():
-        raise WorkbenchError(f"run {folder.name} cannot be resumed: a run {name} lies beside it; move one of them away")
 
 
 def _contestants_of(folder: Path, content: Catalog, before: RunRecord) -> list[Contestant]:
@@ -279,7 +281,8 @@ def _not_written(folder: Path, events: Sequence[Event], error: Exception) -> Exc
         return WorkbenchError(reason)
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = f"{'make room' if full else 'make it writable'}, then resume run {folder.name.removeprefix(PARTIAL)}"
-    return NotWrittenError(StoredRun(folder, record), f"{reason}; {remedy}" if folder.is_dir() else reason)
+    helps = isinstance(error, OSError) and folder.is_dir()
+    return NotWrittenError(StoredRun(folder, record), f"{reason}; {remedy}" if helps else reason)
 
 
 def _folded(folder: Path, events: Sequence[Event]) -> RunRecord:

@@ -66,7 +66,7 @@ class Matrix:
 
     def cells(self, part: Part) -> list[str]:
         """The texts of a column, frontend by frontend."""
-        if part.failure:
+        if part.failure and part.run is None:
             return [str(Outcome.ERROR)] * len(self.frontends)
         found = self._rows(part)
         return [_text(found.get(frontend.id)) for frontend in self.frontends]

@@ -127,8 +127,8 @@ def proof_sentence(record: RunRecord, timed: Sequence[Row]) -> str:
     refused = [entry.outcome for entry in record.contestants if entry.id != timed[0].id]
     if errors == [0.0] and len(refused) > 1 and {*refused} == {Outcome.INVALID}:  # that one is the reference itself
         return (
-            f"All others disagree with {timed[0].id}, by which they are judged: see whether its own gradients are right, "
-            "for example by finite differences."
+            f"All others disagree with {timed[0].id}, by which they are judged: see whether its own gradients are "
+            "right, for example by finite differences."
         )
     every = "Every timed row" if len(errors) == len(timed) else f"{len(errors)} of {len(timed)} timed rows"
     return (

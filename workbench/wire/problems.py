@@ -24,7 +24,10 @@ def checked(problem: object) -> Problem:
     samples = {len(array) for array in problem.data.values()} if _sampled(problem.data) else set()
     expectations: list[tuple[str, bool, str]] = [
         *((name, _printable(getattr(problem, name)), "a name in one line") for name in ("task", "preset")),
-        *((name, _whole(problem, name, least), f"an integer from {least} on") for name, least in _WHOLE.items()),
+        *(
+            (name, _whole(problem, name, least), f"an integer from {least} to {_MOST.get(name, LARGEST)}")
+            for name, least in _WHOLE.items()
+        ),
         *((name, _real(problem, name), "a finite number, not below 0") for name in ("learning_rate", "flops", "bytes")),
         *((name, _named(getattr(problem, name)), "arrays with values, by name") for name in ("init", "carried")),
         *((name, _sampled(getattr(problem, name)), "arrays of samples, by name") for name in ("data", "per_step")),
@@ -47,6 +50,7 @@ def checked(problem: object) -> Problem:
     return problem
 
 
+_MOST = {"period": 10_000, "steps": 10**9}
 _WHOLE = {"seed": 0, "steps": 1, "terms": 1, "period": 1}
 _NAME = re.compile(r"[\w/-]{1,100}\Z", re.ASCII)  # of an array: it becomes that of a file in an archive
 
@@ -57,12 +61,17 @@ def _printable(name: object) -> bool:
 
 def _whole(problem: Problem, name: str, least: int) -> bool:
     value = getattr(problem, name)
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < LARGEST)
+    return (
+        isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+        and bool(least <= value <= _MOST.get(name, LARGEST))
+    )
 
 
 def _real(problem: Problem, name: str) -> bool:
     value = getattr(problem, name)
-    return isinstance(value, int | float | np.integer | np.floating) and bool(0 <= value < 1e30)  # not true of nan
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return number and bool(0 <= value < 1e30)  # not true of nan
 
 
 def _array(value: object) -> bool:
@@ -108,7 +117,7 @@ def _optimizer(value: object) -> bool:
         return False
     return all(
         isinstance(entry, str)
-        or (isinstance(entry, int | float) and abs(entry) < 1e30)
+        or (isinstance(entry, int | float) and not isinstance(entry, bool) and abs(entry) < 1e30)
         or (isinstance(entry, list | tuple) and all(isinstance(name, str) for name in entry))
         for entry in (*value, *value.values())
     )

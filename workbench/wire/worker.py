@@ -216,7 +216,7 @@ class Worker:
         kept, self.kept = self.kept, []
         losses, seconds = [], []
         for value, place in kept:
-            if isinstance(value, str | bytes | bool):
+            if isinstance(value, str | bytes | bool | complex | np.complexfloating):
                 raise TypeError(f"a step yielded {type(value).__name__}, expected its loss")
             started = time.perf_counter()
             losses.append(float(value) if place is None else float(np.asarray(value)[place]))
@@ -320,16 +320,19 @@ def timed(action: Callable[[], object]) -> float:
 
 def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
     """The message that reports an exception: its class, one line, and the traceback for the log."""
-    with contextlib.suppress(OSError, ValueError):  # content may have closed stderr
+    with contextlib.suppress(Exception):  # content may have closed stderr, or its exception cannot be shown
         traceback.print_exc()
         sys.stderr.flush()
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - content may define what its exceptions say
+        text = "it does not say what is wrong"
     return {
         "failed": phase,
         "kind": type(error).__name__,
         "text": text[:2000],
         "where": raised_in(error, worker.job.content),
-        "missing": getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None,
+        "missing": error.name if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str) else None,
     }
 
 
