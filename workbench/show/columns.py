@@ -321,8 +321,8 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         key="within",
         heading="within",
-        meaning="how far the interval by which rows are compared extends around × best; one row is certainly faster than "
-        "another if their intervals around × best do not overlap",
+        meaning="how far the interval by which rows are compared extends around × best; one row is certainly "
+        "faster than another if their intervals around × best do not overlap",
         text=lambda row: format_range(row.unit_s, row.unit_s_low, row.unit_s_high),
         views=View.TABLE,
     ),
