@@ -142,7 +142,7 @@ MALFORMED = {
     "loss_is_too_large": ([("yield loss", "yield 10**400")], "error", "'fetch'"),
     "loss_nan": ([("yield loss", "yield loss * np.nan")], "invalid", "check_losses_finite"),
     "loss_infinite": ([("yield loss", "yield loss + np.inf")], "invalid", "check_losses_finite"),
-    "loss_complex": ([("yield loss", "yield np.complex64(loss + 5j)")], "invalid", "check_first_loss"),
+    "loss_complex": ([("yield loss", "yield np.complex64(loss + 5j)")], "error", "complex64, expected its loss"),
     "bias_gradient_in_float16": (
         [("dloss_db = dloss_dprediction", "dloss_db = dloss_dprediction.astype('float16')")],
         "invalid",
