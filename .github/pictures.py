@@ -20,8 +20,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import workbench
-from workbench.selftest import report
-from workbench.show import renderers, tables
+from workbench.show import markers, renderers, tables
 from workbench.show.columns import View
 from workbench.show.plots.style import styled
 from workbench.show.progress import LiveProgress, patient_console
@@ -105,7 +104,7 @@ def main() -> None:
     parser.add_argument("run", nargs="?", help="a finished run's folder")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="the page that receives the table")
     options = parser.parse_args()
-    report.check_markers(options.readme, MARKERS)
+    markers.check(options.readme, MARKERS)
     if options.run:
         run = workbench.load(options.run)
     else:
@@ -115,7 +114,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     pictures(run)
     terminal("linreg-terminal", tables.terminal(run))
-    report.splice(options.readme, table(run), MARKERS)
+    markers.splice(options.readme, table(run), MARKERS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ finding came, where head is the same code and where it takes 5 % more time.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -30,13 +29,13 @@ from workbench.comparison.judge import (
     judge_times,
     next_purpose,
 )
-from workbench.host.files import write_text
+from workbench.show import markers
 from workbench.statistics import LADDER
 
 DELTA, SLOWER = 0.03, 0.05
 MOST = 2 * LADDER[-1]
 GATES = 1000
-BEGIN, END = "<!-- simulated-gates:begin -->", "<!-- simulated-gates:end -->"
+MARKERS = "<!-- simulated-gates:begin -->", "<!-- simulated-gates:end -->"
 
 
 def autoregressive(rng: np.random.Generator, rho: float) -> np.ndarray:
@@ -107,13 +106,12 @@ def main() -> None:
     options.add_argument("gates", type=int, nargs="?", default=GATES)
     options.add_argument("--write", type=Path)
     asked = options.parse_args()
+    if asked.write:
+        markers.check(asked.write, MARKERS)
     found = table(asked.gates)
     if asked.write:
-        text = asked.write.read_text(encoding="utf-8")
-        if BEGIN not in text or END not in text:
-            raise SystemExit(f"{asked.write} has no lines {BEGIN} and {END} to write between")
-        parts = f"{BEGIN}\n`python tests/simulated_gates.py {asked.gates}`, of 100 gates:\n\n{found}\n{END}"
-        write_text(asked.write, re.sub(f"{BEGIN}.*{END}", lambda _: parts, text, flags=re.DOTALL))
+        command = f"`python tests/simulated_gates.py {asked.gates}`, of 100 gates:"
+        markers.splice(asked.write, f"{command}\n\n{found}", MARKERS)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def content(new_content):
     for name, code in codes.items():
         source = content.changed((MODULE, IMPORTS + MODULE), (START, f"    {code}\n{START}"))
         content.plant(name, source)
-    content.plant("yields_no_losses", content.changed(("yield loss", "continue")))
+    content.plant("yields_no_losses", content.changed(("yield loss", "if loss < 0: yield loss")))
     library = "exec(compile(\"raise ImportError('libplanted.so')\", 'planted/library.py', 'exec'))"
     loop = "    for x, y in batches:\n"
     for name, (code, _, _) in WHILE_TIMED.items():

@@ -20,6 +20,7 @@ TRAININGS = {
     "too many parameters": (((TRAIN, "def train(problem, device):\n"),), r"linreg.py, line \d+: train must be defined"),
     "a keyword is needed": (((TRAIN, "def train(problem, *, device):\n"),), r"linreg.py, line \d+: train must be"),
     "no generator": (YIELDS, r"linreg.py, line \d+: train never yields"),
+    "no loss": (YIELDS[:1], r"linreg.py, line \d+: no loop of train yields"),
     "yields within another": (
         (*YIELDS, (TRAIN, f"{TRAIN}    def inner():\n        yield\n")),
         r"linreg.py, line \d+: train never yields",

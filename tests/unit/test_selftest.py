@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import errno
 import functools
 import itertools
 import json
 import math
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -428,61 +426,6 @@ def test_markdown_is_a_table_with_its_facts():
     assert table[3] == "|  | planted | 3 | ≤ 1 | FAILS |"
 
 
-def test_splice_replaces_what_stands_between_the_markers(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    for text in ("new", "newer\nlines"):
-        report.splice(page, text)
-        assert page.read_text() == f"before\n{report.BEGIN}\n{text}\n{report.END}\nafter\n"
-
-
-def test_splice_leaves_all_other_bytes_as_they_are(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_bytes(f"a\rb\r\n{report.BEGIN}\r\nold\r\n{report.END}\r\nlast".encode())
-    report.splice(page, "new\nlines")
-    assert page.read_bytes() == f"a\rb\r\n{report.BEGIN}\r\nnew\r\nlines\r\n{report.END}\r\nlast".encode()
-
-
-def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
-    page = tmp_path / "page.md"
-    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    page.write_text(text)
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WorkbenchError, match="which is unchanged: No space left"):
-        report.splice(page, "new")
-    assert page.read_text() == text
-    assert [file.name for file in tmp_path.iterdir()] == ["page.md"]
-
-
-@pytest.mark.parametrize("kind", ["fifo", "binary", "folder"])
-def test_what_is_no_text_is_refused_at_once(tmp_path, kind):
-    page = tmp_path / "page.md"
-    if kind == "fifo":
-        os.mkfifo(page)
-    elif kind == "folder":
-        page.mkdir()
-    else:
-        page.write_bytes(b"\xff" + report.BEGIN.encode())
-    with pytest.raises(WorkbenchError, match=r"page\.md: (not a regular file|not UTF-8|it is a folder)"):
-        report.check_markers(page)
-
-
-@pytest.mark.parametrize("text", ["nothing", report.BEGIN + "\n", report.END + "\n" + report.BEGIN + "\n", None])
-def test_a_file_without_markers_is_one_clear_line(tmp_path, text):
-    page = tmp_path / "page.md"
-    if text is not None:
-        page.write_text(text)
-    for act in (lambda: report.splice(page, "new"), lambda: report.check_markers(page)):
-        with pytest.raises(WorkbenchError, match=r"page\.md") as caught:
-            act()
-        assert len(str(caught.value).splitlines()) == 1
-    assert text is None or page.read_text() == text
-
-
 @pytest.mark.parametrize(("figures", "code"), [([GOOD], 0), ([GOOD, BAD], 1)])
 def test_the_command_prints_writes_and_tells(monkeypatch, tmp_path, figures, code):
     plans = []
@@ -493,7 +436,7 @@ def test_the_command_prints_writes_and_tells(monkeypatch, tmp_path, figures, cod
 
     monkeypatch.setattr(command, "selftest", stand_in)
     page = tmp_path / "METHODOLOGY.md"
-    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    page.write_text("\n".join([*report.MARKERS, ""]))
     done = CliRunner().invoke(cli.app, ["selftest", "--full", "--json", "--write", str(page)], standalone_mode=False)
     assert done.return_value == code
     assert json.loads(done.stdout)["holds"] is (code == 0)
@@ -511,12 +454,12 @@ def test_after_an_interrupt_what_was_recorded_is_judged_and_nothing_written(monk
     assert (told.interrupted, told.exit_code) == (True, 130)
     assert {figure.part for figure in told.figures} >= {"quiet, identical code"}
     page = tmp_path / "METHODOLOGY.md"
-    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    page.write_text("\n".join([*report.MARKERS, ""]))
     called = ["selftest", "--full", "--json", "--write", str(page)]
     done = CliRunner().invoke(cli.app, called, standalone_mode=False)
     assert done.return_value == 130
     assert json.loads(done.stdout)["interrupted"] is True
-    assert page.read_text() == f"{report.BEGIN}\n{report.END}\n"
+    assert page.read_text() == "\n".join([*report.MARKERS, ""])
 
 
 def test_an_interrupt_before_anything_was_recorded_shows_no_empty_table(monkeypatch, found):

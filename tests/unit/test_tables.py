@@ -66,6 +66,9 @@ def full(numpy_run) -> Run:
 def hostile(full) -> Run:
     """A run in which one contestant failed with a reason made to break out of where it is shown."""
     first, second, *others = full.contestants
+    log = full.path / second.log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
     failed = dataclasses.replace(second, outcome=Outcome.ERROR, reason=HOSTILE)
     return Run(full.path, dataclasses.replace(full.record, contestants=[first, failed, *others]))
 
@@ -161,6 +164,13 @@ def test_a_failed_one_shows_its_log_and_no_time(hostile):
     shown = rendered(hostile, width=300)
     assert f"contestants/{name}/log.txt" in shown
     assert not any(line.startswith("| ") and name in line for line in tables.markdown(hostile).splitlines())
+
+
+def test_one_that_was_never_started_names_no_log(hostile):
+    second = hostile.contestants[1]
+    (hostile.path / second.log).unlink()
+    assert "log.txt" not in rendered(hostile, width=300)
+    assert [row.log for row in Run(hostile.path, hostile.record).rows if row.id == second.id] == [""]
 
 
 def test_markdown_rows_have_as_many_cells_as_headings(full):

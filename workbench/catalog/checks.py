@@ -59,6 +59,10 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
         raise WorkbenchError(
             f"{file}, line {train.lineno}: train never yields; it must yield once after set-up, then each step's loss"
         )
+    if train is not None and not _yields_in_a_loop(train):
+        raise WorkbenchError(
+            f"{file}, line {train.lineno}: no loop of train yields; after `yield state`, it must yield each step's loss"
+        )
     runtime = content.module(frontend, "runtime")
     if runtime is None:
         folder = frontend.root / "frontends" / frontend.folder
@@ -117,6 +121,14 @@ def _within(function: ast.FunctionDef) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             pending += ast.iter_child_nodes(node)
+
+
+def _yields_in_a_loop(function: ast.FunctionDef) -> bool:
+    """Whether a generator yields again and again, or leaves that to another."""
+    nodes = list(_within(function))
+    loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
+    inside = [node for loop in loops for node in ast.walk(loop)]
+    return any(isinstance(node, ast.YieldFrom) for node in nodes) or any(isinstance(node, ast.Yield) for node in inside)
 
 
 def _names_in(module: ast.Module) -> set[str]:

@@ -131,12 +131,12 @@ def matrix(
     leave_signals_to_main()  # before numpy starts threads, which inherit the signal mask
     from workbench import api
     from workbench.errors import EXIT_CONTESTANT, EXIT_OK, EXIT_UNWRITTEN
-    from workbench.selftest import report
-    from workbench.show.matrix import BEGIN, END
+    from workbench.show import markers
+    from workbench.show.matrix import MARKERS
     from workbench.show.progress import patient_console, progress_for
 
     if write is not None:
-        report.check_markers(write, (BEGIN, END))
+        markers.check(write, MARKERS)
     with progress_for(patient_console()) as progress, ending_signals():
         found = api.matrix_request(tasks or (), frameworks, request, progress)
     if as_json:
@@ -150,7 +150,7 @@ def matrix(
     if write is not None and found.left_out:
         say(f"workbench: {write} is unchanged, because not all was measured; run it again to go on")
     elif write is not None:
-        report.splice(write, found.markdown(), (BEGIN, END))
+        markers.splice(write, found.markdown(), MARKERS)
     if any(part.run is not None and part.run.record.interrupted and not part.failure for part in found.parts):
         return EXIT_INTERRUPTED
     return EXIT_CONTESTANT if found.failures or found.left_out else EXIT_OK
@@ -193,11 +193,12 @@ def selftest(
     """
     from workbench.catalog import catalog
     from workbench.selftest import command, report
+    from workbench.show import markers
 
     if comparisons is not None and not full:
         raise WorkbenchError("--comparisons is a number of the full self-test: add --full")
     if write is not None:
-        report.check_markers(write)
+        markers.check(write, report.MARKERS)
     plan = command.Plan.nightly(comparisons or command.COMPARISONS) if full else command.Plan.quick()
     words = ["workbench selftest", *["--full"] * full, *[f"--comparisons {comparisons}"] * (comparisons is not None)]
     finished = command.selftest(catalog(), plan, " ".join(words), say)
@@ -209,7 +210,7 @@ def selftest(
     if finished.interrupted:
         say("workbench: interrupted; the table shows what was recorded by then, and no file was changed")
     elif write is not None:
-        report.splice(write, finished.markdown())
+        markers.splice(write, finished.markdown(), report.MARKERS)
     return finished.exit_code
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK, WorkbenchError
-from workbench.host import files
+from workbench.errors import EXIT_CONTESTANT, EXIT_INTERRUPTED, EXIT_OK
 from workbench.selftest.analysis import FAILS, HOLDS, NOT_JUDGED, Figure
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-BEGIN, END = "<!-- selftest:begin -->", "<!-- selftest:end -->"
+MARKERS = "<!-- selftest:begin -->", "<!-- selftest:end -->"
 STYLES = {HOLDS: "green", FAILS: "bold red", NOT_JUDGED: "dim"}
 HEADINGS = ("figure", "measured", "bound", "verdict")
 
@@ -81,48 +79,6 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
-
-
-def splice(path: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Replace the text between the markers of a file, and leave all other bytes as they are.
-
-    Raises:
-        WorkbenchError: when the file cannot be read or written, or one of its two markers is missing.
-    """
-    before, newline, after = _around(path, markers)
-    begin, end = markers
-    lines = [before + begin, *text.splitlines(), end + after]
-    try:
-        files.write_text(path, newline.join(lines))
-    except OSError as error:
-        raise WorkbenchError(f"cannot write {path}, which is unchanged: {error.strerror}") from None
-
-
-def check_markers(path: Path, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Check, before measuring, that a file has both markers.
-
-    Raises:
-        WorkbenchError: when the file cannot be read or written, or one of its two markers is missing.
-    """
-    files.check_writable(path)
-    _around(path, markers)
-
-
-def _around(path: Path, markers: tuple[str, str]) -> tuple[str, str, str]:
-    """What stands before the first marker of a file, how its line ends, and what stands after the second."""
-    begin, end = markers
-    try:
-        text = files.read_text(path)
-    except OSError as error:
-        raise WorkbenchError(f"{path}: {error.strerror}") from None
-    except ValueError:
-        raise WorkbenchError(f"{path}: not UTF-8; expected a Markdown file with the markers") from None
-    before, _, rest = text.partition(begin)
-    newline = "\r\n" if rest.startswith("\r\n") else "\n"
-    _, found, after = rest.partition(end)
-    if not rest.startswith(newline) or not found:
-        raise WorkbenchError(f"{path}: needs a line {begin} and, after it, a line {end}")
-    return before, newline, after
 
 
 def counted(figures: Sequence[Figure]) -> str:

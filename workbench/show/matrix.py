@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-BEGIN, END = "<!-- matrix:begin -->", "<!-- matrix:end -->"
+MARKERS = "<!-- matrix:begin -->", "<!-- matrix:end -->"
 ABREAST = 10  # columns of a table on a terminal
 LEFT_OUT, HOLE, NO_RANK = "", "–", "ok"
 

@@ -226,7 +226,7 @@ def terminal(run: StoredRun, *, more: bool = False) -> list[RenderableType]:
         style = "yellow" if row.outcome in _ABSENT else "red"
         ending = (f"{row.id}  {columns.outcome_of(row)}", style)
         parts.append(Text.assemble(ending, f"  {one_line(columns.reason_of(row))}"))
-        if style == "red":
+        if style == "red" and row.log:
             parts.append(Text(f"    log: {run.path / row.log}", style="dim"))
     return [*parts, *(Text(note, style="dim") for note in notes(run, more=more))]
 

@@ -15,6 +15,7 @@ A run folder holds::
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import secrets
@@ -90,10 +91,14 @@ class StoredRun:
             raise WorkbenchError(f"run {self.id} has no stage {stage!r}: choose from {', '.join(known)}")
         if stage not in self._rows:
             with self.reading():
-                rows = rows_of_record(self.record, stage)
+                rows = [self._with_its_log(row) for row in rows_of_record(self.record, stage)]
                 text_of(rows)  # raises: every number must be finite
                 self._rows[stage] = rows
         return self._rows[stage]
+
+    def _with_its_log(self, row: Row) -> Row:
+        """The row; one of a contestant that was refused before it was started names no log."""
+        return row if (self.path / row.log).is_file() else dataclasses.replace(row, log="")
 
     @property
     def rows(self) -> list[Row]:
