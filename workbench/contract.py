@@ -24,6 +24,16 @@ receives the number of steps that the harness wants and answers with one 1-d arr
     while True:
         losses = ...                             # run that many steps
         steps = yield losses
+
+Either can also offer what a step computes before its gradients, so that both can be timed::
+
+        def evaluate():                          # changes nothing but which batch comes next
+            x, y = next(batches)
+            return ...                           # the loss, still on the device
+
+        yield Steps(state, evaluate)             # or Calls(state, evaluate=evaluate)
+
+With :class:`Calls`, ``evaluate`` is called with a number of steps, and returns as many losses.
 """
 
 from __future__ import annotations
@@ -74,20 +84,37 @@ class State:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Ends the set-up of a style that takes step after step, and can also compute the loss alone.
+
+    Attributes:
+        state: reads the state, as in the simpler form.
+        evaluate: the loss of the coming batch with the weights as they are, computed without gradients. It changes
+            nothing else, and what is carried from step to step enters as it is.
+    """
+
+    state: Callable[[], State]
+    evaluate: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
 class Calls:
     """Ends the set-up of a style that runs many steps per call.
 
     Attributes:
         state: reads the state, as in the simpler form.
         steps: how many steps every call runs; None if a call runs as many as it is asked for.
+        evaluate: the losses of so many coming batches, as for :class:`Steps`.
     """
 
     state: Callable[[], State]
     steps: int | None = None
+    evaluate: Callable[[int], Any] | None = None
 
 
 Training: TypeAlias = Generator[Any, int, None]
-"""Yields a function that reads the state, then a loss per step (after :class:`Calls`, an array of losses per call)."""
+"""Yields a function that reads the state, or :class:`Steps`, then a loss per step; or, after :class:`Calls`, an array
+of losses per call."""
 
 
 class DeviceUnavailableError(RuntimeError):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -29,7 +29,8 @@ def train(problem: Problem) -> Training:
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
     step = jax.jit(step, static_argnames="depth") if problem.mode != "jax_op_by_op" else step
-    yield state
+    value = jax.jit(loss_of, static_argnames="depth") if problem.mode != "jax_op_by_op" else loss_of
+    yield Steps(state, evaluate=lambda: value(parameters, *next(batches)))
 
     for x, y, depth in batches:
         parameters, loss = step(parameters, x, y, depth)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -20,7 +20,8 @@ def train(problem: Problem) -> Training:
         return State(gradients=jax.device_get({"x": dc_dx, "y": dc_dy, "z": dc_dz}))
 
     step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
-    yield state
+    value = jax.jit(graph) if problem.mode != "jax_op_by_op" else graph
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, y, z in batches:
         c, (dc_dx, dc_dy, dc_dz) = step(x, y, z)

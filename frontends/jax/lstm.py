@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from frontends.jax.optimizers import start, update
 from frontends.jax.scanning import CHUNK, chunks, scan
-from workbench.contract import Calls, Problem, State, Training
+from workbench.contract import Calls, Problem, State, Steps, Training
 
 
 def row(carry, a):
@@ -54,7 +54,12 @@ def train(problem: Problem) -> Training:
     if problem.mode == "jax_scan":
         step, batches = scan(problem, step), chunks(problem)
     step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
-    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else state
+    value = jax.jit(loss_of) if problem.mode != "jax_op_by_op" else loss_of
+
+    def evaluate():
+        return value(parameters, *next(batches), memory)[0]
+
+    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else Steps(state, evaluate)
 
     for x, labels in batches:
         parameters, t, carried, memory, loss = step(parameters, t, carried, memory, x, labels)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from frontends.jax.optimizers import start, update
 from frontends.jax.scanning import CHUNK, chunks, scan
-from workbench.contract import Calls, Problem, State, Training
+from workbench.contract import Calls, Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -37,7 +37,12 @@ def train(problem: Problem) -> Training:
     if problem.mode == "jax_scan":
         step, batches = scan(problem, step), chunks(problem)
     step = jax.jit(step) if problem.mode != "jax_op_by_op" else step
-    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else state
+    value = jax.jit(loss_of) if problem.mode != "jax_op_by_op" else loss_of
+
+    def evaluate():
+        return value(parameters, *next(batches))
+
+    yield Calls(state, steps=CHUNK) if problem.mode == "jax_scan" else Steps(state, evaluate)
 
     for x, labels in batches:
         parameters, t, carried, loss = step(parameters, t, carried, x, labels)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -28,13 +28,15 @@ def train(problem: Problem) -> Training:
         return State(parameters=jax.device_get(parameters), predictions=jax.device_get(predictions))
 
     step = jax.jit(step, static_argnames="head") if problem.mode != "jax_op_by_op" else step
-    yield state
+    value = jax.jit(loss_of, static_argnames="head") if problem.mode != "jax_op_by_op" else loss_of
+    yield Steps(state, evaluate=lambda: value(trained, frozen, *next(batches), head))
 
     for phase in problem.phases:
         head = "new" if "old_w" in phase.frozen else "old"
         frozen = {name: parameters[name] for name in phase.frozen}
         trained = {name: p for name, p in parameters.items() if name not in frozen}
-        for x, labels in problem.batches(jnp.asarray, until=phase.until):
+        batches = problem.batches(jnp.asarray, until=phase.until)
+        for x, labels in batches:
             trained, loss = step(trained, frozen, x, labels, head)
             parameters = {**parameters, **trained}
             yield loss

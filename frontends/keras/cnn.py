@@ -40,7 +40,11 @@ def train(problem: Problem) -> Training:
             | {f"variance/{layer.name}": layer.moving_variance.numpy() for layer in norms},
         )
 
-    steps = yield Calls(state)
+    def evaluate(steps):
+        model.evaluate(dataset(problem, batches, steps), steps=steps, callbacks=[step_losses], verbose=0)
+        return np.array(step_losses.losses)
+
+    steps = yield Calls(state, evaluate=None if norms else evaluate)  # which takes the running statistics
 
     while True:
         model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)

@@ -9,7 +9,7 @@ if keras.backend.backend() == "tensorflow":
 
 
 class StepLosses(keras.callbacks.Callback):
-    """Collects the loss of each step; unless metrics are reset, Keras reports the mean since the start of the epoch."""
+    """Collects each loss of fit or evaluate; unless metrics are reset, Keras reports the mean since the start."""
 
     def on_train_begin(self, logs=None):
         self.losses = []
@@ -19,6 +19,10 @@ class StepLosses(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.losses.append(logs["loss"])
+
+    on_test_begin = on_train_begin
+    on_test_batch_begin = on_train_batch_begin
+    on_test_batch_end = on_train_batch_end
 
 
 def put(problem):

@@ -22,7 +22,11 @@ def train(problem: Problem) -> Training:
             parameters={"w": w, "b": b}, predictions=keras.ops.convert_to_numpy(model(problem.queries, training=False))
         )
 
-    steps = yield Calls(state)
+    def evaluate(steps):
+        model.evaluate(dataset(problem, batches, steps), steps=steps, callbacks=[step_losses], verbose=0)
+        return np.array(step_losses.losses)
+
+    steps = yield Calls(state, evaluate=evaluate)
 
     while True:
         model.fit(dataset(problem, batches, steps), steps_per_epoch=steps, callbacks=[step_losses], verbose=0)

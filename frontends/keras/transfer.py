@@ -29,7 +29,11 @@ def train(problem: Problem) -> Training:
             predictions=keras.ops.convert_to_numpy(models["new"](problem.queries, training=False)),
         )
 
-    steps = yield Calls(state)
+    def evaluate(steps):
+        model.evaluate(dataset(problem, batches, steps), steps=steps, callbacks=[step_losses], verbose=0)
+        return np.array(step_losses.losses)
+
+    steps = yield Calls(state, evaluate=evaluate)
 
     losses = []
     for phase in problem.phases:

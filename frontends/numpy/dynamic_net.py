@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -16,18 +16,21 @@ def train(problem: Problem) -> Training:
             found.append(np.maximum(found[-1] @ w2, 0))
         return found
 
+    def forward(x, y, depth):
+        activated = activations(x, depth)
+        error = activated[-1] @ w3 - y
+        return activated, error, np.sum(error**2) / len(x)
+
     def state():
         predictions = activations(problem.queries, 1)[-1] @ w3
         return State(parameters={"w1": w1, "w2": w2, "w3": w3}, predictions=predictions)
 
-    yield state
+    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])
 
     for x, y, depth in batches:
-        activated = activations(x, depth)
-        prediction = activated[-1] @ w3
-        loss = np.sum((prediction - y) ** 2) / len(x)
+        activated, error, loss = forward(x, y, depth)
 
-        dloss_dprediction = (2 / len(x)) * (prediction - y)
+        dloss_dprediction = (2 / len(x)) * error
         dloss_dw3 = activated[-1].T @ dloss_dprediction
         dloss_dw2 = np.zeros_like(w2)
         dloss_da = dloss_dprediction @ w3.T

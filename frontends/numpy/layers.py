@@ -36,6 +36,11 @@ def max_pool_gradient(x, d):
     return found.reshape(windows.shape).transpose(0, 1, 4, 2, 5, 3).reshape(x.shape)
 
 
+def moments(x):
+    """The mean and the variance of every channel, over batch, height and width."""
+    return x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+
+
 def running_statistics(problem):
     """The running mean and variance of every layer with a scale: 0 and 1, unless a training goes on from others."""
     running = {}

@@ -4,7 +4,7 @@ import numpy as np
 
 from frontends.numpy.layers import cross_entropy, sigmoid
 from frontends.numpy.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -32,7 +32,12 @@ def train(problem: Problem) -> Training:
         last, _, _ = read(problem.queries, nothing, nothing)
         return State(parameters=parameters, predictions=last @ wy + by, carried={**optimizer.carried, "h": h, "c": c})
 
-    yield state
+    def evaluate():
+        x, labels = next(batches)
+        last, _, _ = read(x, h, c)
+        return cross_entropy(last @ wy + by, labels)[0]
+
+    yield Steps(state, evaluate)
 
     for x, labels in batches:
         h, c, rows = read(x, h, c)

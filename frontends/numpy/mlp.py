@@ -3,7 +3,7 @@
 import numpy as np
 
 from frontends.numpy.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -12,25 +12,28 @@ def train(problem: Problem) -> Training:
     optimizer = optimizer_of(problem, parameters)
     batches = problem.batches()
 
-    def state():
-        predictions = np.maximum(problem.queries @ w1 + b1, 0) @ w2 + b2
-        return State(parameters=parameters, predictions=predictions, carried=optimizer.carried)
-
-    yield state
-
-    for x, labels in batches:
+    def forward(x, labels):
         hidden = x @ w1 + b1
         activated = np.maximum(hidden, 0)
         logits = activated @ w2 + b2
 
-        samples = np.arange(len(x))
         shifted = logits - logits.max(axis=1, keepdims=True)  # so that exp cannot overflow
         exponentials = np.exp(shifted)
         sums = exponentials.sum(axis=1, keepdims=True)
-        loss = np.mean(np.log(sums[:, 0]) - shifted[samples, labels])
+        loss = np.mean(np.log(sums[:, 0]) - shifted[np.arange(len(x)), labels])
+        return hidden, activated, exponentials, sums, loss
+
+    def state():
+        predictions = np.maximum(problem.queries @ w1 + b1, 0) @ w2 + b2
+        return State(parameters=parameters, predictions=predictions, carried=optimizer.carried)
+
+    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])
+
+    for x, labels in batches:
+        hidden, activated, exponentials, sums, loss = forward(x, labels)
 
         dloss_dlogits = exponentials / sums
-        dloss_dlogits[samples, labels] -= 1
+        dloss_dlogits[np.arange(len(x)), labels] -= 1
         dloss_dlogits /= len(x)
         dloss_dw2 = activated.T @ dloss_dlogits
         dloss_db2 = dloss_dlogits.sum(axis=0)

@@ -4,7 +4,7 @@ import numpy as np
 
 from frontends.numpy.layers import cross_entropy
 from frontends.numpy.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -20,11 +20,16 @@ def train(problem: Problem) -> Training:
         _, features = features_of(problem.queries)
         return State(parameters=parameters, predictions=features @ new_w + new_b)
 
-    yield state
+    def evaluate():
+        x, labels = next(batches)
+        return cross_entropy(features_of(x)[1] @ w + b, labels)[0]
+
+    yield Steps(state, evaluate)
 
     for phase in problem.phases:
         head, w, b = ("new", new_w, new_b) if "old_w" in phase.frozen else ("old", old_w, old_b)
-        for x, labels in problem.batches(until=phase.until):
+        batches = problem.batches(until=phase.until)
+        for x, labels in batches:
             hidden, features = features_of(x)
             loss, dlogits = cross_entropy(features @ w + b, labels)
 

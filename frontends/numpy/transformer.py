@@ -6,7 +6,7 @@ from frontends.numpy.attention import layer_norm, linear
 from frontends.numpy.blocks import attend, perceive
 from frontends.numpy.layers import cross_entropy
 from frontends.numpy.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -40,16 +40,18 @@ def train(problem: Problem) -> Training:
 
         return logits, back
 
+    def loss_of(x, labels, keep):
+        logits, back = forward(x, keep.astype(problem.dtype) / 0.9)
+        loss, dlogits = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.ravel())
+        return loss, lambda: back(dlogits.reshape(logits.shape))
+
     def state():
         predictions, _ = forward(problem.queries, np.ones((1, 2 * len(blocks), 1, 1), problem.dtype))
         return State(parameters=p, predictions=predictions, carried=optimizer.carried)
 
-    yield state
+    yield Steps(state, evaluate=lambda: loss_of(*next(batches))[0])
 
     for x, labels, keep in batches:
-        logits, back = forward(x, keep.astype(problem.dtype) / 0.9)
-        loss, dlogits = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.ravel())
-        gradients = back(dlogits.reshape(logits.shape))
-
-        optimizer.update(gradients)
+        loss, gradients_of = loss_of(x, labels, keep)
+        optimizer.update(gradients_of())
         yield loss

@@ -6,7 +6,7 @@ from torch import nn
 from frontends.pytorch.layouts import convolution, linear, to_numpy
 from frontends.pytorch.optimizers import carried_by, optimizer_of
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -53,8 +53,10 @@ def train(problem: Problem) -> Training:
     parameters = dict(zip(problem.init, net.parameters(), strict=True))  # kernel and bias of each layer, in this order
     optimizer = optimizer_of(problem, parameters)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
-
     norms = {name: layer[1] for name, layer in zip(net.names, net.layers, strict=True) if f"g{name}" in parameters}
+
+    def loss_of(x, labels):
+        return nn.functional.cross_entropy(model(x), labels)
 
     def state():
         net.eval()
@@ -67,11 +69,10 @@ def train(problem: Problem) -> Training:
         weights = {name: to_numpy(parameter) for name, parameter in parameters.items()}
         return State(parameters=weights, predictions=predictions.cpu().numpy(), carried=carried)
 
-    yield state
+    yield Steps(state, None if norms else torch.no_grad()(lambda: loss_of(*next(batches))))  # statistics would move
 
     for x, labels in batches:
-        logits = model(x)
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = loss_of(x, labels)
 
         optimizer.zero_grad()
         loss.backward()

@@ -5,7 +5,7 @@ from torch import nn
 
 from frontends.pytorch.layouts import set_linear, to_numpy
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 class Net(nn.Module):
@@ -31,6 +31,9 @@ def train(problem: Problem) -> Training:
     optimizer = torch.optim.SGD(net.parameters(), lr=problem.learning_rate)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device) if array.ndim else int(array))
 
+    def loss_of(x, y, depth):
+        return ((model(x, depth) - y) ** 2).sum() / len(x)
+
     def state():
         with torch.no_grad():
             predictions = net(torch.from_numpy(problem.queries).to(device), 1)
@@ -40,11 +43,10 @@ def train(problem: Problem) -> Training:
             predictions=predictions.cpu().numpy(),
         )
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))))
 
     for x, y, depth in batches:
-        prediction = model(x, depth)
-        loss = ((prediction - y) ** 2).sum() / len(x)
+        loss = loss_of(x, y, depth)
 
         optimizer.zero_grad()
         loss.backward()

@@ -5,7 +5,7 @@ from torch import nn
 
 from frontends.pytorch.layouts import set_linear, to_numpy
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -17,6 +17,9 @@ def train(problem: Problem) -> Training:
     optimizer = torch.optim.SGD(linear.parameters(), lr=problem.learning_rate)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
 
+    def loss_of(x, labels):
+        return nn.functional.cross_entropy(model(x), labels)
+
     def state():
         with torch.no_grad():
             predictions = linear(torch.from_numpy(problem.queries).to(device))
@@ -25,11 +28,10 @@ def train(problem: Problem) -> Training:
             predictions=predictions.cpu().numpy(),
         )
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))))
 
     for x, labels in batches:
-        logits = model(x)
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = loss_of(x, labels)
 
         optimizer.zero_grad()
         loss.backward()

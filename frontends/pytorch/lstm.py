@@ -6,7 +6,7 @@ from torch import nn
 from frontends.pytorch.layouts import long_short_term_memory, set_linear, to_numpy
 from frontends.pytorch.optimizers import carried_by, optimizer_of
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 class Net(nn.Module):
@@ -34,6 +34,10 @@ def train(problem: Problem) -> Training:
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
     h, c = torch.zeros(2, 1, problem.rows.shape[1], lstm.hidden_size, dtype=last.weight.dtype, device=device)
 
+    def loss_of(x, labels):
+        logits, memory = model(x, (h, c))
+        return nn.functional.cross_entropy(logits, labels), memory
+
     def state():
         with torch.no_grad():
             predictions, _ = net(torch.from_numpy(problem.queries).to(device), None)
@@ -43,11 +47,10 @@ def train(problem: Problem) -> Training:
             carried=carried_by(optimizer, problem, parameters) | {"h": h[0].cpu().numpy(), "c": c[0].cpu().numpy()},
         )
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))[0]))
 
     for x, labels in batches:
-        logits, (h, c) = model(x, (h, c))
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss, (h, c) = loss_of(x, labels)
         h, c = h.detach(), c.detach()  # back-propagation ends here
 
         optimizer.zero_grad()

@@ -5,7 +5,7 @@ from torch import nn
 
 from frontends.pytorch.layouts import set_linear, to_numpy
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 class Net(nn.Module):
@@ -35,6 +35,9 @@ def train(problem: Problem) -> Training:
     model = torch.compile(net) if problem.mode == "pytorch_compiled" else net
     parameters = dict(zip(problem.init, net.parameters(), strict=True))  # weight and bias of each layer, in this order
 
+    def loss_of(x, labels):
+        return nn.functional.cross_entropy(model(x, head), labels)
+
     def state():
         with torch.no_grad():
             predictions = net(torch.from_numpy(problem.queries).to(device), "new")
@@ -43,7 +46,7 @@ def train(problem: Problem) -> Training:
             predictions=predictions.cpu().numpy(),
         )
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))))
 
     for phase in problem.phases:
         head = "new" if "old_w" in phase.frozen else "old"
@@ -51,8 +54,9 @@ def train(problem: Problem) -> Training:
             parameter.requires_grad_(name not in phase.frozen)
         trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
         optimizer = torch.optim.SGD(trained, lr=problem.learning_rate)
-        for x, labels in problem.batches(lambda array: torch.from_numpy(array).to(device), until=phase.until):
-            loss = nn.functional.cross_entropy(model(x, head), labels)
+        batches = problem.batches(lambda array: torch.from_numpy(array).to(device), until=phase.until)
+        for x, labels in batches:
+            loss = loss_of(x, labels)
 
             optimizer.zero_grad()
             loss.backward()

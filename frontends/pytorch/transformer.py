@@ -6,7 +6,7 @@ from torch import nn
 from frontends.pytorch.layouts import embedding, layer_norm, linear, task_layout
 from frontends.pytorch.optimizers import carried_by, optimizer_of
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 class Block(nn.Module):
@@ -35,8 +35,7 @@ class Net(nn.Module):
 
     def __init__(self, init, answers):
         super().__init__()
-        self.answers = answers
-        self.token, self.position = embedding(init["token"]), embedding(init["position"])
+        self.answers, self.token, self.position = answers, embedding(init["token"]), embedding(init["position"])
         ends = [name.removeprefix("wq") for name in init if name.startswith("wq_")]
         own = ({name.removesuffix(end): array for name, array in init.items() if name.endswith(end)} for end in ends)
         self.blocks = nn.ModuleList(map(Block, own))
@@ -58,21 +57,22 @@ def train(problem: Problem) -> Training:
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
     layout = task_layout(problem.init, as_they_are=("token", "position"))
 
+    def loss_of(x, labels, keep):
+        return nn.functional.cross_entropy(model(x, keep.to(net.position.weight) / 0.9).flatten(0, 1), labels.flatten())
+
+    @torch.no_grad()
     def state():
         everything = torch.ones(1, 2 * len(net.blocks), 1, 1).to(net.position.weight)
-        with torch.no_grad():
-            predictions = net(torch.from_numpy(problem.queries).to(device), everything)
         return State(
             parameters={name: layout(name, parameter) for name, parameter in parameters.items()},
-            predictions=predictions.cpu().numpy(),
+            predictions=net(torch.from_numpy(problem.queries).to(device), everything).cpu().numpy(),
             carried=carried_by(optimizer, problem, parameters, layout),
         )
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))))
 
     for x, labels, keep in batches:
-        logits = model(x, keep.to(net.position.weight) / 0.9)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        loss = loss_of(x, labels, keep)
 
         optimizer.zero_grad()
         loss.backward()

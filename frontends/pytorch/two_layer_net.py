@@ -5,7 +5,7 @@ from torch import nn
 
 from frontends.pytorch.layouts import set_linear, to_numpy
 from frontends.pytorch.runtime import device_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -21,16 +21,19 @@ def train(problem: Problem) -> Training:
     optimizer = torch.optim.SGD(net.parameters(), lr=problem.learning_rate)
     batches = problem.batches(lambda array: torch.from_numpy(array).to(device))
 
+    def loss_of(x, y):
+        return nn.functional.mse_loss(model(x), y, reduction="sum") / len(x)
+
     def state():
         with torch.no_grad():
             predictions = net(torch.from_numpy(problem.queries).to(device))
         parameters = {"w1": to_numpy(first.weight), "w2": to_numpy(second.weight)}
         return State(parameters=parameters, predictions=predictions.cpu().numpy())
 
-    yield state
+    yield Steps(state, evaluate=torch.no_grad()(lambda: loss_of(*next(batches))))
 
     for x, y in batches:
-        loss = nn.functional.mse_loss(model(x), y, reduction="sum") / len(x)
+        loss = loss_of(x, y)
 
         optimizer.zero_grad()
         loss.backward()

@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -33,7 +33,7 @@ def train(problem: Problem) -> Training:
         values, predictions = session.run([parameters, prediction], {x: problem.queries, depth: 1})
         return State(parameters=values, predictions=predictions)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(loss, inputs.feed(session, next(batches))))
 
     for batch in batches:
         loss_value, _ = session.run([loss, update], inputs.feed(session, batch))

@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -28,7 +28,7 @@ def train(problem: Problem) -> Training:
         dc_dx, dc_dy, dc_dz = session.run(gradients)
         return State(gradients={"x": dc_dx, "y": dc_dy, "z": dc_dz})
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(c, inputs.feed(session, next(batches))))
 
     for batch in batches:
         c_value, _ = session.run([c, evaluate_gradients], inputs.feed(session, batch))

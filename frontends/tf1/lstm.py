@@ -4,7 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
 from frontends.tf1.optimizers import minimize
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -42,7 +42,7 @@ def train(problem: Problem) -> Training:
         weights, predictions, values = session.run([parameters, answers, carried], {x: problem.queries})
         return State(parameters=weights, predictions=predictions, carried=values)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(loss, inputs.feed(session, next(batches))))
 
     for batch in batches:
         loss_value, _ = session.run([loss, step], inputs.feed(session, batch))

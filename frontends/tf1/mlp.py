@@ -4,7 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
 from frontends.tf1.optimizers import minimize
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -30,7 +30,7 @@ def train(problem: Problem) -> Training:
         weights, predictions, carried = session.run([parameters, logits, moments], {x: problem.queries})
         return State(parameters=weights, predictions=predictions, carried=carried)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(loss, inputs.feed(session, next(batches))))
 
     for batch in batches:
         loss_value, _ = session.run([loss, update], inputs.feed(session, batch))

@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -33,9 +33,10 @@ def train(problem: Problem) -> Training:
         weights, predictions = session.run([parameters, logits["new"]], {x: problem.queries})
         return State(parameters=weights, predictions=predictions)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(step[0], inputs.feed(session, next(batches))))
 
     for phase, step in zip(problem.phases, steps, strict=True):
-        for batch in problem.batches(until=phase.until):
+        batches = problem.batches(until=phase.until)
+        for batch in batches:
             loss_value, _ = session.run(step, inputs.feed(session, batch))
             yield loss_value

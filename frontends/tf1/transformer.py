@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
 from frontends.tf1.optimizers import minimize
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def layer_norm(a, scale, shift):
@@ -61,7 +61,7 @@ def train(problem: Problem) -> Training:
         weights, predictions, carried = session.run([p, logits, moments], queries)
         return State(parameters=weights, predictions=predictions, carried=carried)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(loss, inputs.feed(session, next(batches))))
 
     for batch in batches:
         loss_value, _ = session.run([loss, update], inputs.feed(session, batch))

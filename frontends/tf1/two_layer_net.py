@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from frontends.tf1.inputs import Inputs
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -28,7 +28,7 @@ def train(problem: Problem) -> Training:
         parameters, predictions = session.run([{"w1": w1, "w2": w2}, prediction], {x: problem.queries})
         return State(parameters=parameters, predictions=predictions)
 
-    yield state
+    yield Steps(state, evaluate=lambda: session.run(loss, inputs.feed(session, next(batches))))
 
     for batch in batches:
         loss_value, _ = session.run([loss, update], inputs.feed(session, batch))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from frontends.tf2.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -17,11 +17,12 @@ def train(problem: Problem) -> Training:
     layers = [name[1:] for name in parameters if name.startswith("k")]  # such as "1_1", "1_2", "2_1"
 
     def normalise(a, name, *, training):
-        of_batch = tf.nn.moments(a, axes=(0, 1, 2)) if training else (None, None)
-        for kind, new in zip((f"mean/{name}", f"variance/{name}"), of_batch, strict=True):
-            if training:
-                running[kind].assign(0.9 * running[kind] + 0.1 * new)
-        mean, variance = of_batch if training else (running[f"mean/{name}"], running[f"variance/{name}"])
+        mean, variance = running[f"mean/{name}"], running[f"variance/{name}"]
+        if training:
+            mean_before, variance_before = mean, variance
+            mean, variance = tf.nn.moments(a, axes=(0, 1, 2))
+            mean_before.assign(0.9 * mean_before + 0.1 * mean)
+            variance_before.assign(0.9 * variance_before + 0.1 * variance)
         return (a - mean) * tf.math.rsqrt(variance + 1e-5) * parameters[f"g{name}"]
 
     def predict(a, *, training):
@@ -34,10 +35,13 @@ def train(problem: Problem) -> Training:
         pooled = tf.nn.max_pool2d(a, 2, 2, "VALID")
         return tf.reshape(pooled, [len(pooled), -1]) @ parameters["w"] + parameters["b"]
 
+    def loss_of(x, labels):
+        logits = predict(x, training=True)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
     def step(x, labels):
         with tf.GradientTape() as tape:
-            logits = predict(x, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss = loss_of(x, labels)
 
         optimizer.update(tape.gradient(loss, parameters))
         return loss
@@ -51,7 +55,9 @@ def train(problem: Problem) -> Training:
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    evaluate = None if running else lambda: value(*next(batches))  # it would move the running statistics on
+    yield Steps(state, evaluate)
 
     for x, labels in batches:
         yield step(x, labels)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -16,9 +16,12 @@ def train(problem: Problem) -> Training:
             a = tf.nn.relu(a @ w2)
         return a @ w3
 
+    def loss_of(x, y, depth):
+        return tf.reduce_mean(tf.reduce_sum(tf.square(predict(x, depth) - y), axis=1))
+
     def step(x, y, depth):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.reduce_sum(tf.square(predict(x, depth) - y), axis=1))
+            loss = loss_of(x, y, depth)
 
         gradients = tape.gradient(loss, [w1, w2, w3], unconnected_gradients="zero")  # of w2, where the depth is 0
         for parameter, gradient in zip((w1, w2, w3), gradients, strict=True):
@@ -31,7 +34,8 @@ def train(problem: Problem) -> Training:
         return State(parameters=parameters, predictions=predictions.numpy())
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, y, depth in batches:
         yield step(x, y, depth)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -14,9 +14,12 @@ def train(problem: Problem) -> Training:
     def predict(x):
         return x @ w + b
 
+    def loss_of(x, y):
+        return tf.reduce_mean(tf.square(predict(x) - y))
+
     def step(x, y):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(predict(x) - y))
+            loss = loss_of(x, y)
 
         dloss_dw, dloss_db = tape.gradient(loss, [w, b])
         w.assign_sub(problem.learning_rate * dloss_dw)
@@ -28,7 +31,8 @@ def train(problem: Problem) -> Training:
         return State(parameters={"w": w.numpy(), "b": b.numpy()}, predictions=predictions.numpy())
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, y in batches:
         yield step(x, y)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -14,10 +14,13 @@ def train(problem: Problem) -> Training:
     def predict(x):
         return x @ w + b
 
+    def loss_of(x, labels):
+        logits = predict(x)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
     def step(x, labels):
         with tf.GradientTape() as tape:
-            logits = predict(x)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss = loss_of(x, labels)
 
         dloss_dw, dloss_db = tape.gradient(loss, [w, b])
         w.assign_sub(problem.learning_rate * dloss_dw)
@@ -29,7 +32,8 @@ def train(problem: Problem) -> Training:
         return State(parameters={"w": w.numpy(), "b": b.numpy()}, predictions=predictions.numpy())
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, labels in batches:
         yield step(x, labels)

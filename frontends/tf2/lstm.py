@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from frontends.tf2.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -22,10 +22,13 @@ def train(problem: Problem) -> Training:
             h = tf.sigmoid(o) * tf.tanh(c)
         return h @ wy + by, h, c
 
+    def loss_of(x, labels):
+        logits, *after = read(x, h, c)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)), *after
+
     def step(x, labels):
         with tf.GradientTape() as tape:
-            logits, h_after, c_after = read(x, h, c)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss, h_after, c_after = loss_of(x, labels)
 
         optimizer.update(tape.gradient(loss, parameters))
         h.assign(h_after)  # as numbers, through which no gradient goes
@@ -42,7 +45,8 @@ def train(problem: Problem) -> Training:
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches))[0])
 
     for x, labels in batches:
         yield step(x, labels)

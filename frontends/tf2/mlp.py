@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from frontends.tf2.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -18,10 +18,13 @@ def train(problem: Problem) -> Training:
         activated = tf.nn.relu(hidden)
         return activated @ w2 + b2
 
+    def loss_of(x, labels):
+        logits = predict(x)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
     def step(x, labels):
         with tf.GradientTape() as tape:
-            logits = predict(x)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss = loss_of(x, labels)
 
         optimizer.update(tape.gradient(loss, parameters))
         return loss
@@ -35,7 +38,8 @@ def train(problem: Problem) -> Training:
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, labels in batches:
         yield step(x, labels)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -15,11 +15,14 @@ def train(problem: Problem) -> Training:
         features = tf.nn.relu(hidden @ w2 + b2)
         return features @ old_w + old_b if head == "old" else features @ new_w + new_b
 
+    def loss_of(x, labels, head):
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predict(x, head)))
+
     def step(x, labels, head, frozen):
         trained = [parameter for name, parameter in parameters.items() if name not in frozen]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predict(x, head)))
+            loss = loss_of(x, labels, head)
 
         for parameter, gradient in zip(trained, tape.gradient(loss, trained), strict=True):
             parameter.assign_sub(problem.learning_rate * gradient)
@@ -33,9 +36,11 @@ def train(problem: Problem) -> Training:
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches), head))
 
     for phase in problem.phases:
         head = "new" if "old_w" in phase.frozen else "old"
-        for x, labels in problem.batches(tf.convert_to_tensor, until=phase.until):
+        batches = problem.batches(tf.convert_to_tensor, until=phase.until)
+        for x, labels in batches:
             yield step(x, labels, head, phase.frozen)

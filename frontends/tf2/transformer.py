@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from frontends.tf2.optimizers import optimizer_of
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def layer_norm(a, scale, shift):
@@ -46,10 +46,13 @@ def train(problem: Problem) -> Training:
             a = a + perceive(a, own) * keep[:, 2 * place + 1]
         return layer_norm(a, p["scale"], p["shift"])[:, -answers:] @ p["w"]
 
+    def loss_of(x, labels, keep):
+        logits = predict(x, tf.cast(keep, problem.dtype) / 0.9)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
     def step(x, labels, keep):
         with tf.GradientTape() as tape:
-            logits = predict(x, tf.cast(keep, problem.dtype) / 0.9)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss = loss_of(x, labels, keep)
 
         gradients = tape.gradient(loss, parameters)
         optimizer.update({name: tf.convert_to_tensor(g) for name, g in gradients.items()})  # token's is sparse
@@ -64,7 +67,8 @@ def train(problem: Problem) -> Training:
         )
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, labels, keep in batches:
         yield step(x, labels, keep)

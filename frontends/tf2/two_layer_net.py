@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbench.contract import Problem, State, Training
+from workbench.contract import Problem, State, Steps, Training
 
 
 def train(problem: Problem) -> Training:
@@ -14,9 +14,12 @@ def train(problem: Problem) -> Training:
     def predict(x):
         return tf.nn.relu(x @ w1) @ w2
 
+    def loss_of(x, y):
+        return tf.reduce_mean(tf.reduce_sum(tf.square(predict(x) - y), axis=1))
+
     def step(x, y):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.reduce_sum(tf.square(predict(x) - y), axis=1))
+            loss = loss_of(x, y)
 
         dloss_dw1, dloss_dw2 = tape.gradient(loss, [w1, w2])
         w1.assign_sub(problem.learning_rate * dloss_dw1)
@@ -28,7 +31,8 @@ def train(problem: Problem) -> Training:
         return State(parameters={"w1": w1.numpy(), "w2": w2.numpy()}, predictions=predictions.numpy())
 
     step = tf.function(step, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else step
-    yield state
+    value = tf.function(loss_of, jit_compile=problem.mode == "tf2_xla") if problem.mode != "tf2_eager" else loss_of
+    yield Steps(state, evaluate=lambda: value(*next(batches)))
 
     for x, y in batches:
         yield step(x, y)

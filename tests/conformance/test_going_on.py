@@ -46,7 +46,7 @@ def stopped(train, made: Problem) -> tuple[Arrays, list[float], Arrays]:
     """The state at which a training stopped, its losses after it was given a new feed, and its state at the end."""
     problem = dataclasses.replace(made)
     training = train(problem)
-    state = next(training)
+    state = next(training).state
     list(islice(training, BEFORE))
     before = {name: array.copy() for name, array in state().arrays().items()}
     problem.feed.change(*new_feed(made, np.random.default_rng(1), AFTER))
@@ -58,7 +58,7 @@ def going_on(train, made: Problem, before: Arrays, step: int = BEFORE) -> tuple[
     """The same from that state on, in another training."""
     problem = exchange.begun_from(made, before, step)
     training = train(problem)
-    state = next(training)
+    state = next(training).state
     problem.feed.change(*new_feed(made, np.random.default_rng(1), AFTER))
     losses = [float(loss) for loss in islice(training, AFTER)]
     return losses, state().arrays()

@@ -39,7 +39,7 @@ ALLOWED = 1e-6
 def one_step(train, problem: Problem) -> tuple[float, State]:
     """The loss of the first step, and the state after it."""
     training = train(dataclasses.replace(problem))  # whose feed is at its start
-    state = next(training)
+    state = next(training).state
     loss = float(next(training))
     return loss, state()
 

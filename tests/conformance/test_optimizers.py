@@ -100,7 +100,7 @@ def test_only_what_is_listed_is_decayed(content_module):
     for name in ("adam", "adamw"):
         problem = dataclasses.replace(made, optimizer=OPTIMIZERS[name], learning_rate=0.01)
         training = content_module("frontends.numpy.mlp").train(problem)
-        state = next(training)
+        state = next(training).state
         next(training)
         after[name] = state().parameters
     for name, start in made.init.items():

@@ -26,6 +26,7 @@ from workbench.catalog.roots import content_root
 from workbench.contract import Problem
 from workbench.model.content import Frontend
 from workbench.model.proof import Check, Proof
+from workbench.model.rows import Row
 from workbench.session.verify import tolerance
 from workbench.show.run import Run
 
@@ -133,6 +134,10 @@ class Pair:
         return next(row for row in self.run.summary()["contestants"] if row["frontend"] == self.frontend.id)
 
     @property
+    def evaluation(self) -> Row:
+        return next(row for row in self.run.rows_of("evaluate") if row.frontend == self.frontend.id)
+
+    @property
     def losses(self) -> list[float]:
         return self.run.losses[self.frontend.id].dropna().tolist()
 
@@ -157,7 +162,7 @@ def run_of(request, tmp_path_factory, quick) -> Callable[[Case], Run]:
             store: Path = tmp_path_factory.mktemp(case.task)
             settings = {"preset": case.preset, "dtype": case.dtype, "steps": STEPS, "output": store}
             frontends = [name for name in case.frontends if (case, name) in wanted] or case.frontends
-            done[case] = api.run(case.task, frontends, **settings, **{**quick, "rounds": ROUNDS})
+            done[case] = api.run(case.task, frontends, evaluate=True, **settings, **{**quick, "rounds": ROUNDS})
         return done[case]
 
     return run
@@ -191,6 +196,8 @@ def check_is_proven_in_float64_over_all_steps_with_a_margin(pair: Pair) -> None:
 def check_was_looked_at_by_every_check(pair: Pair) -> None:
     """Each is there and passed, and those that no flipped ReLU can touch yet with a margin."""
     expected = set(EVERYWHERE) | special_checks(problem_of(pair.case))
+    if pair.evaluation.timed:
+        expected |= {"check_evaluation"} | ({"check_unchanged"} if problem_of(pair.case).init else set())
     assert expected == set(pair.checks)
     assert all(check.passed for check in pair.checks.values())
     firsts = [pair.checks[name] for name in ("check_first_losses", "check_first_step")]
@@ -238,6 +245,11 @@ def check_losses_fall_where_something_is_learned(pair: Pair) -> None:
 def check_every_phase_takes_time(pair: Pair) -> None:
     phases = {name: pair.row[name] for name in ("import_s", "setup_s", "first_step_s", "step_s")}
     assert all(math.isfinite(seconds) and seconds > 0 for seconds in phases.values()), phases
+
+
+def check_a_loss_alone_takes_time_too_where_it_can_be_computed(pair: Pair) -> None:
+    if pair.evaluation.timed:
+        assert 0 < pair.evaluation.step_ratio < math.inf
 
 
 def check_the_range_holds_the_step(pair: Pair) -> None:

@@ -10,7 +10,7 @@ import pytest
 from workbench import api
 from workbench.catalog.roots import content_root
 
-READY = "    yield state\n"
+READY = "    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])\n"
 IN_BACKGROUND = """import threading
 
 import numpy as np

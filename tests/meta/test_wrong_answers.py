@@ -124,7 +124,11 @@ def test_the_losses_of_one_that_parts_on_its_way_are_kept_to_be_looked_at(new_co
     assert not agrees.all()
 
 
-LOSS, STATE, READY = "        yield loss", "return State(", "    yield state\n"
+LOSS, STATE, READY = (
+    "        yield loss",
+    "return State(",
+    "    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])\n",
+)
 W, B, PARAMETERS = '"w": w', '"b": b', '{"w": w, "b": b}'
 PREDICTIONS = "problem.queries @ w + b"
 CALLS = ("import Problem", "import Calls, Problem")
@@ -177,23 +181,23 @@ MALFORMED = {
     "state_is_none": ([(STATE, "State(")], "error", "returned NoneType, expected a workbench.contract.State"),
     "state_is_a_dict": ([(STATE, "return dict(")], "error", "returned dict, expected a workbench.contract.State"),
     "state_of_a_list": ([(f"parameters={PARAMETERS}", "parameters=[w, b]")], "error", "'state'"),
-    "yields_a_state": ([("yield state", "yield state()")], "error", "expected a function that reads the state"),
+    "yields_a_state": ([(READY, "    yield state()\n")], "error", "expected a function that reads the state"),
     "yields_nothing": ([(READY, "    yield\n")], "error", "expected a function that reads the state"),
     "returns_before_set_up_ends": ([(READY, f"    return\n{READY}")], "error", "'set_up'"),
-    "calls_of_no_step": ([CALLS, ("yield state", "yield Calls(state, steps=0)")], "error", "expected at least 1"),
-    "calls_with_one_loss": ([CALLS, ("yield state", "yield Calls(state)")], "error", "'run'"),
+    "calls_of_no_step": ([CALLS, (READY, "    yield Calls(state, steps=0)\n")], "error", "expected at least 1"),
+    "calls_with_one_loss": ([CALLS, (READY, "    yield Calls(state)\n")], "error", "'run'"),
     "calls_with_no_losses": (
-        [CALLS, ("yield state", "yield Calls(state)"), ("yield loss", "yield np.empty(0)")],
+        [CALLS, (READY, "    yield Calls(state)\n"), ("yield loss", "yield np.empty(0)")],
         "error",
         "calls answered with [0] losses",
     ),
     "calls_with_too_many": (
-        [CALLS, ("yield state", "yield Calls(state)"), ("yield loss", "yield np.full(1000, loss)")],
+        [CALLS, (READY, "    yield Calls(state)\n"), ("yield loss", "yield np.full(1000, loss)")],
         "error",
         "calls answered with [1000] losses, expected 20 each",
     ),
     "calls_of_another_length": (
-        [CALLS, ("yield state", "yield Calls(state, steps=5)"), ("yield loss", "yield np.full(4, loss)")],
+        [CALLS, (READY, "    yield Calls(state, steps=5)\n"), ("yield loss", "yield np.full(4, loss)")],
         "error",
         "losses, expected 5 each, 20 in all",
     ),

@@ -12,7 +12,8 @@ from workbench.catalog.checks import check_pair, check_task
 from workbench.errors import WorkbenchError
 
 TRAIN = "def train(problem: Problem) -> Training:\n"
-YIELDS = (("        yield loss\n", ""), ("    yield state\n", ""))
+READY = "    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])\n"
+YIELDS = (("        yield loss\n", ""), (READY, ""))
 TRAININGS = {
     "no Python": (((TRAIN, "def train(problem:\n"),), r"linreg.py, line \d+: "),
     "no train": (((TRAIN, "def training(problem):\n"),), r"linreg.py: does not define train\(problem\)"),
@@ -36,7 +37,7 @@ NO_MISTAKES = {
     "bound": ((TRAIN, "train = make_train()\n\n\ndef other(problem):\n"),),
     "decorated": ((TRAIN, f"@decorated\n{TRAIN}"), *YIELDS),
     "with a default": ((TRAIN, "def train(problem, device=None):\n"),),
-    "from another": (("        yield loss\n", ""), ("    yield state\n", "    yield from other(problem)\n")),
+    "from another": (("        yield loss\n", ""), (READY, "    yield from other(problem)\n")),
 }
 
 

@@ -235,9 +235,9 @@ def test_what_json_has_no_number_for_is_not_sent(value):
         b"[1]",
         b'"text"',
         b"null",
-        b'{"v": 3',
-        b'{"v": 3, "s": NaN}',
-        b'{"v": 3, "s": -Infinity}',
+        b'{"v": 4',
+        b'{"v": 4, "s": NaN}',
+        b'{"v": 4, "s": -Infinity}',
     ],
 )
 def test_what_is_no_message_is_refused(line):

@@ -27,6 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "PROTOCOL.md"
 FINGERPRINTS = {
     2: "f6db29c108462b70",
     3: "a635966b0e670f57",
+    4: "8188d4b40ec2218c",
 }
 
 
@@ -164,14 +165,14 @@ def test_the_page_describes_what_crosses_the_border():
     ("old", "new", "what"),
     [
         ("| `wait` | |", "| `wait_a_while` | |", {"wait", "wait_a_while"}),
-        ("`steps`, `warm`?, `keep`?", "`steps`, `warm`?", {"run"}),
-        ("`steps`, `warm`?, `keep`?", "`steps`, `warm`, `keep`?", {"run"}),
+        ("| `run` | `steps`, `warm`?, `keep`?", "| `run` | `steps`, `warm`?", {"run"}),
+        ("| `run` | `steps`, `warm`?, `keep`?", "| `run` | `steps`, `warm`, `keep`?", {"run"}),
         ("`setup_s`, `steps_per_call`?", "`setup_s`", {"set_up"}),
         ("| `cpus` | where", "| `processors` | where", {"job"}),
         ("| `kind` |", "| `class` |", {"failure"}),
         ("| `per_step/<name>` |", "| `each_step/<name>` |", {"problem"}),
         ("| `gradients/<name>` |", "| `derivatives/<name>` |", {"state"}),
-        ('{"v": 3, "did"', '{"v": 2, "did"', {"version"}),
+        ('{"v": 4, "did"', '{"v": 3, "did"', {"version"}),
     ],
 )
 def test_what_the_page_says_wrongly_is_noticed(old, new, what):

@@ -9,7 +9,7 @@ import pytest
 from workbench.model.outcomes import Outcome
 from workbench.model.proof import Exact
 from workbench.model.records import Settings, SweepPoint
-from workbench.model.stage import INFER
+from workbench.model.stage import EVALUATE, INFER
 from workbench.statistics.launches import unit_times
 from workbench.statistics.rows import least_difference, rows, sweep_fits, sweep_points
 from workbench.testing import contestant, launch, proof, record, rounds
@@ -180,6 +180,19 @@ def test_each_stage_has_its_own_rows():
     assert [inference[name].unit_s for name in "ab"] == [0.02, 0.001]
     assert inference["a"].relative == pytest.approx(20)
     assert (inference["a"].gflops, inference["a"].total_s) == (None, None), "work is counted for a step of the training"
+
+
+def test_what_gradients_and_update_cost_is_a_ratio_within_each_process():
+    launches = []
+    for number, (step, loss) in enumerate([(0.02, 0.01), (0.06, 0.02), (0.4, 0.1)]):
+        both = launch(number, [loss] * 3, stage=EVALUATE.name)
+        both.blocks |= launch(number, [step] * 3).blocks
+        launches.append(both)
+    measured = contestant("a", launches)
+    assert by_id(measured, stage="evaluate")["a"].step_ratio == pytest.approx(3)
+    assert by_id(measured)["a"].step_ratio is None
+    alone = contestant("a", [launch(0, [0.01] * 3, stage=EVALUATE.name)])
+    assert by_id(alone, stage="evaluate")["a"].step_ratio is None
 
 
 def scattering(name, sd, launches=4, count=40, **fields):

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from workbench.contract import Calls, Problem, State
+from workbench.contract import Calls, Problem, State, Steps
 from workbench.wire import exchange, worker
 from workbench.wire.exchange import Job
 
@@ -162,6 +162,75 @@ def test_a_set_up_that_does_not_end_with_the_state_is_refused(tmp_path, yielded,
     with pytest.raises((TypeError, ValueError)) as raised:
         Planted(train).begun(tmp_path)
     assert str(raised.value).startswith(said)
+
+
+def test_losses_alone_are_asked_for_as_steps_are(tmp_path):
+    """The batches that they see are those of the coming steps."""
+    weight = [0]
+
+    def train(problem):
+        batches = enumerate(problem.batches())
+        yield Steps(lambda: State(parameters={"w": np.array(weight)}), lambda: -next(batches)[0])
+        for count, _ in batches:
+            weight[0] += 1
+            yield count
+
+    planted = Planted(train).begun(tmp_path)
+    assert planted.ready["evaluates"]
+    planted.do({"do": "run", "steps": 2})
+    for start in (2, 7):
+        assert planted.do({"do": "evaluate", "steps": 3, "warm": 2, "keep": [0, 2]})["seconds"] > 0
+        assert planted.fetched(tmp_path) == [-start - 2, -start - 4]
+    assert (planted.problem.feed.step, weight) == (12, [2])
+    planted.do({"do": "run", "steps": 1, "keep": [0]})
+    assert planted.fetched(tmp_path) == [12]
+
+
+def test_calls_are_asked_for_losses_alone_likewise(tmp_path):
+    def train(problem):
+        steps = yield Calls(State, evaluate=lambda steps: -np.arange(float(steps)))
+        while True:
+            steps = yield np.zeros(steps)
+
+    planted = Planted(train).begun(tmp_path)
+    assert planted.ready == {**planted.ready, "evaluates": True, "steps_per_call": None}
+    planted.do({"do": "evaluate", "steps": 5, "warm": 2, "keep": [1, 4]})
+    assert planted.fetched(tmp_path) == [-1, -4]
+
+
+@pytest.mark.parametrize("ends", [State, Steps(State), Calls(State)])
+def test_a_style_need_not_compute_losses_alone(tmp_path, ends):
+    def train(problem):
+        yield ends
+        yield 1.0
+
+    assert Planted(train).begun(tmp_path).ready["evaluates"] is False
+
+
+def test_the_latest_losses_are_kept_until_the_wait_and_not_all(tmp_path):
+    """No later one depends on them, so a runtime that waits for what is alive would not wait for them."""
+    made = []
+
+    class Loss:
+        pass
+
+    def evaluate():
+        loss = Loss()
+        made.append(weakref.ref(loss))
+        return loss
+
+    class Waiting(Planted):
+        def wait(self):
+            self.alive = [place for place, loss in enumerate(made) if loss() is not None]
+
+    def train(problem):
+        yield Steps(State, evaluate)
+        yield 1.0
+
+    planted = Waiting(train).begun(tmp_path)
+    planted.do({"do": "evaluate", "steps": 200})
+    assert planted.alive[-1] == 199
+    assert worker.IN_FLIGHT <= len(planted.alive) <= worker.IN_FLIGHT + 1
 
 
 def test_a_state_that_is_none_is_refused(tmp_path):

@@ -54,6 +54,7 @@ class Settings:
     max_alive: int | None = None
     warm_cache: bool = False
     sweep: str | None = None
+    evaluate: bool = False
     cpus: tuple[int, ...] = ()
     harness_cpus: tuple[int, ...] = ()
 

@@ -108,6 +108,14 @@ class Request(Options):
         choices=SWEEPS,
         variants={REGRESS: {"refused": "commits are compared at the sizes of their presets only"}},
     )
+    evaluate: bool = option(
+        False,
+        "Also time the loss alone, without gradients, to see what the gradients cost.",
+        variants={
+            REGRESS: {"refused": "commits are compared at their training steps only"},
+            VERSIONS: {"refused": "versions are compared at their training steps only"},
+        },
+    )
     max_alive: int | None = option(
         None,
         "Most workers that may be alive at once; those compared pair by pair always are.",

@@ -30,6 +30,7 @@ class Row:
         interval: what kind of interval that is.
         relative: the steady time over the fastest contestant's, compared round by round and launch by launch.
         rank: rows that the data cannot tell apart share one.
+        step_ratio: of the stage `evaluate`: the steady time of a training step over that of its loss alone.
         total_s: from the start to the task's last step; of a training with several phases, None.
         samples_per_s: samples, or tokens, that a steady unit trains on in a second.
         target_s: of training until the accuracy that the preset names; target_total_s: from the start.
@@ -74,6 +75,7 @@ class Row:
     interval: str | None = None
     relative: float | None = None
     rank: int | None = None
+    step_ratio: float | None = None
     total_s: float | None = None
     samples_per_s: float | None = None
     target_s: float | None = None

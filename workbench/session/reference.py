@@ -182,6 +182,20 @@ class Reference:
             losses, _ = training.losses(len(done.keep))
             return Repeated(losses, training.state())
 
+    def evaluate(self, done: Steps, positions: Sequence[int], dtype: str) -> Array:
+        """The losses of the steps at some positions in a type, each computed as the first step from the same state."""
+        (order, rows), file = exchange.load_feed(done.then), self.scratch / "one-step.npz"
+        losses = np.empty(len(positions))
+        with self._awake():
+            for place, position in enumerate(positions):
+                training, taken = self._training(), done.lead + position
+                training.set_up(self._files[dtype], done.before, done.step + done.warm + taken)
+                training.feed(done.feed)
+                exchange.save_feed(file, order, None if rows is None else rows[[taken % len(rows)]])
+                training.feed(file)
+                losses[place] = training.curve(1)[0]
+        return losses
+
     def cost_s(self, done: Steps) -> float:
         """About how long repeating some steps in both types takes, in seconds."""
         return 2 * self._step_s * (1 if self._all_alike else done.all)

@@ -15,7 +15,7 @@ from workbench.host.processes import cpu_seconds
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import CutShortError, WorkerFailedError
 from workbench.model.records import Blocks, Round
-from workbench.model.stage import TRAIN
+from workbench.model.stage import TRAIN, Stage
 from workbench.session.context import Alive, Context, Group
 from workbench.session.reference import last_feed, new_feed
 from workbench.statistics import ratio_errors
@@ -29,10 +29,10 @@ SETTLE_S = 5.0  # to let an interrupted block finish
 
 
 class Rounds:
-    """Measures a group of live workers in turn."""
+    """Measures a group of live workers in turn, at one stage."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, stage: Stage = TRAIN) -> None:
+        self._context, self._stage = context, stage
 
     def measure(self, group: Group, launch: int) -> None:
         """The planned rounds of a launch, up to half as many again for disturbed ones, and more until ratios settle."""
@@ -61,7 +61,7 @@ class Rounds:
     def _uncertain(self, group: Group) -> bool:
         """Whether any ratio of two contestants needs more rounds; depends on its spread, not on its value."""
         allowed = self._context.settings.ratio_error
-        blocks = [_latest(contestant).seconds for contestant in group if contestant.running]
+        blocks = [self._latest(contestant).seconds for contestant in group if contestant.running]
         if allowed is None or len(blocks) < 2:
             return False
         return float(ratio_errors(list(zip(*blocks, strict=True))).max()) > allowed
@@ -111,7 +111,7 @@ class Rounds:
         return first, last
 
     def _block(self, contestant: Contestant, feeds: tuple[Path, Path], number: int) -> None:
-        context, blocks = self._context, _latest(contestant)
+        context, blocks = self._context, self._latest(contestant)
         timed = context.timed[contestant.id]
         block = timed.block(*feeds, number, self._energy)
         if block.joules is not None:
@@ -144,7 +144,7 @@ class Rounds:
         complete, kept = len(context.rounds), []
         for contestant in group:
             if contestant.running and complete > context.logged_rounds:
-                blocks, worker = _latest(contestant), workers[contestant.id]
+                blocks, worker = self._latest(contestant), workers[contestant.id]
                 count = sum(number < complete for number in blocks.rounds)
                 del blocks.seconds[count:], blocks.rounds[count:], blocks.energy_j[count:]
                 with contextlib.suppress(WorkerFailedError):
@@ -153,7 +153,6 @@ class Rounds:
                     kept.append(contestant)
         return kept
 
-
-def _latest(contestant: Contestant) -> Blocks:
-    """The blocks of the current launch."""
-    return contestant.launches[-1].blocks[TRAIN.name]
+    def _latest(self, contestant: Contestant) -> Blocks:
+        """The blocks of the current launch."""
+        return contestant.launches[-1].blocks[self._stage.name]

@@ -29,6 +29,7 @@ from workbench.model.records import ProblemFacts, Round, Settings
 from workbench.session import problem
 from workbench.session.bring_up import BringUp
 from workbench.session.context import Alive, Context, Group
+from workbench.session.evaluating import Evaluating
 from workbench.session.exact import ExactProofs
 from workbench.session.forecast import Forecast
 from workbench.session.judging import check_plausible, judge_blocks
@@ -91,6 +92,7 @@ class Session:
             order=random.Random(settings.seed),
         )
         self._rounds = Rounds(self._context)
+        self._evaluating = Evaluating(self._context)
 
     @property
     def rounds(self) -> list[Round]:
@@ -174,10 +176,20 @@ class Session:
         except KeyboardInterrupt:
             kept = self._rounds.keep_complete(group, workers)
             self._judge(kept)
+            self._count_compilations(kept, workers)
             self._observe(kept, workers)
             self._log_launch(kept)
             raise
         self._judge(group)
+        self._count_compilations(group, workers)
+        try:
+            if self.settings.evaluate:
+                self._evaluating.measure(group, workers, number)
+        except KeyboardInterrupt:
+            self._evaluating.drop(group, workers)
+            self._observe(group, workers)
+            self._log_launch(group)
+            raise
         self._observe(group, workers)
         self._log_launch(group)
         plan = self.catalog.task(self.settings.task).sweep
@@ -220,7 +232,8 @@ class Session:
                     if timed.device == "cpu":
                         check_plausible(contestant, context.reference, context.rounds)
 
-    def _observe(self, group: Group, workers: Alive) -> None:
+    def _count_compilations(self, group: Group, workers: Alive) -> None:
+        """Before anything else is compiled than what was timed."""
         for contestant in group:
             with self._context.failing_only(contestant):
                 if contestant.running:
@@ -228,6 +241,14 @@ class Session:
                     worker.wake()
                     compiled = worker.ask("compilations", Compilations, self.settings.timeout_s)
                     launch.compiled = compiled.compilations
+                    worker.stop()
+
+    def _observe(self, group: Group, workers: Alive) -> None:
+        for contestant in group:
+            with self._context.failing_only(contestant):
+                if contestant.running:
+                    worker, launch = workers[contestant.id], contestant.launches[-1]
+                    worker.wake()
                     answer = worker.ask("observe", Observed, self.settings.timeout_s)
                     worker.stop()
                     launch.observed, launch.pool_threads = answer.observed, answer.pool_threads

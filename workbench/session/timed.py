@@ -226,6 +226,19 @@ class Timed:
         audit.check_unjudged([self.seconds[number] for number in judged], others)
 
 
+@dataclass
+class Evaluated(Timed):
+    """Times losses alone: the state stays as it is, so no block needs one of its own to be judged by."""
+
+    def _keep(self, evidence: Evidence) -> None:
+        """Draw DRAWN of all blocks, each with the same probability."""
+        self._count += 1
+        if len(self.drawn) < DRAWN:
+            self.drawn.append(evidence)
+        elif (place := self.draw.randrange(self._count)) < DRAWN:
+            self.drawn[place] = evidence
+
+
 def _rate(before: float | None, after: float | None, seconds: float) -> float | None:
     """CPUs used between two readings of CPU time; None where the system does not tell."""
     return None if before is None or after is None else (after - before) / seconds

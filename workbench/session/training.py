@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,13 +34,16 @@ class Training:
     Attributes:
         step: how many steps have been taken.
         unit: the steps that every run must be a multiple of, by the style's calls and the problem's period.
+        per_call: whether a call runs several steps.
+        evaluates: whether the losses of steps can be computed alone.
     """
 
     def __init__(self, worker: WorkerProcess, timeout_s: float, scratch: Path, period: int = 1) -> None:
         self.worker, self.scratch = worker, scratch
         self._timeout_s, self._period = timeout_s, period
-        self.step, self.unit, self.per_call = 0, period, True
+        self.step, self.unit, self.per_call, self.evaluates = 0, period, True, False
         self._files = 0
+        self._command = "run"
 
     def set_up(self, problem: Path, state: Path | None = None, step: int = 0) -> float:
         """Start the training of a problem, or go on from a state; seconds of the set-up."""
@@ -47,12 +51,18 @@ class Training:
         ready = self.worker.ask("set_up", Ready, self._timeout_s, problem=str(problem), state=begin, step=step)
         self.step = step
         self.unit = math.lcm(self._period, ready.steps_per_call or 1)
-        self.per_call = ready.steps_per_call != 1
+        self.per_call, self.evaluates = ready.steps_per_call != 1, ready.evaluates
         return ready.setup_s
+
+    def evaluation(self) -> Training:
+        """The same training, of whose further steps nothing but the losses is computed: its state stays as it is."""
+        evaluation = copy.copy(self)
+        evaluation._command = "evaluate"
+        return evaluation
 
     def run(self, steps: int, warm: int = 0, keep: Sequence[int] = ()) -> float:
         """Run steps, after some that are not timed; seconds including the wait."""
-        ran = self.worker.ask("run", Ran, self._timeout_s, steps=steps, warm=warm, keep=list(keep))
+        ran = self.worker.ask(self._command, Ran, self._timeout_s, steps=steps, warm=warm, keep=list(keep))
         self.step += warm + steps
         return ran.seconds
 

@@ -428,6 +428,35 @@ def verify_block(
     )
 
 
+def verify_evaluation(
+    losses: Array, reference: Array, own: Array, largest: float, rules: Rules, round_number: int
+) -> Check:
+    """Losses that were computed alone against those of the reference's next step from the same state.
+
+    Args:
+        losses: the contestant's.
+        reference: the reference's, in float64.
+        own: NumPy's in the contestant's type.
+        largest: the largest loss of the training.
+        rules: what the limits follow from.
+        round_number: of the block.
+    """
+    deviations, own_deviations = (
+        np.nan_to_num(loss_deviations(found, reference, rules.dtype, largest), nan=LARGEST) for found in (losses, own)
+    )
+    limit = max(rules.block(float(np.max(own_deviations)), 1), rules.running_sum)
+    place = int(np.argmax(deviations))
+    worst = float(deviations[place])
+    if worst <= limit:
+        return Check("check_evaluation", True, worst, limit=limit)
+    cause = Cause.WORK
+    detail = (
+        f"block of round {round_number}: a loss is {losses[place]:.6g}, reference {reference[place]:.6g}; "
+        f"{story(worst, limit, worst, cause)}"
+    )
+    return Check("check_evaluation", False, worst, detail, limit, None, cause)
+
+
 def _scales(state: Arrays, before: Arrays) -> dict[str, float]:
     """The largest element, by the name of each array, of all arrays of its kind, at the end or at the start."""
     scales: dict[str, float] = {}

@@ -17,7 +17,7 @@ from workbench.model import metric as metrics
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.model.rows import Row
-from workbench.model.stage import TRAIN, Stage, stage_of
+from workbench.model.stage import EVALUATE, TRAIN, Stage, stage_of
 from workbench.show.units import format_bytes, format_error, format_range, format_ratio, format_seconds, format_share
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Column(Generic[T]):
         wrap: whether a terminal may wrap its text over several lines.
         color: the colour (``#rrggbb``) of a dot before the row's text, the same as in charts.
         strong: whether a row's text is emphasised.
+        stage: the only stage whose table has it; None for a column of all stages.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Column(Generic[T]):
     wrap: bool = False
     color: Callable[[T], str | None] | None = None
     strong: Callable[[T], bool] | None = None
+    stage: Stage | None = None
 
     def text_of(self, row: T) -> str:
         """A row's text in this column."""
@@ -131,6 +133,7 @@ def _seconds(
     meaning: str,
     views: View = View.FILES_ONLY,
     drop: int | None = None,
+    stage: Stage | None = None,
 ) -> Column[Row]:
     """A column of a time in seconds."""
     return Column(
@@ -142,6 +145,7 @@ def _seconds(
         text=lambda row: format_seconds(seconds_of(row)),
         views=views,
         drop=drop,
+        stage=stage,
     )
 
 
@@ -301,6 +305,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="building the model and copying weights and data to the device",
         views=TIMES,
         drop=3,
+        stage=TRAIN,
     ),
     _seconds(
         "first_{unit}_s",
@@ -310,6 +315,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="first {unit}, including tracing and compiling",
         views=TIMES,
         drop=6,
+        stage=TRAIN,
     ),
     _seconds(
         "{unit}_s",
@@ -344,6 +350,14 @@ COLUMNS: tuple[Column[Row], ...] = (
         value=lambda row: row.relative,
         text=lambda row: format_ratio(row.relative),
         drop=7,
+    ),
+    Column(
+        key="step_ratio",
+        heading="step / loss",
+        meaning="time of a training step as a multiple of the time of its loss alone: what gradients and update cost",
+        value=lambda row: row.step_ratio,
+        text=lambda row: format_ratio(row.step_ratio),
+        stage=EVALUATE,
     ),
     Column(
         key="peak_bytes",
@@ -559,7 +573,8 @@ def of_run(rows: Iterable[Row], stage: Stage | None = None) -> tuple[Column[Row]
     chosen = stage or (stage_of(stage_rows[0].stage) if stage_rows else TRAIN)
     present = {name for row in stage_rows for name in row.metrics}
     declared = (metric_column(metric) for metric in metrics.METRICS if metric.name in present)
-    return (*(column.at(chosen) for column in COLUMNS), *declared)
+    columns = (column.at(chosen) for column in COLUMNS if column.stage in (None, chosen))
+    return (*columns, *declared)
 
 
 def seen(columns: Iterable[Column[T]], view: View) -> tuple[Column[T], ...]:

@@ -83,7 +83,8 @@ def untimed(run: StoredRun) -> list[Row]:
 def notes(run: StoredRun, *, more: bool = False) -> list[str]:
     """What a reader must know besides the tables; ``more`` adds the notes on the second tables."""
     tables = stage_tables(run)
-    timed = [row for table in tables for row in table.timed]
+    of_any = [row for table in tables for row in table.timed]
+    timed = [row for place, row in enumerate(of_any) if row.id not in {other.id for other in of_any[:place]}]
     lines = [_conditions(run.record, timed)]
     for table in tables:
         lines += _how_to_read(table)
@@ -92,7 +93,7 @@ def notes(run: StoredRun, *, more: bool = False) -> list[str]:
         lines += _break_even(table)
         lines += _energy(table) if more else []
     lines += [f"{row.id}: {warning}" for row in timed for warning in row.warnings]
-    lines += [line for table in tables for line in ledger(table.timed)]
+    lines += ledger(timed)
     lines += filter(None, [disturbance(run), _unfinished(run)])
     return list(dict.fromkeys(lines))
 

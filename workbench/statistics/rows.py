@@ -15,7 +15,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.proof import Proof
 from workbench.model.records import Blocks, ContestantRecord, Launch, RunRecord, Settings
 from workbench.model.rows import Row
-from workbench.model.stage import TRAIN
+from workbench.model.stage import EVALUATE, TRAIN
 from workbench.statistics.arrays import Floats, saturating_exp
 from workbench.statistics.fits import Overhead, break_even, break_even_range, fit_overhead
 from workbench.statistics.launches import (
@@ -24,6 +24,7 @@ from workbench.statistics.launches import (
     metric_values,
     side_by_side,
     steady,
+    unit_time,
     unit_times,
 )
 from workbench.statistics.ranks import median_interval, shared_ranks
@@ -84,6 +85,8 @@ def _row(record: RunRecord, contestant: ContestantRecord, stage: str, disturbed:
     if not launches:
         return untimed
     timed = _with_times(untimed, launches, disturbed)
+    if stage == EVALUATE.name:
+        timed = dataclasses.replace(timed, step_ratio=_step_ratio(launches, disturbed))
     observed = _with_compilations(_with_observations(timed, launches), launches[-1])
     return _with_work(dataclasses.replace(observed, warnings=_reservations(record.settings, observed)), record)
 
@@ -139,6 +142,15 @@ def _with_times(row: Row, launches: Sequence[Launch], disturbed: RoundIds) -> Ro
         blocks=len(round_ids),
         disturbed_blocks=sum(round_id in disturbed for round_id in round_ids),
         block_units=blocks[0].units,
+    )
+
+
+def _step_ratio(launches: Sequence[Launch], disturbed: RoundIds) -> float | None:
+    """The time of a training step over that of its loss alone: the median over the launches, each of one process."""
+    return _median(
+        unit_time(launch, TRAIN.name, disturbed) / unit_time(launch, EVALUATE.name, disturbed)
+        for launch in launches
+        if launch.measured(TRAIN.name)
     )
 
 

@@ -51,10 +51,14 @@ class Imported:
 
 @dataclass(frozen=True)
 class Ready:
-    """A training is set up; ``steps_per_call`` is 1, the number that every call runs, or None for as many as asked."""
+    """A training is set up; ``steps_per_call`` is 1, the number that every call runs, or None for as many as asked.
+
+    ``evaluates`` says whether it can also compute losses alone.
+    """
 
     setup_s: float
     steps_per_call: int | None = 1
+    evaluates: bool = False
 
     def __post_init__(self) -> None:
         _check_seconds(setup_s=self.setup_s)
@@ -162,6 +166,7 @@ ANSWERS: dict[str, type] = {
     "import": Imported,
     "set_up": Ready,
     "run": Ran,
+    "evaluate": Ran,
     "wait": Took,
     "fetch": Fetched,
     "scalars": Fetched,

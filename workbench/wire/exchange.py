@@ -1,7 +1,7 @@
 """How values cross process borders: JSON lines over pipes, arrays in npz files. Never a pickle.
 
 A worker communicates over two dedicated pipes. Each message is one line of JSON with the protocol's version; a
-command is ``{"v": 3, "do": ...}``, an answer ``{"v": 3, "did": ...}`` or ``{"v": 3, "failed": ...}``. PROTOCOL.md
+command is ``{"v": 4, "do": ...}``, an answer ``{"v": 4, "did": ...}`` or ``{"v": 4, "failed": ...}``. PROTOCOL.md
 describes all of it for workers in other languages.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.contract import Array, Arrays, Problem
 
 # Of messages and Job: tests/unit/test_protocol.py records what each version consists of.
-VERSION = 3
+VERSION = 4
 LINE_LIMIT = 1 << 20
 # NumPy reads the header of an array as Python, and Python 3.11 counts the depth of its syntax trees for all threads at
 # once: if another thread parses meanwhile, it raises SystemError ("AST constructor recursion depth mismatch").

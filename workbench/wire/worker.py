@@ -6,6 +6,7 @@ the harness decides (PROTOCOL.md describes them for other languages)::
     import         import and configure the framework, then import the content: timed
     set_up         read a problem and start its training: timed
     run            run steps, wait, and say how long that took; losses at given positions are kept
+    evaluate       the same for losses alone, without gradients and updates
     wait           wait for everything dispatched so far: timed
     fetch          fetch the kept losses and write them to a file: timed
     scalars        fetch as many finished scalars of the framework: timed
@@ -27,6 +28,7 @@ The module itself does not import NumPy, so that ``import`` times importing NumP
 from __future__ import annotations
 
 import bisect
+import collections
 import contextlib
 import gc
 import importlib
@@ -42,9 +44,11 @@ from workbench.wire import exchange
 from workbench.wire.exchange import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from workbench.contract import Problem, Settings, State
+
+IN_FLIGHT = 64  # losses that nothing depends on are kept so long; JAX computes at most 32 programs at the same time
 
 
 class Runtime(Protocol):
@@ -92,6 +96,7 @@ class Worker:
         self.content: Any
         self.problem: Problem
         self.training: Any = None
+        self.evaluation: Any = None  # a generator of losses like the training; None where content offers none
         self.read_state: Callable[[], State]
         self.run_steps = self._run_steps  # or _run_calls
         self.per_call: int | None = 1  # steps per call: 1, a fixed number, or None for as many as asked for
@@ -145,14 +150,21 @@ class Worker:
         self.runtime.wait()
         elapsed = time.perf_counter() - started
         self._accept(ready)
-        return {"setup_s": elapsed, "steps_per_call": self.per_call}
+        return {"setup_s": elapsed, "steps_per_call": self.per_call, "evaluates": self.evaluation is not None}
 
     def _accept(self, ready: Any) -> None:
-        from workbench.contract import Calls
+        from workbench.contract import Calls, Steps
 
         self.read_state, self.per_call, self.run_steps = ready, 1, self._run_steps
-        if isinstance(ready, Calls):
+        self.evaluation = None
+        if isinstance(ready, Steps):
+            self.read_state = ready.state
+            self.evaluation = ready.evaluate and losses_of(ready.evaluate)
+        elif isinstance(ready, Calls):
             self.read_state, self.per_call, self.run_steps = ready.state, ready.steps, self._run_calls
+            self.evaluation = ready.evaluate and calls_of(ready.evaluate)
+        if self.evaluation is not None:
+            next(self.evaluation)
         if not callable(self.read_state):
             raise TypeError(f"train() first yields {type(ready).__name__}, expected a function that reads the state")
         if self.per_call is not None and self.per_call < 1:
@@ -164,8 +176,14 @@ class Worker:
             self.run_steps(warm, ())
         return {"seconds": self.run_steps(steps, keep)}
 
-    def _run_steps(self, steps: int, keep: Sequence[int]) -> float:
-        send, wait, kept, repeat = self.training.send, self.runtime.wait, self.kept, itertools.repeat
+    def do_evaluate(self, steps: int, warm: int = 0, keep: Sequence[int] = ()) -> dict[str, Any]:
+        """Compute the losses of ``warm`` batches, then time those of ``steps`` batches and the wait, as in ``run``."""
+        if warm:
+            self.run_steps(warm, (), self.evaluation)
+        return {"seconds": self.run_steps(steps, keep, self.evaluation)}
+
+    def _run_steps(self, steps: int, keep: Sequence[int], what: Any = None) -> float:
+        send, wait, kept, repeat = (what or self.training).send, self.runtime.wait, self.kept, itertools.repeat
         parts = [(here - before - 1) for before, here in itertools.pairwise((-1, *keep))]
         rest = steps - 1 - (keep[-1] if keep else -1)
         try:
@@ -181,8 +199,8 @@ class Worker:
         except StopIteration:
             raise RuntimeError("train() ended: its loop is over problem.batches(), which never run out") from None
 
-    def _run_calls(self, steps: int, keep: Sequence[int]) -> float:
-        send, wait = self.training.send, self.runtime.wait
+    def _run_calls(self, steps: int, keep: Sequence[int], what: Any = None) -> float:
+        send, wait = (what or self.training).send, self.runtime.wait
         calls: list[Any] = []
         lengths: list[int] = []
         per_call, remaining = self.per_call, steps
@@ -300,6 +318,27 @@ class Worker:
         if odd := [part for pair in found for part in pair if not isinstance(part, str)]:
             raise TypeError(f"runtime.versions() returned {type(odd[0]).__name__}, expected a dict of names and texts")
         return {"python": sys.version.split()[0], **versions}
+
+
+def losses_of(evaluate: Callable[[], Any]) -> Generator[Any, int, None]:
+    """Advanced by ``send`` like a training: yields nothing, then loss after loss.
+
+    The latest losses are kept: no later one depends on them, and a runtime may wait only for what is still needed.
+    """
+    latest: collections.deque[Any] = collections.deque(maxlen=IN_FLIGHT)
+    loss = None
+    while True:
+        yield loss
+        loss = evaluate()
+        latest.append(loss)
+
+
+def calls_of(evaluate: Callable[[int], Any]) -> Generator[Any, int, None]:
+    """The same for calls that compute as many losses as they are asked for."""
+    losses = None
+    while True:
+        steps = yield losses
+        losses = evaluate(steps)
 
 
 def matrix_product_flops(size: int, dtype: str) -> float:

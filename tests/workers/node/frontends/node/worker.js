@@ -7,7 +7,7 @@ const { performance } = require('perf_hooks');
 const npz = require('./npz');
 const { Problem } = require('./problem');
 
-const VERSION = 3;
+const VERSION = 4;
 const job = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 const [commandsFd, answersFd] = process.argv.slice(3).map(Number);
 
