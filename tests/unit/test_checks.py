@@ -27,7 +27,7 @@ TRAININGS = {
         r"linreg.py, line \d+: train never yields",
     ),
     "contract 1": (
-        (("import Problem, State, Training\n", "import Problem, Result, Training\n"),),
+        (("import Problem, State, Steps, Training\n", "import Problem, Result, Training\n"),),
         r"linreg.py, line \d+: Result belongs to contract 1",
     ),
 }

@@ -19,7 +19,7 @@ from workbench.model.outcomes import Outcome
 from workbench.model.records import Settings
 from workbench.model.request import MATRIX, Request
 from workbench.session.settings import settings_of
-from workbench.show.matrix import BEGIN, END, Matrix
+from workbench.show.matrix import MARKERS, Matrix
 from workbench.store import index, records, results
 from workbench.store.codec import text_of
 from workbench.testing import contestant, launch, record
@@ -236,7 +236,7 @@ def test_a_task_without_sizes_is_refused_before_anything_is_measured(cli, conten
 
 def test_what_is_left_out_leaves_the_file_as_it_is(cli, tmp_path):
     page = tmp_path / "README.md"
-    text = f"{BEGIN}\n| a whole table |\n{END}\n"
+    text = f"{MARKERS[0]}\n| a whole table |\n{MARKERS[1]}\n"
     page.write_text(text)
     done = cli("matrix", "linreg", "-f", "numpy", "--budget", "0.001", "--write", page, cwd=tmp_path)
     assert done.returncode == 1

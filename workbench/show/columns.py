@@ -17,7 +17,7 @@ from workbench.model import metric as metrics
 from workbench.model.metric import Direction, Metric
 from workbench.model.outcomes import Outcome
 from workbench.model.rows import Row
-from workbench.model.stage import EVALUATE, TRAIN, Stage, stage_of
+from workbench.model.stage import EVALUATE, STAGES, TRAIN, Stage, stage_of
 from workbench.show.units import format_bytes, format_error, format_range, format_ratio, format_seconds, format_share
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class View(Flag):
 
 TIMES = View.TABLE | View.PAGE
 FIGURES = View.DETAILS | View.PAGE_DETAILS
+_SET_UP = tuple(stage for stage in STAGES if stage is not EVALUATE)  # what is evaluated is the training's
 EVERY_VIEW = TIMES | FIGURES | View.KNOBS | View.FAILURES | View.VERSIONS
 
 
@@ -72,7 +73,7 @@ class Column(Generic[T]):
         wrap: whether a terminal may wrap its text over several lines.
         color: the colour (``#rrggbb``) of a dot before the row's text, the same as in charts.
         strong: whether a row's text is emphasised.
-        stage: the only stage whose table has it; None for a column of all stages.
+        stages: those whose tables have it.
     """
 
     key: str
@@ -88,7 +89,7 @@ class Column(Generic[T]):
     wrap: bool = False
     color: Callable[[T], str | None] | None = None
     strong: Callable[[T], bool] | None = None
-    stage: Stage | None = None
+    stages: tuple[Stage, ...] = STAGES
 
     def text_of(self, row: T) -> str:
         """A row's text in this column."""
@@ -133,7 +134,7 @@ def _seconds(
     meaning: str,
     views: View = View.FILES_ONLY,
     drop: int | None = None,
-    stage: Stage | None = None,
+    stages: tuple[Stage, ...] = STAGES,
 ) -> Column[Row]:
     """A column of a time in seconds."""
     return Column(
@@ -145,7 +146,7 @@ def _seconds(
         text=lambda row: format_seconds(seconds_of(row)),
         views=views,
         drop=drop,
-        stage=stage,
+        stages=stages,
     )
 
 
@@ -305,7 +306,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="building the model and copying weights and data to the device",
         views=TIMES,
         drop=3,
-        stage=TRAIN,
+        stages=_SET_UP,
     ),
     _seconds(
         "first_{unit}_s",
@@ -315,7 +316,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="first {unit}, including tracing and compiling",
         views=TIMES,
         drop=6,
-        stage=TRAIN,
+        stages=_SET_UP,
     ),
     _seconds(
         "{unit}_s",
@@ -357,7 +358,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         meaning="time of a training step as a multiple of the time of its loss alone: what gradients and update cost",
         value=lambda row: row.step_ratio,
         text=lambda row: format_ratio(row.step_ratio),
-        stage=EVALUATE,
+        stages=(EVALUATE,),
     ),
     Column(
         key="peak_bytes",
@@ -573,7 +574,7 @@ def of_run(rows: Iterable[Row], stage: Stage | None = None) -> tuple[Column[Row]
     chosen = stage or (stage_of(stage_rows[0].stage) if stage_rows else TRAIN)
     present = {name for row in stage_rows for name in row.metrics}
     declared = (metric_column(metric) for metric in metrics.METRICS if metric.name in present)
-    columns = (column.at(chosen) for column in COLUMNS if column.stage in (None, chosen))
+    columns = (column.at(chosen) for column in COLUMNS if chosen in column.stages or chosen not in STAGES)
     return (*columns, *declared)
 
 

@@ -29,6 +29,7 @@ PARTS = {
 }
 _GRADIENT_CALLS = {"GradientTape", "backward", "fit", "grad", "gradient", "gradients", "minimize", "value_and_grad"}
 _GRADIENT_NAME = re.compile(r"d\w*_d\w+\Z|.*gradient")
+_LOOPED = {"step", "value"}  # functions in the form in which the loop, or evaluating, calls them
 _UPDATE_NAMES = {"apply_gradients", "assign_sub", "learning_rate", "minimize", "optimizer"}
 
 _Block = ast.FunctionDef | ast.ClassDef | ast.With | ast.For | ast.While | ast.If | ast.Try
@@ -105,8 +106,9 @@ class _Frame:
         names = {_root(node.value).removesuffix("_value") for node in yielded}
         functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
         ready = [node for node in nodes if isinstance(node, ast.Yield) and node not in yielded]
-        states = sorted(functions & _loaded(*ready))
-        return cls(loop, around, frozenset({"loss", *names} - {""}), states[0] if states else "")
+        loaded = [node for node in _all(ready) if isinstance(node, ast.Name) and node.id in functions]
+        first = min(loaded, key=lambda node: (node.lineno, node.col_offset), default=None)
+        return cls(loop, around, frozenset({"loss", *names} - {""}), first.id if first else "")
 
     def within(self, node: ast.stmt) -> bool:
         """Whether a statement is inside the loop."""
@@ -173,7 +175,7 @@ def _labels_by_position(unit: _Unit, frame: _Frame) -> tuple[str, ...]:
         return ()
     if unit.function not in (None, "train"):
         return ("loss",)
-    return ("loop",) if frame.within(unit.node) or "step" in _stored(_head(unit.node)) else ("model",)
+    return ("loop",) if frame.within(unit.node) or _stored(_head(unit.node)) & _LOOPED else ("model",)
 
 
 def _forward(block: Sequence[ast.stmt], frame: _Frame) -> list[ast.stmt]:
