@@ -55,6 +55,16 @@ def feed(worker, before=Worker.do_feed, **how):
     return before(worker, **how)
 
 
+def compilations(worker, before=Worker.do_compilations, **how):
+    reached("compilations")
+    return before(worker, **how)
+
+
+def evaluate(worker, before=Worker.do_evaluate, **how):
+    reached("evaluate")
+    return before(worker, **how)
+
+
 def run(worker, before=Worker.do_run, **how):
     if how.get("keep") and getattr(worker, "is_clocked", False):  # the steps before it are not clocked
         worker.is_clocked = False
@@ -63,6 +73,7 @@ def run(worker, before=Worker.do_run, **how):
 
 
 Worker.do_set_up, Worker.do_feed, Worker.do_run = set_up, feed, run
+Worker.do_compilations, Worker.do_evaluate = compilations, evaluate
 
 
 """
@@ -71,7 +82,8 @@ Worker.do_set_up, Worker.do_feed, Worker.do_run = set_up, feed, run
 class Gate:
     """A place in numpy_manual where its worker stops until it is let through; a blocking read, no sleeping.
 
-    ``at`` is the set-up of the "reference", the one in float64 ("exact"), that of a "launch", or a clocked "block";
+    ``at`` is the set-up of the "reference", the one in float64 ("exact"), that of a "launch", a clocked "block", an
+    "evaluate", or where "compilations" are counted;
     ``number`` says which of them, counted from 1 over all processes.
     """
 

@@ -82,6 +82,46 @@ def test_an_interrupt_amid_the_rounds_keeps_those_that_are_whole(measure, gate, 
     assert (row["outcome"], row["blocks"]) == ("ok", 3)
 
 
+def test_an_interrupt_while_it_is_judged_waits_until_it_is(measure, gate):
+    there = gate("compilations", 3)  # twice before the first block, and once after the last
+    session = measure("--json", rounds=3)
+    there.wait()
+    session.signal(signal.SIGINT)
+    there.open()
+    assert session.end() == 130
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["launches"], row["blocks"] >= 3, row["blocks_judged"] >= 1) == ("ok", 1, True, True)
+
+
+def test_an_interrupt_amid_evaluations_keeps_the_training_and_resuming_makes_up_for_them(
+    measure, harness, content, gate
+):
+    there = gate("evaluate", 9)
+    session = measure("--json", "--evaluate", launches=1, rounds=3)
+    there.wait()
+    session.signal(signal.SIGINT)
+    there.open()
+    assert session.end() == 130
+    shown = json.loads(session.printed)
+    (row,) = shown["contestants"]
+    assert (row["outcome"], row["launches"], row["blocks"] >= 3) == ("ok", 1, True)
+    again = resumed(harness, content, session)
+    assert again.end() == 0, again.said
+    shown = json.loads(again.printed)
+    (row,), (alone,) = shown["contestants"], shown["stages"]["evaluate"]
+    assert (row["outcome"], row["launches"], alone["launches"], alone["blocks"] >= 3) == ("ok", 1, 1, True)
+
+
+def test_one_whose_evaluation_hangs_keeps_its_training_and_is_not_waited_for(measure, gate):
+    there = gate("evaluate", 9)
+    session = measure("--json", "--evaluate", launches=1, rounds=3)
+    there.wait()
+    session.signal(signal.SIGINT)
+    assert session.end() == 130  # long before its time is up
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["reason"], row["blocks"] >= 3) == ("ok", "", True)
+
+
 def test_a_second_signal_ends_at_once_with_a_valid_log(measure, gate, left_running):
     there = gate("block", 2)  # the interrupted block is waited for: there the second signal strikes
     session = measure(launches=1, rounds=5)

@@ -47,6 +47,7 @@ LIES = {
     "scalars_none": ("scalars", '{"seconds": []}', "0 times for"),
     "scalars_endless": ("scalars", '{"seconds": [1e300]}', "expected a time in seconds"),
     "set_up_no_steps": ("set_up", '{**right, "steps_per_call": 0}', "expected at least 1"),
+    "set_up_many_steps": ("set_up", '{**right, "steps_per_call": 10**9}', "at most 10000"),
     "set_up_text": ("set_up", '{**right, "steps_per_call": "all"}', "invalid answer"),
     "compilations_negative": ("compilations", '{"compilations": {"a": -1}}', "expected 0 or more"),
     "compilations_text": ("compilations", '{"compilations": {"a": "b"}}', "invalid answer"),

@@ -22,6 +22,14 @@ TRAININGS = {
     "a keyword is needed": (((TRAIN, "def train(problem, *, device):\n"),), r"linreg.py, line \d+: train must be"),
     "no generator": (YIELDS, r"linreg.py, line \d+: train never yields"),
     "no loss": (YIELDS[:1], r"linreg.py, line \d+: no loop of train yields"),
+    "no loss but after the loop": (
+        (("        yield loss\n", "        pass\n    else:\n        yield loss\n"),),
+        r"linreg.py, line \d+: no loop of train yields",
+    ),
+    "no loss but in a lambda": (
+        (("        yield loss\n", "        later = lambda: (yield loss)\n"),),
+        r"linreg.py, line \d+: no loop of train yields",
+    ),
     "yields within another": (
         (*YIELDS, (TRAIN, f"{TRAIN}    def inner():\n        yield\n")),
         r"linreg.py, line \d+: train never yields",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -125,6 +126,7 @@ def test_nor_does_one_of_other_content_of_fewer_frontends_or_that_was_cut_off(tm
     kept_in(tmp_path, "20260102-000000-mlp-digits-aaaaaa", settings, contestants=done[:1])
     cut_off = contestant(CHOSEN[-1].id, outcome=Outcome.INTERRUPTED)
     kept_in(tmp_path, "20260103-000000-mlp-digits-aaaaaa", settings, contestants=[*done[:-1], cut_off])
+    kept_in(tmp_path, "20260104-000000-mlp-digits-aaaaaa", settings, interrupted=True)  # after a whole launch
     measure = Measured()
     all_of(tmp_path, measure)
     assert "mlp/digits" in measure.names
@@ -271,6 +273,14 @@ def shown():
         pairs.Part(name, "digits", results.StoredRun(Path(name), run)) for name, run in zip(names, runs, strict=True)
     ]
     return Matrix(CHOSEN[:2], [*parts, pairs.Part("lstm", "digits")])
+
+
+def test_a_run_that_was_interrupted_is_shown_but_is_not_complete():
+    (part,) = pairs.parts_of(CONTENT, ["mlp"], None)[:1]
+    made = record(*(contestant(mode.id, [launch(0, [1e-3])]) for mode in CHOSEN), interrupted=True)
+    unfinished = Matrix(CHOSEN, [dataclasses.replace(part, run=SimpleNamespace(record=made, id="made"))])
+    assert unfinished.left_out == [part.name]
+    assert unfinished.cells(unfinished.parts[0])[0] == "1.00"
 
 
 def test_it_says_how_many_times_as_long_or_why_not(shown):

@@ -169,6 +169,16 @@ def test_a_damaged_run_is_one_sentence(run, damage):
     assert f"run {run.name} is damaged: run.json" in refused(run)
 
 
+@pytest.mark.parametrize("name", ["../victim", "x/y", "", "n" * 300, "Train", "\0", "infer\n"])
+def test_a_stage_of_another_name_than_files_can_have_is_damage(run, name):
+    """What is drawn and exported has the stage's name in that of its file."""
+    (path,) = run.glob("contestants/*/samples.json")
+    samples = json.loads(path.read_text())
+    samples["launches"][0]["blocks"][name] = samples["launches"][0]["blocks"]["train"]
+    path.write_text(json.dumps(samples))
+    assert "is no name of a stage" in refused(run)
+
+
 def test_a_run_that_lists_a_contestant_twice_is_damaged(run):
     """Its table would have two rows of one id."""
     change_json(run / "run.json", lambda value: value["contestants"].append("numpy_manual"))

@@ -107,6 +107,12 @@ def begun(scratch, train=train, problem=PROBLEM, **changes) -> Training:
     return found
 
 
+@pytest.mark.parametrize(("steps", "period"), [(10_000, 3), (9_999, 10_000), (128, 9_999)])
+def test_calls_and_periods_that_hardly_ever_fit_are_refused(tmp_path, steps, period):
+    with pytest.raises(WorkerFailedError, match=f"its calls run {steps} steps, and the task repeats after {period}"):
+        begun(tmp_path, calls(steps), period=period)
+
+
 def by_hand(steps: int, problem=PROBLEM) -> np.ndarray:
     training = train(dataclasses.replace(problem))  # whose feed is at its start
     next(training)

@@ -30,6 +30,7 @@ from workbench.session.verify import (
     verify_accuracy,
     verify_block,
     verify_curve,
+    verify_evaluation,
     verify_exact,
     verify_first,
 )
@@ -704,3 +705,20 @@ def test_a_gradient_task_proves_by_the_gradients_of_its_reordered_data():
     assert (judged(single).proves, judged(single).work.passed) == (True, True)
     stale = {name: array.astype("float32") for name, array in before.items()}
     assert not judged(stale).work.passed
+
+
+@pytest.mark.parametrize(
+    ("losses", "passes"),
+    [([1.0, 2.0], True), ([1.0, 2.0 + 1e-6], True), ([1.0, 2.0 + 1e-4], False), ([1.0, 1.0], False)],
+)
+def test_losses_alone_are_judged_by_rounding(losses, passes):
+    right, rules = np.array([1.0, 2.0]), Rules("float32", 10, 100)
+    check = verify_evaluation(np.array(losses), right, right * (1 + 1e-8), 2.0, rules, 3)
+    assert check.passed == passes
+    assert passes or ("round 3" in check.detail and f"{losses[1]:.6g}, reference 2" in check.detail)
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
+def test_a_loss_alone_that_is_not_finite_is_refused_as_such(loss):
+    check = verify_evaluation(np.array([loss]), np.ones(1), np.ones(1), 1.0, Rules("float32", 10, 100), 0)
+    assert (check.passed, check.detail) == (False, f"a loss is {loss}")

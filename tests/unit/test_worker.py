@@ -233,6 +233,65 @@ def test_the_latest_losses_are_kept_until_the_wait_and_not_all(tmp_path):
     assert worker.IN_FLIGHT <= len(planted.alive) <= worker.IN_FLIGHT + 1
 
 
+@pytest.mark.parametrize("evaluate", [0, False, "", 3, np.zeros(2)])
+@pytest.mark.parametrize("ends", [Steps, Calls])
+def test_an_evaluate_that_is_no_function_is_refused(tmp_path, ends, evaluate):
+    def train(problem):
+        yield ends(State, evaluate=evaluate)
+        yield 1.0
+
+    with pytest.raises(TypeError, match=f"evaluate is {type(evaluate).__name__}, expected a function"):
+        Planted(train).begun(tmp_path)
+
+
+def test_an_evaluate_without_batches_is_told_that_there_are_always_some(tmp_path):
+    def train(problem):
+        ended = iter(())
+        yield Steps(State, lambda: next(ended))
+        yield 1.0
+
+    planted = Planted(train).begun(tmp_path)
+    with pytest.raises(RuntimeError, match="evaluate\\(\\) found no more batches"):
+        planted.do({"do": "evaluate", "steps": 1})
+
+
+NO_NUMBERS = {
+    "complex": np.zeros(3, complex),
+    "texts": np.array(["1", "2", "3"]),
+    "bytes": np.array([b"1", b"2", b"3"]),
+    "truths": np.zeros(3, bool),
+    "objects": np.array([1.0, 2.0, 3.0], object),
+    "a list": [1.0, 2.0, 3.0],
+    "a tuple": (1.0, 2.0, 3.0),
+}
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_a_call_that_answers_with_other_things_than_an_array_of_numbers_is_refused(tmp_path, name):
+    def train(problem):
+        yield Calls(State)
+        while True:
+            yield NO_NUMBERS[name]
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 3, "keep": [1]})
+    with pytest.raises(TypeError, match=r"expected (its loss|an array of its losses)"):
+        planted.fetched(tmp_path)
+
+
+@pytest.mark.parametrize("loss", [np.array("1"), np.array(1j), np.complex64(1), np.bool_(1), np.str_("1"), 1j, "1"])
+def test_a_step_that_yields_no_number_is_refused(tmp_path, loss):
+    def train(problem):
+        yield State
+        while True:
+            yield loss
+
+    planted = Planted(train).begun(tmp_path)
+    planted.do({"do": "run", "steps": 1, "keep": [0]})
+    with pytest.raises(TypeError, match=r"a step yielded .*, expected its loss"):
+        planted.fetched(tmp_path)
+
+
 def test_a_state_that_is_none_is_refused(tmp_path):
     def train(problem):
         yield lambda: {"w": 1}

@@ -8,7 +8,7 @@ imported from elsewhere, is left to the worker.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workbench.catalog import REFERENCE, Catalog
@@ -55,7 +55,7 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
             "function that returns a State, and never returns (see workbench/contract.py)"
         )
     train = _check_function(file, "train", "train(problem)", least=1)
-    if train is not None and not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _within(train)):
+    if train is not None and not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _within(train.body)):
         raise WorkbenchError(
             f"{file}, line {train.lineno}: train never yields; it must yield once after set-up, then each step's loss"
         )
@@ -113,9 +113,9 @@ def _accepts(arguments: ast.arguments, count: int) -> bool:
     return not required_keywords and required <= count and (len(positional) >= count or arguments.vararg is not None)
 
 
-def _within(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of functions and classes nested in it."""
-    pending: list[ast.AST] = list(function.body)
+def _within(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of some statements, without those of functions and classes nested in them."""
+    pending: list[ast.AST] = list(body)
     while pending:
         node = pending.pop()
         yield node
@@ -125,9 +125,9 @@ def _within(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 def _yields_in_a_loop(function: ast.FunctionDef) -> bool:
     """Whether a generator yields again and again, or leaves that to another."""
-    nodes = list(_within(function))
+    nodes = list(_within(function.body))
     loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
-    inside = [node for loop in loops for node in ast.walk(loop)]
+    inside = [node for loop in loops for node in _within(loop.body)]
     return any(isinstance(node, ast.YieldFrom) for node in nodes) or any(isinstance(node, ast.Yield) for node in inside)
 
 

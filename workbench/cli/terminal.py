@@ -77,7 +77,7 @@ def ending_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP interrupt a session as Ctrl-C does; a second signal ends the process at once."""
     import signal
 
-    from workbench.session.launcher import ENDING
+    from workbench.host.signals import ENDING
 
     received: list[int] = []
 

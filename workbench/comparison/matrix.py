@@ -137,6 +137,10 @@ def kept(settings: Settings, now: Now, store: Path) -> StoredRun | None:
             continue
         known, own = run.record, run.record.settings
         same_place = known.machine_key == now.machine and now.packages.items() <= known.packages.items()
-        if same_place and all(getattr(own, name) == getattr(settings, name) for name in _ASKED):
+        if (
+            same_place
+            and not known.interrupted
+            and all(getattr(own, name) == getattr(settings, name) for name in _ASKED)
+        ):
             return run
     return None

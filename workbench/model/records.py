@@ -15,7 +15,7 @@ from typing import TypeAlias
 from workbench.model.device import Device
 from workbench.model.outcomes import Outcome
 from workbench.model.proof import Proof
-from workbench.model.stage import TRAIN
+from workbench.model.stage import TRAIN, check_stage
 
 LONGEST_S = 1e9  # of anything that is measured; what is longer was not measured
 SHORTEST_S = 1e-15  # per unit; light goes less than a micrometre meanwhile
@@ -99,6 +99,7 @@ class Launch:
     ``purpose`` says why the plan asked for the launch, where it has several reasons (see
     :mod:`workbench.session.stopping`). ``timed`` says whether its import, set-up and first unit had the machine to
     themselves and started with cold caches; only those are shown. ``blocks`` are by the name of their stage.
+    ``evaluated`` says whether losses alone, too, were measured where they were asked for and could be.
     ``compiled_before`` and ``compiled`` are the framework's own counts of compilations before the first block and at
     the end.
     """
@@ -118,12 +119,15 @@ class Launch:
     observed: dict[str, Knob] = field(default_factory=dict)
     pool_threads: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    evaluated: bool = False
     compiled_before: dict[str, int] = field(default_factory=dict)
     compiled: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not all(0 <= seconds < LONGEST_S for seconds in (self.import_s, self.setup_s, self.first_s)):
             raise ValueError(f"times of phases must not be negative, and below {LONGEST_S:.0e} s")
+        for name in self.blocks:
+            check_stage(name)
 
     def of(self, stage: str = TRAIN.name) -> Blocks:
         """The blocks of a stage; empty where it was not measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -40,6 +41,7 @@ EVALUATE = Stage("evaluate", "evaluation", "the loss of one batch, without gradi
 INFER = Stage("infer", "call", "predictions for one batch")
 SERVE = Stage("serve", "request", "one request to a server, answered")
 
+_NAME = re.compile(r"[a-z][a-z_]{0,29}")
 STAGES = (TRAIN, EVALUATE, INFER, SERVE)
 _BY_NAME = {stage.name: stage for stage in STAGES}
 
@@ -47,6 +49,16 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 def stage_of(name: str) -> Stage:
     """The stage of that name; an unknown one, such as a newer workbench's, has the unit "unit"."""
     return _BY_NAME.get(name) or Stage(name, "unit", "")
+
+
+def check_stage(name: str) -> None:
+    """Check that a name, of a newer workbench's stage perhaps, is one that files and columns may have.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no name of a stage")
 
 
 def in_order(names: set[str]) -> list[Stage]:

@@ -40,6 +40,7 @@ class Context:
         logged_rounds: how many of them have been recorded.
         abandoned: whether the harness is killing its workers, so that their deaths are not outcomes.
         timed: the workers of the current launch that are ready to be timed, by the contestant's id.
+        logged: the ids of contestants of which a launch is recorded.
         accuracies: the share of queries that each contestant answers rightly, in tasks that have right answers.
         draw: what nobody can predict: which blocks are judged, and what they are given.
     """
@@ -57,6 +58,7 @@ class Context:
     target: Reference | None = None
     canary: WorkerProcess | None = None
     timed: dict[str, Timed] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)
     accuracies: dict[str, float] = field(default_factory=dict)
     draw: random.Random = field(default_factory=random.SystemRandom)
     order: random.Random = field(default_factory=random.Random)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.host.signals import deferred_signals
 from workbench.model.contestant import Contestant
 from workbench.model.outcomes import Outcome, WorkerFailedError
-from workbench.model.proof import Check
+from workbench.model.proof import PREDICTIONS, Check
 from workbench.model.records import Blocks
 from workbench.model.stage import EVALUATE
 from workbench.session import calibration
@@ -23,6 +25,9 @@ from workbench.session.rounds import SETTLE_S, Rounds
 from workbench.session.timed import Evaluated, Timed
 from workbench.session.training import read
 from workbench.session.verify import verify_evaluation
+
+if TYPE_CHECKING:
+    from workbench.contract import Array
 
 LONGEST_S = 1.0  # of repeating the losses of a launch; at least one per block is repeated, however long it takes
 
@@ -45,6 +50,14 @@ class Evaluating:
                     self._prepare(contestant)
                     able.append(contestant)
         self._rounds.measure(able, launch)
+        with deferred_signals():
+            self._judge(able, workers)
+        for contestant in group:
+            if contestant.running:
+                contestant.launches[-1].evaluated = True
+
+    def _judge(self, able: Group, workers: Alive) -> None:
+        context = self._context
         for contestant in able:
             with context.failing_only(contestant):
                 if contestant.running:
@@ -58,14 +71,21 @@ class Evaluating:
                     except WorkerFailedError as failure:
                         raise WorkerFailedError(failure.outcome, f"evaluate: {failure.reason}") from None
 
-    def drop(self, group: Group, workers: Alive) -> None:
-        """After an interrupt: forget what this launch has measured of it."""
+    def drop(self, group: Group, workers: Alive) -> list[Contestant]:
+        """After an interrupt: forget what this launch has measured of it.
+
+        Returns:
+            the contestants whose worker still answers.
+        """
+        answering = []
         for contestant in group:
             if contestant.running:
                 contestant.launches[-1].blocks.pop(EVALUATE.name, None)
                 with contextlib.suppress(WorkerFailedError):
                     workers[contestant.id].wake()
                     workers[contestant.id].settle(SETTLE_S)
+                    answering.append(contestant)
+        return answering
 
     def _prepare(self, contestant: Contestant) -> None:
         """Evaluate for the first time, trace the warm-up, and size the blocks, once for all launches."""
@@ -127,9 +147,14 @@ def _check_unchanged(timed: Timed) -> Check:
     assert timed.state_before is not None
     before, after = read(timed.state_before), timed.training.state()
     changed = [
-        name
-        for name in before
-        if name != "predictions" and not np.array_equal(before[name], after.get(name, np.empty(0)), equal_nan=False)
+        name for name in sorted({*before, *after} - {PREDICTIONS}) if not _same(before.get(name), after.get(name))
     ]
     detail = f"evaluating changed {changed[0]}" if changed else ""
     return Check("check_unchanged", not changed, None, detail)
+
+
+def _same(before: Array | None, after: Array | None) -> bool:
+    """Whether two arrays are the same, bit for bit."""
+    if before is None or after is None:
+        return False
+    return (before.dtype, before.shape, before.tobytes()) == (after.dtype, after.shape, after.tobytes())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from workbench.host import processes
+from workbench.host.signals import ENDING
 from workbench.model.content import Frontend
 from workbench.model.outcomes import Outcome, WorkerFailedError, WorkerLostError
 from workbench.store.codec import decoded
@@ -36,7 +37,7 @@ GRACE_S = 3.0
 KILL_ATTEMPTS = 20  # passes over all processes, until none of a worker's is left
 STACK_S = 0.5
 HEAD_BYTES = TAIL_BYTES = 256 << 10
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+IN_THE_LOG = "; its stack is in the log"
 MARK = "WORKBENCH_WORKER"  # an environment variable of a worker, inherited by everything it starts
 
 
@@ -242,7 +243,7 @@ class WorkerProcess:
                 reason = f"no answer to {self._phase!r} within the timeout of {timeout_s:g} s"
                 if not self.frontend.command:
                     self._save_stack()
-                    reason = f"{reason}; its stack is in the log"
+                    reason += IN_THE_LOG
                 raise WorkerLostError(Outcome.TIMEOUT, reason)
             if self._answers not in ready:  # the process has ended, and nothing is left to read
                 raise self._death()

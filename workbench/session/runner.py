@@ -30,7 +30,7 @@ from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchM
 from workbench.model.outcomes import CutShortError, Outcome, WorkerFailedError
 from workbench.model.progress import Progress, Silence
 from workbench.model.records import Entrant, RunRecord, Settings
-from workbench.session.launcher import end_orphans
+from workbench.session.launcher import IN_THE_LOG, end_orphans
 from workbench.session.session import Session
 from workbench.session.settings import refuse_other_settings
 from workbench.session.stopping import Plan
@@ -298,8 +298,9 @@ def _run(session: Session, record: Record) -> None:
     except (WorkerFailedError, CutShortError) as failure:
         log = session.folder / "reference" / "log.txt"
         last_line = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-        detail = " ".join(line for line in last_line if not _says(str(failure), line))
-        raise ProblemError(f"the problem could not be made: {failure} {detail}".strip()) from None
+        reason = str(failure).removesuffix(IN_THE_LOG)  # which is removed with the folder
+        detail = " ".join(line for line in last_line if not _says(reason, line))
+        raise ProblemError(f"the problem could not be made: {reason} {detail}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record(Ended(now, session.interrupted, session.cut_short))
 
@@ -393,8 +394,11 @@ def _refuse_changes(folder: Path, before: RunRecord, now: Begun) -> None:
     for name in (PROBLEM, REFERENCE_PROOF):
         try:
             arrays[name] = exchange.load_arrays(files.open_regular(folder / name))
-        except Exception as error:
-            raise WorkbenchError(f"run {folder.name} cannot be resumed: {name}: {error}") from error
+        except Exception as error:  # whatever stands in it
+            problem = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
+            raise WorkbenchError(
+                f"run {folder.name} cannot be resumed: its {name} {problem}; start a new run"
+            ) from error
     if exchange.hash_of(arrays[PROBLEM]) != before.problem.hash:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: its problem.npz has changed")
 

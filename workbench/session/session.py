@@ -19,6 +19,7 @@ from pathlib import Path
 from workbench.catalog import Catalog
 from workbench.catalog.roots import package_root
 from workbench.host import machine, noise
+from workbench.host.signals import deferred_signals
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import LaunchMeasured, ProblemMade, Record, RoundsMeasured, discard
@@ -89,6 +90,7 @@ class Session:
             noise.Sampler(settings.cpus, nvml=nvml, gpu=settings.device.index),
             rounds=list(rounds),
             logged_rounds=len(rounds),
+            logged={contestant.id for contestant in contestants if contestant.launches},
             order=random.Random(settings.seed),
         )
         self._rounds = Rounds(self._context)
@@ -127,7 +129,7 @@ class Session:
                     raise
                 self.interrupted, self.cut_short = True, str(error)
                 for contestant in self.contestants:
-                    if not any(launch.observed for launch in contestant.launches):
+                    if contestant.id not in context.logged:
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
 
     def _make_problem(self, session: contextlib.ExitStack) -> ProblemFacts:
@@ -175,23 +177,24 @@ class Session:
             self._rounds.measure(group, number)
         except KeyboardInterrupt:
             kept = self._rounds.keep_complete(group, workers)
-            self._judge(kept)
-            self._count_compilations(kept, workers)
-            self._observe(kept, workers)
-            self._log_launch(kept)
+            with deferred_signals():
+                self._judge(kept, workers)
+                self._observe(kept, workers)
+                self._log_launch(kept)
             raise
-        self._judge(group)
-        self._count_compilations(group, workers)
         try:
+            with deferred_signals():
+                self._judge(group, workers)
             if self.settings.evaluate:
                 self._evaluating.measure(group, workers, number)
         except KeyboardInterrupt:
-            self._evaluating.drop(group, workers)
+            with deferred_signals():
+                self._observe(self._evaluating.drop(group, workers), workers)
+                self._log_launch(group)
+            raise
+        with deferred_signals():
             self._observe(group, workers)
             self._log_launch(group)
-            raise
-        self._observe(group, workers)
-        self._log_launch(group)
         plan = self.catalog.task(self.settings.task).sweep
         if number == 0 and plan is not None and self.settings.sweep is not None:
             Sweeping(self._context, plan).measure(group, workers)
@@ -219,8 +222,8 @@ class Session:
             groups += [pending[start : start + size] for start in range(0, len(pending), size)]
         return groups
 
-    def _judge(self, group: Group) -> None:
-        """Judge what was timed, now that nothing is timed any more."""
+    def _judge(self, group: Group, workers: Alive) -> None:
+        """Judge what was timed, now that nothing is timed any more, and count what was compiled for it."""
         context = self._context
         for contestant in group:
             with context.failing_only(contestant):
@@ -231,16 +234,10 @@ class Session:
                     timed.check_unjudged(judge_blocks(timed, context.reference))
                     if timed.device == "cpu":
                         check_plausible(contestant, context.reference, context.rounds)
-
-    def _count_compilations(self, group: Group, workers: Alive) -> None:
-        """Before anything else is compiled than what was timed."""
-        for contestant in group:
-            with self._context.failing_only(contestant):
-                if contestant.running:
-                    worker, launch = workers[contestant.id], contestant.launches[-1]
+                    worker = workers[contestant.id]
                     worker.wake()
                     compiled = worker.ask("compilations", Compilations, self.settings.timeout_s)
-                    launch.compiled = compiled.compilations
+                    contestant.launches[-1].compiled = compiled.compilations
                     worker.stop()
 
     def _observe(self, group: Group, workers: Alive) -> None:
@@ -265,6 +262,7 @@ class Session:
         for contestant in group:
             if contestant.running:
                 context.record(LaunchMeasured(contestant.id, contestant.launches[-1], contestant.proof))
+                context.logged.add(contestant.id)
 
     def _finish(self, group: Group, workers: Alive) -> None:
         for contestant in group:

@@ -14,7 +14,7 @@ from workbench.host import files
 from workbench.model.outcomes import Outcome, WorkerFailedError
 from workbench.session.launcher import WorkerProcess
 from workbench.wire import exchange
-from workbench.wire.answers import Done, Fetched, Ran, Ready, Took
+from workbench.wire.answers import MOST_PER_CALL, Done, Fetched, Ran, Ready, Took
 
 if TYPE_CHECKING:
     from workbench.contract import Array
@@ -51,6 +51,12 @@ class Training:
         ready = self.worker.ask("set_up", Ready, self._timeout_s, problem=str(problem), state=begin, step=step)
         self.step = step
         self.unit = math.lcm(self._period, ready.steps_per_call or 1)
+        if self.unit > MOST_PER_CALL:
+            raise WorkerFailedError(
+                Outcome.ERROR,
+                f"its calls run {ready.steps_per_call} steps, and the task repeats after {self._period}: only multiples"
+                f" of {self.unit} can be run, expected at most {MOST_PER_CALL}",
+            )
         self.per_call, self.evaluates = ready.steps_per_call != 1, ready.evaluates
         return ready.setup_s
 

@@ -449,6 +449,8 @@ def verify_evaluation(
     worst = float(deviations[place])
     if worst <= limit:
         return Check("check_evaluation", True, worst, limit=limit)
+    if not np.all(np.isfinite(losses)):
+        return Check("check_evaluation", False, None, f"a loss is {losses[~np.isfinite(losses)][0]}")
     cause = Cause.WORK
     detail = (
         f"block of round {round_number}: a loss is {losses[place]:.6g}, reference {reference[place]:.6g}; "

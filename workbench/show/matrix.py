@@ -33,8 +33,8 @@ class Matrix:
 
     @property
     def left_out(self) -> list[str]:
-        """What has not been measured."""
-        return [part.name for part in self.parts if part.run is None and not part.failure]
+        """What has not been measured, or not to its end."""
+        return [part.name for part in self.parts if not part.failure and _unfinished(part)]
 
     @property
     def failures(self) -> list[str]:
@@ -116,6 +116,10 @@ class Matrix:
             ],
             "left_out": self.left_out,
         }
+
+
+def _unfinished(part: Part) -> bool:
+    return part.run is None or part.run.record.interrupted
 
 
 def _text(row: Row | None) -> str:

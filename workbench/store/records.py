@@ -139,13 +139,16 @@ def proof_after(events: Sequence[Event], contestant: str, launches: Sequence[Lau
 def finished_launches(record: ContestantRecord, settings: Settings) -> list[Launch]:
     """The launches of an interrupted session that need not be repeated.
 
-    One that was cut short is repeated, and so is the first one if the sweep that follows it is missing.
+    One that was cut short is repeated, and so is one without the losses alone that were asked for, and the first one
+    if the sweep that follows it is missing.
     """
     swept = settings.sweep is None or bool(record.sweep)
     return [
         launch
         for launch in record.launches
-        if (launch.number or swept) and all(len(blocks.rounds) >= settings.rounds for blocks in launch.blocks.values())
+        if (launch.number or swept)
+        and (launch.evaluated or not settings.evaluate)
+        and all(len(blocks.rounds) >= settings.rounds for blocks in launch.blocks.values())
     ]
 
 

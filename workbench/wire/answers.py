@@ -9,6 +9,7 @@ from workbench.model.metric import metric_of
 from workbench.model.records import Knob
 
 LONGEST_S = 1e9
+MOST_PER_CALL = 10_000  # steps: as many as a period may have
 LARGEST = 1e18  # of whatever else is counted: bytes, threads
 
 
@@ -62,8 +63,10 @@ class Ready:
 
     def __post_init__(self) -> None:
         _check_seconds(setup_s=self.setup_s)
-        if self.steps_per_call is not None and not 1 <= self.steps_per_call <= LARGEST:
-            raise ValueError(f"steps_per_call = {self.steps_per_call}, expected at least 1, or none")
+        if self.steps_per_call is not None and not 1 <= self.steps_per_call <= MOST_PER_CALL:
+            raise ValueError(
+                f"steps_per_call = {self.steps_per_call}, expected at least 1 and at most {MOST_PER_CALL}, or none"
+            )
 
 
 @dataclass(frozen=True)

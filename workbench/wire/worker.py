@@ -156,14 +156,19 @@ class Worker:
         from workbench.contract import Calls, Steps
 
         self.read_state, self.per_call, self.run_steps = ready, 1, self._run_steps
+        evaluate: Any = None
+        generator: Any = losses_of
         self.evaluation = None
         if isinstance(ready, Steps):
             self.read_state = ready.state
-            self.evaluation = ready.evaluate and losses_of(ready.evaluate)
+            evaluate, generator = ready.evaluate, losses_of
         elif isinstance(ready, Calls):
             self.read_state, self.per_call, self.run_steps = ready.state, ready.steps, self._run_calls
-            self.evaluation = ready.evaluate and calls_of(ready.evaluate)
-        if self.evaluation is not None:
+            evaluate, generator = ready.evaluate, calls_of
+        if evaluate is not None:
+            if not callable(evaluate):
+                raise TypeError(f"evaluate is {type(evaluate).__name__}, expected a function")
+            self.evaluation = generator(evaluate)
             next(self.evaluation)
         if not callable(self.read_state):
             raise TypeError(f"train() first yields {type(ready).__name__}, expected a function that reads the state")
@@ -234,8 +239,11 @@ class Worker:
         kept, self.kept = self.kept, []
         losses, seconds = [], []
         for value, place in kept:
-            if isinstance(value, str | bytes | bool | complex | np.complexfloating):
-                raise TypeError(f"a step yielded {type(value).__name__}, expected its loss")
+            if place is not None and isinstance(value, list | tuple):
+                raise TypeError(f"a call answered with a {type(value).__name__}, expected an array of its losses")
+            if no_number(value):
+                kind = getattr(value, "dtype", type(value).__name__)
+                raise TypeError(f"a step yielded {kind}, expected its loss")
             started = time.perf_counter()
             losses.append(float(value) if place is None else float(np.asarray(value)[place]))
             seconds.append(time.perf_counter() - started)
@@ -320,6 +328,12 @@ class Worker:
         return {"python": sys.version.split()[0], **versions}
 
 
+def no_number(loss: Any) -> bool:
+    """Whether a loss is a text, a complex number or the like, which would become a number all the same."""
+    kind = getattr(getattr(loss, "dtype", None), "kind", "f")
+    return isinstance(loss, str | bytes | bool | complex) or kind in list("cSUbOMm")
+
+
 def losses_of(evaluate: Callable[[], Any]) -> Generator[Any, int, None]:
     """Advanced by ``send`` like a training: yields nothing, then loss after loss.
 
@@ -329,7 +343,10 @@ def losses_of(evaluate: Callable[[], Any]) -> Generator[Any, int, None]:
     loss = None
     while True:
         yield loss
-        loss = evaluate()
+        try:
+            loss = evaluate()
+        except StopIteration:
+            raise RuntimeError("evaluate() found no more batches; those of problem.batches() never run out") from None
         latest.append(loss)
 
 
@@ -364,7 +381,7 @@ def failure(error: BaseException, phase: str, worker: Worker) -> dict[str, Any]:
         sys.stderr.flush()
     try:
         text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - content may define what its exceptions say
+    except BaseException:  # noqa: BLE001 - content may define what its exceptions say
         text = "it does not say what is wrong"
     return {
         "failed": phase,
