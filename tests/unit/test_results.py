@@ -169,7 +169,7 @@ def test_a_damaged_run_is_one_sentence(run, damage):
     assert f"run {run.name} is damaged: run.json" in refused(run)
 
 
-@pytest.mark.parametrize("name", ["../victim", "x/y", "", "n" * 300, "Train", "\0", "infer\n"])
+@pytest.mark.parametrize("name", ["../victim", "x/y", "", "n" * 300, "Train", "\0", "in fer"])
 def test_a_stage_of_another_name_than_files_can_have_is_damage(run, name):
     """What is drawn and exported has the stage's name in that of its file."""
     (path,) = run.glob("contestants/*/samples.json")
