@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 
-from workbench.catalog import catalog
+from workbench.catalog import REFERENCE, catalog
+from workbench.catalog.depends import files_of
 from workbench.catalog.roots import content_root
+from workbench.model.content import Frontend
 from workbench.model.proof import Trained
 from workbench.session.verify import condition, tolerance, verify_exact
 from workbench.statistics.deviation import loss_deviations
@@ -28,9 +31,6 @@ CASES = [
     (task.name, name) for task in CATALOG.tasks.values() for name in PRESETS.get(task.name, (task.default_preset,))
 ]
 SLOW = ("pytorch_compiled",)  # half a minute a problem
-MODES = [
-    pytest.param(mode, marks=[pytest.mark.slow] * (mode.id in SLOW), id=mode.id) for mode in CATALOG.frontends.values()
-]
 KERAS = ("lstm", "transformer", ("cnn", "normalised"))  # evaluate moves h and c on, drops nothing, normalises otherwise
 NOT_ALONE = {  # whose loss alone is another than that of a step, or changes the state
     "jax_scan": tuple(CATALOG.tasks),
@@ -112,8 +112,25 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-@pytest.mark.parametrize("case", CASES, ids="-".join)
-@pytest.mark.parametrize("mode", MODES)
+def chosen(mode: Frontend, case: tuple[str, str]) -> ParameterSet:
+    """A pair, left out while nothing that decides what it computes has changed since it passed."""
+    task, preset = case
+    own = [content_root() / "tasks" / f"{task}.py", *files_of(CATALOG, task, mode)]
+    reference = files_of(CATALOG, task, CATALOG.frontends[REFERENCE])
+    others = [
+        content_root() / "workbench" / "contract.py",
+        content_root() / "constraints.txt",
+        Path(__file__),
+        TRAIN_ALL,
+    ]
+    proof = pytest.mark.unless_proven(f"alone {task}-{preset} {mode.id}", [*own, *reference, *others])
+    slow = [pytest.mark.slow] if mode.id in SLOW else []
+    return pytest.param(mode, case, marks=[proof, *slow], id=f"{mode.id}-{task}-{preset}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "case"), [chosen(mode, case) for mode in CATALOG.frontends.values() for case in CASES]
+)
 def test_every_pair_computes_what_numpy_does_by_hand(mode, case, problems, reference, computed):
     if CATALOG.hole(case[0], mode):
         pytest.skip("a hole, which test_pairs.py and test_holes.py look at")
