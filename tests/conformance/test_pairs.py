@@ -104,7 +104,7 @@ def cases() -> list[Case]:
 
 CASES = cases()
 PAIRS = [(case, CATALOG.frontends[name]) for case in CASES for name in case.frontends]
-ALWAYS = ("mlp-digits-float32",)
+ALWAYS = ("mlp-digits-float32", "linreg-points-float64")
 
 
 def files_deciding(case: Case, frontend: Frontend) -> list[Path]:
