@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -109,3 +110,18 @@ def test_nothing_of_where_one_stands_is_imported(cli, task_folder, tmp_path, qui
     words = ["run", "iris", "--steps=3", *quick_options, "--content", task_folder, "-o", tmp_path / "store"]
     done = cli(*words, cwd=tmp_path / "cwd")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_smallest_frontend_of_the_readme_works_as_it_stands(tmp_path, quick):
+    readme = (BUILT_IN / "README.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^<!-- example: (\S+) -->\n```\w+\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
+    assert set(shown) == {"frontend.toml", "runtime.py", "linreg.py"}
+    folder = tmp_path / "content" / "frontends" / "mine"
+    folder.mkdir(parents=True)
+    for name, text in shown.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    options = {"content": tmp_path / "content", "output": tmp_path / "runs", "steps": 20}
+    run = workbench.run("linreg", "mine,numpy", **options, **quick)
+    assert {row.id: (row.outcome, row.reason) for row in run.rows} == dict.fromkeys(
+        ("mine", "numpy_manual"), ("ok", "")
+    )

@@ -158,3 +158,9 @@ def test_the_command_line_writes_a_site(cli, store, tmp_path):
     again = cli("site", store, "-o", tmp_path / "site")
     assert again.returncode == 2
     assert json.dumps(again.stderr).count("\\n") == 1
+
+
+def test_a_name_that_no_file_can_have_is_that_of_the_flag(cli):
+    done = cli("site", "results", "-o", "a" * 300)
+    assert done.returncode == 2
+    assert done.stderr.startswith("workbench: --output aaa")

@@ -149,6 +149,7 @@ def refuse_stdout(path: Path | str, reason: str) -> None:
 
 
 _ARGUMENTS = ("path",)  # what has no flag: a run, by its folder or id
+_OTHERWISE = {"folder": "output"}  # what has a flag of another name: where a site is written
 
 
 def error_text(error: WorkbenchError) -> str:
@@ -159,7 +160,8 @@ def error_text(error: WorkbenchError) -> str:
     texts = [shlex.quote(str(value)) for value in values if value is not True]  # a switch has no value
     if error.option in _ARGUMENTS:
         return f"{' '.join(texts)}: {error.message}"
-    return f"{' '.join([flag_of(error.option), *texts])}: {error.message}"
+    flag = flag_of(_OTHERWISE.get(error.option, error.option))
+    return f"{' '.join([flag, *texts])}: {error.message}"
 
 
 def _version(wanted: bool) -> None:
