@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from workbench.model.stage import EVALUATE
 from workbench.show import charts
 from workbench.show.charts import lines as charted
 from workbench.show.charts.kinds import Chart
 from workbench.show.charts.looks import FALLBACK, looks
-from workbench.show.plots import curves, rows
+from workbench.show.plots import RunPlots, curves, rows
+from workbench.show.report import charts as report_charts
 from workbench.show.report import drawing
+from workbench.show.run import Run
 from workbench.statistics.fits import Overhead
 from workbench.statistics.rows import SizeFit, SizeTime
 from workbench.statistics.rows import rows as rows_of
@@ -104,3 +108,20 @@ def test_work_and_rates_of_a_large_device_are_shown():
     chart = charts.sweep(points, [fit], COLORS)
     assert [len(line.points) for line in chart.lines] == [3]
     assert "then 1e+04 GFLOP/s" in chart.about
+
+
+def test_what_gradients_cost_is_drawn_beside_losses_alone_in_picture_and_page():
+    alone = launch(0, [1e-5] * 3, stage=EVALUATE.name)
+    alone.blocks |= launch(0, [4e-5] * 3).blocks
+    made = record(
+        contestant("pytorch_eager", [alone], color="#d55e00"), contestant("jax_scan", [launch(0, [1e-5] * 3)])
+    )
+    chart = charts.step_ratio(rows_of(made, "evaluate"))
+    assert [(row.id, row.value) for row in chart.rows] == [("pytorch_eager", pytest.approx(4)), ("jax_scan", None)]
+    assert (chart.words(4.0), chart.axis.unit) == ("4.00×", "")
+    run = Run(Path("run"), made)
+    keys = [shown.key for shown in report_charts.of_run(run)]
+    assert keys.count("step_ratio") == 1
+    assert keys.index("step_ratio") == keys.index("time_evaluate") + 1
+    panels = [axes.get_title(loc="left") for axes in RunPlots(run).time(stage="evaluate").axes]
+    assert panels == ["Steady evaluation, with interval", "Training step / loss alone"]

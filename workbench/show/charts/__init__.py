@@ -6,6 +6,6 @@ library.
 
 from workbench.show.charts.curves import deviation, loss
 from workbench.show.charts.lines import break_even, sweep
-from workbench.show.charts.rows import first, memory, metrics, phases, steady
+from workbench.show.charts.rows import first, memory, metrics, phases, steady, step_ratio
 
-__all__ = ["break_even", "deviation", "first", "loss", "memory", "metrics", "phases", "steady", "sweep"]
+__all__ = ["break_even", "deviation", "first", "loss", "memory", "metrics", "phases", "steady", "step_ratio", "sweep"]

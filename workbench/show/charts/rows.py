@@ -69,6 +69,25 @@ def first(rows: Sequence[Row]) -> Rows:
     )
 
 
+def step_ratio(rows: Sequence[Row]) -> Rows:
+    """How many times as long as its loss alone a training step takes, in the order of :func:`steady`."""
+    dots = [_with_interval(entry) for entry in _entries(_fastest_first(rows), lambda row: [row.step_ratio])]
+    cells = [[dot.id, format_ratio(dot.value)] for dot in dots if dot.value is not None]
+    axis = dataclasses.replace(_dots_axis("training step / loss alone", dots), unit="")
+    return Rows(
+        key="step_ratio",
+        title="What gradients and update cost",
+        about="The time of a training step as a multiple of the time of its loss alone, in the same process. Close to "
+        "1, both are overhead; arithmetic alone makes it at most about 5.",
+        numbers=Table("Training step over loss alone", ["frontend", "step / loss"], cells),
+        axis=axis,
+        rows=dots,
+        words=format_ratio,
+        dots=True,
+        heading="Training step / loss alone",
+    )
+
+
 def _stage(rows: Sequence[Row]) -> Stage:
     return stage_of(rows[0].stage) if rows else TRAIN
 

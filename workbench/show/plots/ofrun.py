@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.model.stage import TRAIN
+from workbench.model.stage import EVALUATE, TRAIN
 from workbench.show import charts
 from workbench.show.plots import curves, lines, rows
 from workbench.statistics.rows import sweep_fits, sweep_points
@@ -42,10 +42,14 @@ class RunPlots:
         return curves.figure(charts.loss(losses, colors), deviation, title=title or self.run.title)
 
     def time(self, title: str | None = None, stage: str = TRAIN.name) -> Figure:
-        """The times of a steady unit, with interval, and of the first unit of a stage; the fastest on top."""
+        """The times of a steady unit, with interval, and of the first unit of a stage; the fastest on top.
+
+        Beside losses alone stands what the whole step takes, as a multiple.
+        """
         stage_rows = self.run.rows_of(stage)
+        beside = charts.step_ratio if stage == EVALUATE.name else charts.first
         default = self.run.title if stage == TRAIN.name else f"{self.run.title} · {stage}"
-        return rows.dots([charts.steady(stage_rows, self.run.record), charts.first(stage_rows)], title=title or default)
+        return rows.dots([charts.steady(stage_rows, self.run.record), beside(stage_rows)], title=title or default)
 
     def phases(self, title: str | None = None) -> Figure:
         """The time to the task's last step: import, set-up, first step, steady steps."""

@@ -26,6 +26,7 @@ def of_run(run: StoredRun) -> list[Chart]:
     for stage in run.stages:
         rows = run.rows_of(stage.name)
         shown += [charts.steady(rows, record)] if any(row.timed for row in rows) else []
+        shown += [charts.step_ratio(rows)] if any(row.step_ratio is not None for row in rows) else []
     if any(row.timed for row in run.rows):
         shown += [charts.phases(run.rows, steps), charts.break_even(run.rows, steps)]
     if points := sweep_points(record):
