@@ -12,7 +12,7 @@ IMPORT = "import numpy as np\n"
 OTHER_ROWS = "dataclasses.replace(problem, rows={rows}).batches()"
 SORTED = "np.sort(problem.rows.ravel()).reshape(problem.rows.shape)"
 HIDDEN, LOGITS = "hidden = x @ w1 + b1\n        act", "logits = activated @ w2 + b2\n\n"
-LOSS = "np.mean(np.log(sums[:, 0]) - shifted[samples, labels])"
+LOSS = "np.mean(np.log(sums[:, 0]) - shifted[np.arange(len(x)), labels])"
 BFLOAT16 = "(w1.astype('f4').view('u4') & np.uint32(0xFFFF0000)).view('f4').astype(w1.dtype)"
 RELU = "activated = np.maximum(hidden, 0)\n        logits"
 
@@ -130,7 +130,7 @@ LINREG = {
     "bias_never_updated": [(f"        {SGD_B}\n", "")],
     "bias_averaged": [(SUM, SUM.replace("sum", "mean"))],
     "gradient_by_n_minus_1": [(GRADIENT, GRADIENT.replace("len(x)", "(len(x) - 1)"))],
-    "variance_by_n_minus_1": [("loss = np.mean(error**2)", "loss = np.sum(error**2) / (len(x) - 1)")],
+    "variance_by_n_minus_1": [("error, np.mean(error**2)", "error, np.sum(error**2) / (len(x) - 1)")],
     "weight_decay": [(SGD_W, f"{SGD_W} + problem.learning_rate * 1e-6 * w")],
     "targets_broadcast": [("error = x @ w + b - y", "error = (x @ w + b - y.T).mean(axis=1, keepdims=True)")],
     "absolute_error": [(GRADIENT, GRADIENT.replace("error", "np.sign(error)"))],
