@@ -93,6 +93,17 @@ def test_an_interrupt_while_it_is_judged_waits_until_it_is(measure, gate):
     assert (row["outcome"], row["launches"], row["blocks"] >= 3, row["blocks_judged"] >= 1) == ("ok", 1, True, True)
 
 
+def test_a_second_signal_while_it_is_judged_leaves_nothing_unproven_on_record(measure, gate, left_running):
+    there = gate("compilations", 3)
+    session = measure(launches=1, rounds=2)
+    there.wait()
+    session.signal(signal.SIGINT)
+    session.signal(signal.SIGTERM)
+    assert session.end() == 130
+    assert [event["event"] for event in eventlog.read(session.folder).events] == ["begin", "problem"]
+    until_gone(left_running)
+
+
 def test_an_interrupt_amid_evaluations_keeps_the_training_and_resuming_makes_up_for_them(
     measure, harness, content, gate
 ):

@@ -45,6 +45,7 @@ NO_MISTAKES = {
     "bound": ((TRAIN, "train = make_train()\n\n\ndef other(problem):\n"),),
     "decorated": ((TRAIN, f"@decorated\n{TRAIN}"), *YIELDS),
     "with a default": ((TRAIN, "def train(problem, device=None):\n"),),
+    "yields in the condition of its loop": (("        yield loss\n", "    while (yield loss):\n        pass\n"),),
     "from another": (("        yield loss\n", ""), (READY, "    yield from other(problem)\n")),
 }
 

@@ -266,7 +266,7 @@ def test_a_row_tells_what_was_proven_in_float64_and_of_the_clocked_blocks():
         ),
         (
             {"steps": 100},
-            "proven in float64 with a reservation: 100 of 101 steps: its calls run more steps than are left",
+            "proven in float64 with a reservation: 100 of 101 steps: only whole calls and whole periods are run",
         ),
         (
             {"steps": 0, "difference": None, "limit": None, "reason": "it has no float64"},

@@ -113,7 +113,7 @@ def _accepts(arguments: ast.arguments, count: int) -> bool:
     return not required_keywords and required <= count and (len(positional) >= count or arguments.vararg is not None)
 
 
-def _within(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+def _within(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """The nodes of some statements, without those of functions and classes nested in them."""
     pending: list[ast.AST] = list(body)
     while pending:
@@ -127,7 +127,9 @@ def _yields_in_a_loop(function: ast.FunctionDef) -> bool:
     """Whether a generator yields again and again, or leaves that to another."""
     nodes = list(_within(function.body))
     loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
-    inside = [node for loop in loops for node in _within(loop.body)]
+    inside = [
+        node for loop in loops for node in _within([*([loop.test] if isinstance(loop, ast.While) else ()), *loop.body])
+    ]
     return any(isinstance(node, ast.YieldFrom) for node in nodes) or any(isinstance(node, ast.Yield) for node in inside)
 
 

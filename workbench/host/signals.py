@@ -18,6 +18,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def deferred_signals() -> Iterator[None]:
     """Let the first signal that would interrupt wait until the end of the context; a second one does not wait.
 
+    A second one is then handled as the second that arrives, as if the first had been handled when it came.
     Only handlers written in Python are held back, and only in the main thread, which alone may do so.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -26,9 +27,11 @@ def deferred_signals() -> Iterator[None]:
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            before[number](number, frame)
         received.append(number)
+        if len(received) > 1:
+            with contextlib.suppress(KeyboardInterrupt):
+                before[received[0]](received[0], frame)
+            before[number](number, frame)
 
     before: dict[int, Handler] = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
     for number in before:

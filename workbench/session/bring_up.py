@@ -173,7 +173,7 @@ class BringUp:
         reference, rules = self._context.reference, self._context.reference.rules
         found = Beginning(losses[:FIRST], {}, after)
         right, own = (reference.beginning(dtype, unit) for dtype in ("float64", rules.dtype))
-        return verify_first(found, right, own, rules)
+        return verify_first(found, right, own, rules, unit)
 
     def _curve(self, contestant: Contestant, losses: Array, state: Arrays) -> list[Check]:
         """Check the whole curve, keep it with the state at its end, and measure the accuracy."""

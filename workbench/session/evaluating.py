@@ -134,8 +134,7 @@ def judge_evaluations(timed: Timed, reference: Reference) -> set[int]:
             checks.append(verify_evaluation(evidence.losses[[place]], right, own, largest, rules, evidence.round))
             if time.monotonic() > deadline:
                 break
-    if timed.state_before is not None:
-        checks.append(_check_unchanged(timed))
+    checks.append(_check_unchanged(timed))
     contestant.proof = contestant.proof.with_checks(checks)
     if not contestant.proof.passed:
         raise WorkerFailedError(Outcome.INVALID, contestant.proof.reason)

@@ -177,18 +177,19 @@ class Session:
             self._rounds.measure(group, number)
         except KeyboardInterrupt:
             kept = self._rounds.keep_complete(group, workers)
-            with deferred_signals():
-                self._judge(kept, workers)
-                self._observe(kept, workers)
-                self._log_launch(kept)
+            self._judge(kept, workers)
+            self._observe(kept, workers)
+            self._log_launch(kept)
             raise
+        judged = False
         try:
             with deferred_signals():
                 self._judge(group, workers)
+                judged = True
             if self.settings.evaluate:
                 self._evaluating.measure(group, workers, number)
         except KeyboardInterrupt:
-            with deferred_signals():
+            if judged:  # nothing else goes on record
                 self._observe(self._evaluating.drop(group, workers), workers)
                 self._log_launch(group)
             raise

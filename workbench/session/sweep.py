@@ -100,7 +100,7 @@ class Sweeping:
         rules = reference.rules
         right, float32 = (reference.beginning(dtype, training.unit) for dtype in ("float64", rules.dtype))
         found = Beginning(np.concatenate([first, rest])[:STEPS], {}, after)
-        checks = verify_first(found, right, float32, rules)
+        checks = verify_first(found, right, float32, rules, training.unit)
         for check in checks:
             if not check.passed:
                 raise WorkerFailedError(Outcome.INVALID, f"in the sweep: {check.name}: {check.detail}")

@@ -230,6 +230,10 @@ class Timed:
 class Evaluated(Timed):
     """Times losses alone: the state stays as it is, so no block needs one of its own to be judged by."""
 
+    def begin(self) -> None:
+        """Read the state, whatever there is of it, to see that it stays."""
+        self._before = self.training.save_state()
+
     def _keep(self, evidence: Evidence) -> None:
         """Draw DRAWN of all blocks, each with the same probability."""
         self._count += 1

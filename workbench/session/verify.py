@@ -251,14 +251,15 @@ class Beginning:
     after: Arrays
 
 
-def verify_first(found: Beginning, reference: Beginning, own: Beginning, rules: Rules) -> list[Check]:
-    """The first losses and the first update of the timed process.
+def verify_first(found: Beginning, reference: Beginning, own: Beginning, rules: Rules, steps: int = 1) -> list[Check]:
+    """The first losses of the timed process, and its first update, or those of its first call.
 
     Args:
         found: the contestant's.
         reference: the reference's, in float64.
         own: float32 NumPy's.
         rules: what the limits follow from.
+        steps: after which the states are those of the beginnings.
     """
     if check := _check_finite(found.losses):
         return [check]
@@ -275,7 +276,7 @@ def verify_first(found: Beginning, reference: Beginning, own: Beginning, rules: 
     form = check_form(found.after, reference.after, rules.dtype)
     if not all(check.passed for check in form):
         return checks + form
-    return [*checks, *form, _check_first_step(found.after, reference, own.after, rules)]
+    return [*checks, *form, _check_first_step(found.after, reference, own.after, rules, steps)]
 
 
 def _moved(losses: Array) -> Array:
@@ -283,7 +284,7 @@ def _moved(losses: Array) -> Array:
     return loss_deviations(np.full_like(losses, losses[0]), losses, "float64")
 
 
-def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: Rules) -> Check:
+def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: Rules, steps: int) -> Check:
     """The first update: the movement of the parameters or, for another optimiser than plain SGD, its moments.
 
     Adam divides a gradient by its own size: the update of a parameter whose gradient is nothing but rounding noise is a
@@ -307,13 +308,16 @@ def _check_first_step(after: Arrays, reference: Beginning, own: Arrays, rules: R
         own_changes, found_changes = changes(own), changes(after)
         own_deviation = max(array_deviation(own_changes[name], expected[name], largest, UNFLIPPED) for name in group)
         # the moment of squares is as exact as 1 - beta_2, which is small
-        limit = rules.first(own_deviation) + rounded + (rules.correction if group[0].startswith("carried/v/") else 0.0)
+        explained = rules.first(own_deviation) if steps == 1 else rules.block(own_deviation, steps)
+        limit = explained + rounded + (rules.correction if group[0].startswith("carried/v/") else 0.0)
         for name in group:
             deviation = array_deviation(found_changes[name], expected[name], largest, UNFLIPPED)
             if deviation / limit > worst / worst_limit:
                 worst, worst_name, worst_limit = deviation, name, limit
     passed = worst <= worst_limit
-    detail = "" if passed else f"{worst_name} after step 0: {story(worst, worst_limit, worst, Cause.ROUNDING)}"
+    detail = (
+        "" if passed else f"{worst_name} after step {steps - 1}: {story(worst, worst_limit, worst, Cause.ROUNDING)}"
+    )
     cause = Cause.UNKNOWN if passed else Cause.ROUNDING
     return Check("check_first_step", passed, worst, detail, worst_limit, None if passed else 0, cause)
 

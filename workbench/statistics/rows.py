@@ -98,7 +98,7 @@ def _with_proof(row: Row, proof: Proof | None) -> Row:
     exact = proof.exact
     note = exact.reason
     if exact.steps and exact.steps < exact.of:
-        note = f"{exact.steps} of {exact.of} steps: {exact.reason or 'its calls run more steps than are left'}"
+        note = f"{exact.steps} of {exact.of} steps: {exact.reason or 'only whole calls and whole periods are run'}"
     return dataclasses.replace(
         row,
         float64_error=exact.difference,

@@ -28,7 +28,7 @@ from workbench.host import files
 from workbench.model.contestant import check_id
 from workbench.model.outcomes import Outcome
 from workbench.model.proof import Trained
-from workbench.model.stage import TRAIN, in_order
+from workbench.model.stage import EVALUATE, TRAIN, in_order
 from workbench.statistics.rows import rows as rows_of_record
 from workbench.store import eventlog, records, upgrade
 from workbench.store.codec import DamageError, Json, parsed, text_of
@@ -87,7 +87,8 @@ class StoredRun:
         Raises:
             WorkbenchError: when there is no such stage, or the run is damaged.
         """
-        if stage not in (known := [each.name for each in self.stages]):
+        known = [each.name for each in in_order({*(each.name for each in self.stages), *self._asked_for})]
+        if stage not in known:
             raise WorkbenchError(f"run {self.id} has no stage {stage!r}: choose from {', '.join(known)}")
         if stage not in self._rows:
             with self.reading():
@@ -95,6 +96,11 @@ class StoredRun:
                 text_of(rows)  # raises: every number must be finite
                 self._rows[stage] = rows
         return self._rows[stage]
+
+    @property
+    def _asked_for(self) -> set[str]:
+        """Stages that may be asked about, though nobody could take part."""
+        return {EVALUATE.name} if self.record.settings.evaluate else set()
 
     def _with_its_log(self, row: Row) -> Row:
         """The row; one of a contestant that was refused before it was started names no log."""

@@ -162,7 +162,14 @@ def load_arrays(source: Path | BinaryIO, largest: int | None = None) -> dict[str
 
     with PARSING, source.open("rb") if isinstance(source, Path) else source as file:
         most = os.fstat(file.fileno()).st_size + COMPRESSED_BYTES if largest is None else largest
-        with np.load(file, allow_pickle=False) as archive:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+        except ValueError:  # NumPy takes whatever it does not know for a pickle, and says how to load one
+            raise ValueError("it is no npz file") from None
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it is no npz file")  # noqa: TRY004 - what stands in a file is a value
+        with loaded as archive:
+            assert archive.zip is not None
             sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
             if sum(sizes.values()) > most:
                 name = max(sizes, key=sizes.__getitem__)

@@ -239,7 +239,7 @@ class Worker:
         kept, self.kept = self.kept, []
         losses, seconds = [], []
         for value, place in kept:
-            if place is not None and isinstance(value, list | tuple):
+            if place is not None and not hasattr(value, "dtype"):
                 raise TypeError(f"a call answered with a {type(value).__name__}, expected an array of its losses")
             if no_number(value):
                 kind = getattr(value, "dtype", type(value).__name__)
@@ -331,7 +331,7 @@ class Worker:
 def no_number(loss: Any) -> bool:
     """Whether a loss is a text, a complex number or the like, which would become a number all the same."""
     kind = getattr(getattr(loss, "dtype", None), "kind", "f")
-    return isinstance(loss, str | bytes | bool | complex) or kind in list("cSUbOMm")
+    return isinstance(loss, str | bytes | bytearray | bool | complex) or kind in list("cSUbOMm")
 
 
 def losses_of(evaluate: Callable[[], Any]) -> Generator[Any, int, None]:
