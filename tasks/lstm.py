@@ -48,6 +48,9 @@ What trips people who port this:
 - Keras's unit_forget_bias and TensorFlow's forget_bias add 1 on their own; weights that are set must not get it twice.
 - What is carried must be detached (PyTorch), or the graph grows from step to step; in Keras ``stateful=True`` wants a
   batch size that is known, and does not mean that gradients are carried.
+- torch.compile leaves nn.LSTM to the interpreter, and a net that contains it entirely: nothing is compiled, without a
+  word (PyTorch 2.13). With ``torch._dynamo.config.allow_rnn`` its code for the CPU fails ("expected Tensor() for op:
+  torch.ops.aten.mkldnn_rnn_layer"). So pytorch_compiled compiles the last layer alone.
 """
 
 import numpy as np
