@@ -82,6 +82,19 @@ def test_an_interrupt_amid_the_rounds_keeps_those_that_are_whole(measure, gate, 
     assert (row["outcome"], row["blocks"]) == ("ok", 3)
 
 
+@pytest.mark.parametrize("number", ENDING, ids=lambda n: n.name)
+def test_an_interrupt_after_the_last_launch_shows_all_that_was_measured(measure, number):
+    """Whether it still ends the launch, or comes while the run is written."""
+    session = measure("--json", launches=1)
+    session.wait_for("numpy_manual: ok")
+    session.signal(number)
+    assert session.end() in (0, 130)
+    (row,) = json.loads(session.printed)["contestants"]
+    assert (row["outcome"], row["launches"]) == ("ok", 1)
+    assert not session.folder.name.startswith(PARTIAL)
+    assert {"summary.json", "summary.md", "losses.csv"} <= {path.name for path in session.folder.iterdir()}
+
+
 def test_an_interrupt_while_it_is_judged_waits_until_it_is(measure, gate):
     there = gate("compilations", 3)  # twice before the first block, and once after the last
     session = measure("--json", rounds=3)

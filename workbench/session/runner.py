@@ -24,6 +24,7 @@ from workbench.catalog.roots import FOLDERS, package_root
 from workbench.errors import ProblemError, WorkbenchError
 from workbench.host import files, locks, machine
 from workbench.host.cpus import busy_cpus, measuring_cpus, siblings
+from workbench.host.signals import late_signals
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import Begun, ContestantEnded, Ended, Event, LaunchMeasured, Record
@@ -208,8 +209,9 @@ def rebuild(path: str | Path, store: Path) -> StoredRun:
 def finish(folder: Path, events: Sequence[Event]) -> StoredRun:
     """Write a run's records and give its folder the final name."""
     try:
-        results.save(folder, records.fold(results.events_of(folder)))
-        return results.load(results.complete(folder))
+        with late_signals():
+            results.save(folder, records.fold(results.events_of(folder)))
+            return results.load(results.complete(folder))
     except (OSError, WorkbenchError) as error:
         raise _not_written(folder, events, error) from error
 
@@ -302,7 +304,8 @@ def _run(session: Session, record: Record) -> None:
         detail = " ".join(line for line in last_line if not _says(reason, line))
         raise ProblemError(f"the problem could not be made: {reason} {detail}".strip()) from None
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    record(Ended(now, session.interrupted, session.cut_short))
+    with late_signals():
+        record(Ended(now, session.interrupted, session.cut_short))
 
 
 def _says(reason: str, line: str) -> bool:

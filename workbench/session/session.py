@@ -19,7 +19,7 @@ from pathlib import Path
 from workbench.catalog import Catalog
 from workbench.catalog.roots import package_root
 from workbench.host import machine, noise
-from workbench.host.signals import deferred_signals
+from workbench.host.signals import deferred_signals, late_signals
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
 from workbench.model.events import LaunchMeasured, ProblemMade, Record, RoundsMeasured, discard
@@ -116,7 +116,8 @@ class Session:
         context = self._context
         context.record = record
         started = time.monotonic()
-        with contextlib.ExitStack() as session:
+        session = contextlib.ExitStack()
+        try:
             session.callback(context.workers.close)
             session.enter_context(_on_cpus(self.settings.harness_cpus))
             try:
@@ -131,6 +132,9 @@ class Session:
                 for contestant in self.contestants:
                     if contestant.id not in context.logged:
                         context.end(contestant, Outcome.INTERRUPTED, "interrupted before it was measured")
+        finally:
+            with late_signals():
+                session.close()
 
     def _make_problem(self, session: contextlib.ExitStack) -> ProblemFacts:
         """Make the problem, the reference, and the canary: NumPy, with the same threads as the contestants."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from workbench.host import files
+from workbench.host.signals import late_signals
 from workbench.model.stage import TRAIN
 from workbench.show import tables
 from workbench.show.run import Run
@@ -27,12 +30,18 @@ def publish(stored: StoredRun) -> Run:
     """
     run = Run.of(stored)
     try:
-        write(run)
+        with late_signals():
+            write(run)
     except OSError as error:
-        remedy = f"; free some space, then rebuild run {run.id}" if run.path.is_dir() else ""
-        raise NotWrittenError(run, f"results cannot be written to {run.path}: {error.strerror}{remedy}") from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        place = run.path if full or not run.path.is_dir() else error.filename2 or error.filename or run.path
+        remedy = (
+            f"; {'free some space' if full else 'mend that'}, then rebuild run {run.id}" if run.path.is_dir() else ""
+        )
+        raise NotWrittenError(run, f"results cannot be written to {place}: {error.strerror}{remedy}") from None
     try:
-        draw(run)
+        with late_signals():
+            draw(run)
     except Exception as error:
         raise PlotFailedError(run, f"{type(error).__name__}: {error}") from error
     return run
