@@ -61,7 +61,11 @@ WRONG = {
     "raises": (READY.replace("forward(", "planted("), "error", "planted"),
     "text": (READY.replace("forward(*next(batches))[-1]", "'1.0'"), "error", "a step yielded str, expected its loss"),
     "nothing": (READY.replace("forward(*next(batches))[-1]", "None"), "error", "TypeError"),
-    "no_function": (READY.replace("lambda: forward(*next(batches))[-1]", "3"), "error", "'int' object is not callable"),
+    "no_function": (
+        READY.replace("lambda: forward(*next(batches))[-1]", "3"),
+        "error",
+        "evaluate is int, expected a function",
+    ),
 }
 NONE = READY.replace(", evaluate=lambda: forward(*next(batches))[-1]", "")
 

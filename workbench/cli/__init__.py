@@ -8,6 +8,7 @@ written, but a plot failed; 5 everything measured was shown, but not all of it c
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import logging
 import os
@@ -84,7 +85,7 @@ def main() -> None:
         if (ending := _ending(error)) is None:
             raise
         text, code = ending
-        if isinstance(error, OSError) and (reason := lost_output()) is not None:
+        if isinstance(error, OSError) and (reason := lost_output() or _unprinted(error)) is not None:
             text, code = f"cannot print: {reason}", EXIT_UNWRITTEN
         say(f"workbench: {text}")
     except KeyboardInterrupt:
@@ -94,6 +95,12 @@ def main() -> None:
         say(f"workbench: cannot print: {reason}")
         code = EXIT_UNWRITTEN
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unprinted(error: OSError) -> str | None:
+    """Why a page longer than a buffer, such as that of help, could not be printed; None for errors of a file."""
+    lost = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE) and error.filename is None
+    return error.strerror if lost else None
 
 
 def _ending(error: Exception) -> tuple[str, int] | None:
