@@ -286,3 +286,11 @@ def test_no_two_threads_parse_the_headers_of_arrays_at_once(tmp_path, monkeypatc
     for thread in threads:
         thread.join()
     assert overlaps == []
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 100, b"\xef\xbb\xbfPK", b"garbage"])
+def test_what_is_no_npz_is_said_without_numpys_advice_to_trust_it(tmp_path, damage):
+    path = tmp_path / "arrays.npz"
+    path.write_bytes(damage)
+    with pytest.raises(ValueError, match=r"^it is no npz file$"):
+        exchange.load_arrays(path)

@@ -722,3 +722,19 @@ def test_losses_alone_are_judged_by_rounding(losses, passes):
 def test_a_loss_alone_that_is_not_finite_is_refused_as_such(loss):
     check = verify_evaluation(np.array([loss]), np.ones(1), np.ones(1), 1.0, Rules("float32", 10, 100), 0)
     assert (check.passed, check.detail) == (False, f"a loss is {loss}")
+
+
+def test_the_first_call_of_many_steps_is_judged_by_how_far_numpy_parts_over_as_many():
+    start, right = {"parameters/w": np.zeros(4)}, {"parameters/w": np.ones(4)}
+    off = {"parameters/w": np.ones(4, np.float32) * np.float32(1 + 3e-6)}
+    own = {"parameters/w": np.ones(4, np.float32) * np.float32(1 + 2e-6)}
+    losses, rules = np.array([1.0, 0.5]), Rules("float32", 1, 3000)
+    found = [
+        the(
+            "check_first_step",
+            verify_first(*(Beginning(losses, start, state) for state in (off, right, own)), rules, n),
+        )
+        for n in (1, 3000)
+    ]
+    assert [check.passed for check in found] == [False, True]
+    assert "after step 0" in found[0].detail
