@@ -15,6 +15,7 @@ import pytest
 
 import workbench
 from workbench.model.progress import Silence
+from workbench.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"frameworks": "numpy_manual", "steps": 3, "launches": 1, "rounds": 1}
@@ -133,3 +134,15 @@ def test_where_interrupts_are_ignored_they_are_ignored(go):
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_of_the_judging_itself_puts_nothing_unproven_on_record(tmp_path, monkeypatch, quick):
+    """As the second of two interrupts does in a notebook."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "_judge", interrupted)
+    run = workbench.run("linreg", "numpy", steps=5, output=tmp_path, **quick)
+    assert [(row.outcome, row.unit_s) for row in run.rows] == [("interrupted", None)]
+    assert run.record.interrupted
