@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import workbench
+
 READY = "    yield Steps(state, evaluate=lambda: forward(*next(batches))[-1])\n"
 REMEMBERED = """    known = []
 
@@ -99,3 +101,15 @@ def test_the_second_table_has_those_who_can(evaluated):
     rows = {row.id: row for row in evaluated.run.rows_of("evaluate")}
     assert {name for name, row in rows.items() if row.timed} == {"numpy_manual", "right"}
     assert rows["right"].step_ratio > 0
+
+
+def test_gradients_that_evaluating_changes_are_noticed_where_nothing_else_is_kept(content, tmp_path, quick):
+    loss = "        return np.sum(x * y + z)\n"
+    folder = content.root / "frontends" / content.plant("counted", content.changed())
+    source = content.changed((loss, f"        dc_dz[:] += 1\n{loss}"), file="graph_gradients.py")
+    (folder / "graph_gradients.py").write_text(source)
+    options = {"evaluate": True, "content": content.root, "output": tmp_path / "runs"}
+    run = workbench.run("graph_gradients", "counted,numpy", **options, **quick)
+    rows = {row.id: row for row in run.rows}
+    assert (rows["numpy_manual"].outcome, rows["counted"].outcome) == ("ok", "invalid")
+    assert "check_unchanged: evaluating changed gradients/" in rows["counted"].reason
