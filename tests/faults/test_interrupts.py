@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from workbench.catalog import catalog
-from workbench.errors import WorkbenchError
+from workbench.errors import ProblemError, WorkbenchError
 from workbench.session import runner
-from workbench.store import eventlog
+from workbench.store import eventlog, results
 from workbench.store.results import PARTIAL
 from workbench.wire import exchange
 
@@ -287,6 +287,25 @@ def test_resume_refuses_what_has_changed(numpy_run, tmp_path, change):
         runner.resume(numpy_run.id, tmp_path, catalog())
     assert len(str(raised.value).splitlines()) == 1
     assert eventlog.read(folder).events == events
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ProblemError("the problem could not be made")])
+def test_one_that_is_stopped_before_it_goes_on_stays_as_it_was(numpy_run, tmp_path, monkeypatch, failure):
+    folder = tmp_path / numpy_run.id
+    shutil.copytree(numpy_run.path, folder)
+    events = eventlog.read(folder).events
+    events[-1]["interrupted"] = True
+    (folder / eventlog.NAME).write_bytes(b"".join(map(eventlog.encode, events)))
+
+    def stopped(*_):
+        assert (tmp_path / f"{PARTIAL}{numpy_run.id}").is_dir()
+        raise failure
+
+    monkeypatch.setattr(runner.Session, "run", stopped)
+    with pytest.raises((KeyboardInterrupt, WorkbenchError)):
+        runner.resume(numpy_run.id, tmp_path, catalog())
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [numpy_run.id]
+    assert results.load(numpy_run.id, tmp_path).rows[0].timed
 
 
 def test_a_complete_run_has_nothing_to_resume(measure, harness, content):

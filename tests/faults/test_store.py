@@ -103,7 +103,7 @@ def test_a_log_that_is_damaged_from_its_beginning_is_one_sentence(run, store, da
     (run / eventlog.NAME).write_bytes(DAMAGE[damage])
     for act in (api.rebuild, resume):
         with pytest.raises(
-            WorkbenchError, match=f"run {run.name} is damaged: (the log has no begin|the first line of its log)"
+            WorkbenchError, match=f"run {run.name} is damaged: (its log ends before|the first line of its log)"
         ):
             act(run.name, store)
     assert workbench.load(run).table["outcome"].tolist() == ["ok"]
@@ -225,6 +225,17 @@ def test_a_log_without_a_beginning_is_damaged_and_nobody_is_told_to_delete_it(cl
             done = cli(*words, "--results", store)
             assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
             assert "nothing was measured" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("rebuild",), ("run", "--resume")], ids=lambda words: words[-1])
+def test_a_run_that_was_killed_before_its_problem_was_made_is_not_called_damaged(cli, store, run, words):
+    folder = store / f"{results.PARTIAL}early"
+    folder.mkdir()
+    (folder / eventlog.NAME).write_bytes((run / eventlog.NAME).read_bytes().splitlines(keepends=True)[0])
+    done = cli(*words, "early", "--results", store)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "run early was cut off before anything was measured; its folder can be deleted: " in done.stderr
+    assert folder.is_dir()
 
 
 ODD_SETTINGS = {

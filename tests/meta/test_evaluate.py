@@ -34,6 +34,7 @@ CHANGES_THE_STATE = """    times = [0]
 
     yield Steps(state, evaluate)
 """
+CHANGES_AT_FIRST = CHANGES_THE_STATE.replace("% 300 == 0", "== 1")
 TRAINS = """    def evaluate():
         x, y = next(batches)
         error, loss = forward(x, y)
@@ -58,6 +59,7 @@ WRONG = {
     "off_by_little": (READY.replace("[-1]", "[-1] * (1 + 1e-5)"), "invalid", "evaluate: check_evaluation"),
     "nan": (READY.replace("[-1]", "[-1] * np.nan"), "invalid", "evaluate: check_evaluation"),
     "changes_the_state": (CHANGES_THE_STATE, "invalid", "evaluate: check_unchanged: evaluating changed parameters/b"),
+    "changes_at_first": (CHANGES_AT_FIRST, "invalid", "evaluate: check_unchanged: evaluating changed parameters/b"),
     "trains": (TRAINS, "invalid", "evaluate: check_"),
     "lazy": (LAZY, "invalid", "evaluate: check_synchronised"),
     "raises": (READY.replace("forward(", "planted("), "error", "planted"),

@@ -32,6 +32,16 @@ MALFORMED = {
     "not_toml": (('title = "Planted"', "title ="), r"line 1"),
     "unknown_key": (('title = "Planted"', 'title = "Planted"\ncolour = "red"'), r"unknown key 'colour'.* color"),
     "missing_key": (('packages = ["numpy"]\n', ""), r"key 'packages' is missing"),
+    "missing_keys": (
+        ('packages = ["numpy"]\ndevices = ["cpu"]\n', ""),
+        "keys 'packages', 'devices' are missing",
+    ),
+    "misspelt_key": (('packages = ["numpy"]', 'packges = ["numpy"]'), "unknown key 'packges'"),
+    "odd_color": (('title = "Planted"', 'title = "Planted"\ncolor = "blu"'), "color = 'blu': expected hexadecimal"),
+    "odd_color_of_a_mode": (
+        ('title = "Planted, one"', 'title = "One"\ncolor = "#12"'),
+        "color = '#12': expected hexadecimal",
+    ),
     "wrong_type": (('devices = ["cpu"]', 'devices = "cpu"'), r"key 'devices' must be a list"),
     "list_of_numbers": (('packages = ["numpy"]', "packages = [1]"), r"packages"),
     "unknown_device": (('devices = ["cpu"]', 'devices = ["cqu"]'), r"devices.*cqu|cqu.*devices"),

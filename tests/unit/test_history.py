@@ -245,6 +245,14 @@ def test_damaged_and_newer_runs_are_skipped_with_a_line_each(store):
     assert all(len(sentence.splitlines()) == 1 for sentence in found.skipped)
 
 
+def test_where_no_run_can_be_read_it_says_why(store):
+    store.fill([1e-4] * 2)
+    for folder in store.root.iterdir():
+        (folder / "run.json").write_text("{")
+    with pytest.raises(WorkbenchError, match=r"no run in .* can be read: run .* is damaged: run\.json: "):
+        store.history()
+
+
 def test_with_an_index_no_run_is_opened(store, monkeypatch):
     store.fill([1e-4, 2e-4])
     cold = store.history().rows

@@ -347,7 +347,7 @@ def test_what_sizes_a_block_is_one_like_those_that_are_timed(sized):
     made, reference = sized(96, 8), Parting()
     provable_units(made, reference)
     first = reference.asked[0]
-    assert (first.before, first.step, first.warm, first.lead, first.steps) == (made.state_before, 7, 8, 8, 96)
+    assert (first.before, first.step, first.warm, first.lead, first.steps) == (made.before, 7, 8, 8, 96)
     assert list(first.keep) == [95], "a loss is of the timed steps"
     order, then = reference.feeds[0]
     assert (set(order), set(then)) == ({"x", "y"}, {"y"}), "it is given what blocks are given"

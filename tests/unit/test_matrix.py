@@ -157,6 +157,29 @@ def test_an_interruption_ends_it(tmp_path):
     assert [part.run is None for part in all_of(tmp_path, measure)] == [False, True, True]
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_signal_before_anything_of_a_run_was_measured_shows_the_others(tmp_path, at):
+    kept_in(tmp_path, "20260101-000000-cnn-digits-aaaaaa", settings_of(CONTENT, "cnn", asked(tmp_path)))
+    measure = Measured()
+
+    def stopped(part, request):
+        if len(measure.names) == at:
+            raise KeyboardInterrupt
+        return measure(part, request)
+
+    parts = all_of(tmp_path, stopped)
+    assert [part.interrupted for part in parts] == [place == at for place in range(3)]
+    assert [part.run is None for part in parts] == [at == 0, True, False]
+
+
+def test_the_command_shows_the_table_and_ends_as_interrupted(monkeypatch):
+    parts = [pairs.Part("linreg", "points", interrupted=True)]
+    monkeypatch.setattr(api, "matrix_request", lambda *_: Matrix(CHOSEN, parts))
+    done = CliRunner().invoke(cli_of.app, ["matrix", "linreg"], standalone_mode=False)
+    assert done.return_value == 130
+    assert "not measured yet: linreg/points" in done.output
+
+
 def test_a_task_that_cannot_be_made_costs_its_own_column(tmp_path):
     measure = Measured()
 

@@ -216,8 +216,8 @@ def test_a_unit_leads_a_block_unless_that_is_a_call_of_its_own(tmp_path, cpu, un
 
 def test_what_would_come_before_the_next_block_is_known(tmp_path, cpu):
     made = run(new(tmp_path / "s"), 2)
-    assert made.state_before == made.drawn[1].after
-    assert new(tmp_path / "t", stateless=True).state_before is None
+    assert made.before == made.drawn[1].after
+    assert new(tmp_path / "t", stateless=True).before is None
 
 
 # Which blocks are judged
@@ -268,7 +268,7 @@ def test_only_the_states_that_may_still_be_needed_are_kept(tmp_path, cpu, seed):
     made = new(tmp_path / "s", seed)
     for number in range(30):
         one(made, number)
-        needed = {made._before, *(entry.after for entry in made.drawn), *(entry.steps.before for entry in made.drawn)}
+        needed = {made.before, *(entry.after for entry in made.drawn), *(entry.steps.before for entry in made.drawn)}
         assert made.training.states == {file.name for file in needed}, "none is missing, and none is left"
         assert len(needed) <= 2 * DRAWN + 1
     for entry in made.drawn:

@@ -17,6 +17,7 @@ from workbench.model.content import Float64, Frontend
 _PROGRAM = re.compile(r"([\w.+/-]+|\$\{\w+:-[\w.+/-]+\})\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}\Z")
 _PACKAGE = re.compile(r"(?!__)[A-Za-z_]\w{0,99}\Z", re.ASCII)
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}\Z")
 _TASK = re.compile(r"[\w.+-]{1,100}\Z")
 _KEYS: dict[str, type] = {
     "title": str,
@@ -50,13 +51,14 @@ def read_frontends(file: Path) -> list[Frontend]:
         WorkbenchError: when it is malformed; names the file and the line or key.
     """
     table = _table(file)
-    for key in _REQUIRED:
-        if key not in table:
-            raise WorkbenchError(f"{file}: key {key!r} is missing")
     for key, value in table.items():
         if key not in _KEYS:
             raise WorkbenchError(f"{file}: unknown key {key!r}; choose from {', '.join(_KEYS)}")
         _check_type(file, key, value)
+    if missing := [key for key in _REQUIRED if key not in table]:
+        several = f"keys {', '.join(map(repr, missing))} are"
+        raise WorkbenchError(f"{file}: {several if missing[1:] else f'key {missing[0]!r} is'} missing")
+    _check_color(file, table.get("color"))
     if unexpected := set(table["devices"]) - set(_DEVICES):
         raise WorkbenchError(
             f"{file}: unknown device {min(unexpected)!r} in 'devices'; choose from {', '.join(_DEVICES)}"
@@ -74,6 +76,11 @@ def _check_type(file: Path, key: str, value: Any) -> None:
     odd = [name for name in value if not _PACKAGE.match(name)] if key == "packages" else []
     if odd:
         raise WorkbenchError(f"{file}: {odd[0][:40]!r} in 'packages': expected what is imported, such as torch")
+
+
+def _check_color(file: Path, color: str | None) -> None:
+    if color is not None and not _COLOR.match(color):
+        raise WorkbenchError(f"{file}: color = {color[:40]!r}: expected hexadecimal digits such as '#0072B2'")
 
 
 def _table(file: Path) -> dict[str, Any]:
@@ -106,6 +113,7 @@ def _mode(file: Path, table: Mapping[str, Any], name: str, mode: Any) -> Fronten
         raise WorkbenchError(
             f"{file}: unknown key {min(unexpected)!r} in [modes.{name}]; choose from {', '.join(_MODE_KEYS)}"
         )
+    _check_color(file, mode.get("color"))
     for key in _OF_A_MODE:
         if key in mode:
             _check_type(file, key, mode[key])

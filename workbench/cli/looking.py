@@ -74,7 +74,7 @@ def show(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(content: Content = None, as_json: Json = False) -> None:
     """Show the available frameworks, devices and threads.
 
     For a framework that is missing, show how to install it.
@@ -83,7 +83,7 @@ def doctor(as_json: Json = False) -> None:
     from workbench.show import listing
     from workbench.store.codec import plain
 
-    diagnosis = listing.diagnosis(catalog())
+    diagnosis = listing.diagnosis(catalog(one_or_many(content)))
     if as_json:
         print_json(plain(diagnosis))
     else:

@@ -151,7 +151,7 @@ def matrix(
         say(f"workbench: {write} is unchanged, because not all was measured; run it again to go on")
     elif write is not None:
         markers.splice(write, found.markdown(), MARKERS)
-    if any(part.run is not None and part.run.record.interrupted and not part.failure for part in found.parts):
+    if any(part.interrupted for part in found.parts):
         return EXIT_INTERRUPTED
     return EXIT_CONTESTANT if found.failures or found.left_out else EXIT_OK
 

@@ -168,6 +168,8 @@ def timeline(task: str, frontend: str, *, preset: str | None = None, results: st
     """
     store = store_of(results)
     runs, skipped = index.runs(store)
+    if skipped and not runs:
+        raise WorkbenchError(f"no run in {store} can be read: {skipped[0]}")
     _check_known("task", task, {run.task for run in runs}, store)
     runs = [run for run in runs if run.task == task]
     if preset is not None:

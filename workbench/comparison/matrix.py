@@ -26,7 +26,7 @@ class Part:
     """A task at a preset, and its run.
 
     ``failure`` says why there is none or only a part of it; it is empty where all went well, and for what was left out.
-    ``unwritten`` says so where a run could not be written.
+    ``unwritten`` says so where a run could not be written, ``interrupted`` that a signal ended it.
     """
 
     task: str
@@ -34,6 +34,7 @@ class Part:
     run: StoredRun | None = None
     failure: str = ""
     unwritten: str = ""
+    interrupted: bool = False
 
     @property
     def name(self) -> str:
@@ -77,19 +78,24 @@ def measured(
     stopped = False
     for part in parts:
         own = dataclasses.replace(request, preset=part.preset, budget_s=None)
-        run = kept(settings_of(content, part.task, own), now, store)
         late = request.budget_s is not None and time.monotonic() - started >= request.budget_s
-        failure = unwritten = ""
-        if run is None and not late and not stopped:
-            try:
+        run, failure, unwritten, interrupted = None, "", "", False
+        try:
+            run = kept(settings_of(content, part.task, own), now, store)
+            if run is None and not late and not stopped:
                 run = measure(part, own)
                 failure = run.record.cut_short  # for a reason of its own: the others are measured
-                stopped = run.record.interrupted and not failure
-            except ProblemError as error:
-                failure = str(error)
-            except NotWrittenError as error:  # nor could any other be
-                run, unwritten, stopped = error.run, str(error), True
-        yield dataclasses.replace(part, run=run, failure=failure, unwritten=unwritten)
+                interrupted = run.record.interrupted and not failure
+        except ProblemError as error:
+            failure = str(error)
+        except NotWrittenError as error:  # nor could any other be
+            run, unwritten = error.run, str(error)
+        except KeyboardInterrupt:  # before anything was measured
+            if stopped:
+                raise
+            interrupted = True
+        stopped = stopped or interrupted or bool(unwritten)
+        yield dataclasses.replace(part, run=run, failure=failure, unwritten=unwritten, interrupted=interrupted)
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,9 @@ def _refuse_existing(target: Path, force: bool) -> None:
 
 
 def _exists(target: Path) -> WorkbenchError:
-    return WorkbenchError(f"{target} already exists: choose another path, or allow replacing it (force)")
+    return WorkbenchError(
+        f"{target} already exists: choose another path, or allow replacing it (--force; force=True in Python)"
+    )
 
 
 def _beside(target: Path) -> Path:

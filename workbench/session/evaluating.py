@@ -92,6 +92,7 @@ class Evaluating:
         trained = self._context.timed[contestant.id]
         training, reference = trained.training.evaluation(), self._context.reference
         training.worker.wake()
+        before = training.save_state()
         trace = [training.run(training.unit) / training.unit, *calibration.trace(training)[0]]
         wait_s = calibration.wait_cost(training)
         known = next(
@@ -108,8 +109,8 @@ class Evaluating:
             draw=self._context.draw,
             device=trained.device,
             sized=0 if known else units,
+            before=before,
         )
-        timed.begin()
         training.worker.stop()
         self._context.timed[contestant.id] = timed
         contestant.launches[-1].blocks[EVALUATE.name] = Blocks(units=units, wait_s=wait_s, trace_s=trace)
@@ -143,8 +144,8 @@ def judge_evaluations(timed: Timed, reference: Reference) -> set[int]:
 
 def _check_unchanged(timed: Timed) -> Check:
     """That evaluating has left the state as it was, bit for bit."""
-    assert timed.state_before is not None
-    before, after = read(timed.state_before), timed.training.state()
+    assert timed.before is not None
+    before, after = read(timed.before), timed.training.state()
     changed = [
         name for name in sorted({*before, *after} - {PREDICTIONS}) if not _same(before.get(name), after.get(name))
     ]

@@ -94,13 +94,13 @@ def provable_units(timed: Timed, reference: Reference) -> int:
     rng = np.random.default_rng(timed.draw.getrandbits(64))
     files = [training.scratch / f"sizing-{name}.npz" for name in ("feed", "last")]
     largest = float(np.max(np.abs(reference.trained().losses)))
-    if reference.stateless or rules.dtype != "float32" or timed.state_before is None:
+    if reference.stateless or rules.dtype != "float32" or timed.before is None:
         return units
-    if _unusable(read(timed.state_before), reference, rules):
+    if _unusable(read(timed.before), reference, rules):
         return units  # and judging the blocks will say so
     while units > training.unit:
         warm, lead = training.whole(max(1, units // WARM_SHARE)), timed.lead
-        steps = Steps(timed.state_before, training.step, files[0], warm, files[1], lead, units, [units - 1])
+        steps = Steps(timed.before, training.step, files[0], warm, files[1], lead, units, [units - 1])
         if reference.cost_s(steps) > LONGEST_S:
             return units
         for file, feeding in zip(files, (new_feed, last_feed), strict=True):

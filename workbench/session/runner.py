@@ -138,8 +138,7 @@ def resume(
                 contestant.proof = records.proof_after(events, record.id, contestant.launches)
                 if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED):
                     contestant.fail(WorkerFailedError(record.outcome, record.reason))
-            folder = _reopened(folder)
-            with _recording(folder, events) as write:
+            with _reopened(folder) as folder, _recording(folder, events) as write:
                 bring_ups = previous_bring_ups(store)
                 session = Session(
                     content,
@@ -176,14 +175,24 @@ def _contestants_of(folder: Path, content: Catalog, before: RunRecord) -> list[C
     return [Contestant(record.id, by_id[record.frontend], content.roots, package) for record in before.contestants]
 
 
-def _reopened(folder: Path) -> Path:
-    """An interrupted run's folder, renamed to that of a run in progress."""
+@contextlib.contextmanager
+def _reopened(folder: Path) -> Iterator[Path]:
+    """An interrupted run's folder, renamed to that of a run in progress; if nothing comes of it, it is as before."""
     if folder.name.startswith(PARTIAL):
-        return folder
+        yield folder
+        return
     try:
-        return folder.rename(folder.with_name(PARTIAL + folder.name))
+        reopened = folder.rename(folder.with_name(PARTIAL + folder.name))
     except OSError as error:
         raise WorkbenchError(f"run {folder.name} cannot be resumed: {error.strerror}") from None
+    try:
+        yield reopened
+    except NotWrittenError:  # it has launches that its files do not show yet
+        raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            results.complete(reopened)
+        raise
 
 
 def rebuild(path: str | Path, store: Path) -> StoredRun:
@@ -291,6 +300,10 @@ def _folded(folder: Path, events: Sequence[Event]) -> RunRecord:
     try:
         return records.fold(events)
     except WorkbenchError as error:
+        if isinstance(error, records.NothingMeasuredError) and not (folder / "run.json").exists():
+            name = folder.name.removeprefix(PARTIAL)
+            reason = f"run {name} was cut off before anything was measured; its folder can be deleted: {folder}"
+            raise WorkbenchError(reason) from None
         raise WorkbenchError(f"run {folder.name} is damaged: {error}") from None
 
 

@@ -67,6 +67,7 @@ class Timed:
         draw: decides which blocks are judged.
         device: "cpu" or "gpu".
         sized: the units that this very process was found to need for a block of the proper length; 0: none.
+        before: the file with the state before the next block; None for a task that carries nothing from step to step.
     """
 
     contestant: Contestant
@@ -78,9 +79,9 @@ class Timed:
     draw: random.Random
     device: str = "cpu"
     sized: int = 0
+    before: Path | None = None
     drawn: list[Evidence] = field(default_factory=list)
     seconds: dict[int, float] = field(default_factory=dict)
-    _before: Path | None = None
     _count: int = 0
     _seen: list[Seen] = field(default_factory=list)
     _stopped_at: tuple[float, float] | None = None
@@ -88,12 +89,7 @@ class Timed:
     def begin(self) -> None:
         """Read the state before the first block."""
         if not self.stateless:
-            self._before = self.training.save_state()
-
-    @property
-    def state_before(self) -> Path | None:
-        """The file with the state before the next block; None for a task that carries nothing from step to step."""
-        return self._before
+            self.before = self.training.save_state()
 
     @property
     def warm(self) -> int:
@@ -150,7 +146,7 @@ class Timed:
         cpu, busy = _rate(used, used_by_end, ended - started), _rate(used_by_end, used_idle, idle - ended)
         computed_s = None if used is None or used_idle is None else used_idle - used
         self._seen.append(Seen(seconds, ended - started, fetch_s, cpu, computed_s, busy, stopped))
-        done = Steps(self._before, step, feed, self.warm, last, self.lead, self.units + self._extra, keep)
+        done = Steps(self.before, step, feed, self.warm, last, self.lead, self.units + self._extra, keep)
         self.seconds[number] = seconds
         self._keep(Evidence(number, done, losses, Path(), seconds))
         worker.halt()
@@ -179,12 +175,12 @@ class Timed:
                 replaced, self.drawn[place] = self.drawn[place], kept
             else:
                 self.drawn.append(kept)
-        before, self._before = self._before, None if self.stateless else after
+        before, self.before = self.before, None if self.stateless else after
         self._forget(before, *((replaced.after, replaced.steps.before) if replaced else ()))
 
     def _forget(self, *files: Path | None) -> None:
         """Remove states that no block that may be judged, and no coming one, needs."""
-        needed = {self._before, *(entry.after for entry in self.drawn), *(entry.steps.before for entry in self.drawn)}
+        needed = {self.before, *(entry.after for entry in self.drawn), *(entry.steps.before for entry in self.drawn)}
         for file in files:
             if file is not None and file not in needed:
                 file.unlink(missing_ok=True)
@@ -228,11 +224,7 @@ class Timed:
 
 @dataclass
 class Evaluated(Timed):
-    """Times losses alone: the state stays as it is, so no block needs one of its own to be judged by."""
-
-    def begin(self) -> None:
-        """Read the state, whatever there is of it, to see that it stays."""
-        self._before = self.training.save_state()
+    """Times losses alone: the state stays as it was before the first of them, so no block needs one of its own."""
 
     def _keep(self, evidence: Evidence) -> None:
         """Draw DRAWN of all blocks, each with the same probability."""

@@ -41,6 +41,10 @@ E = TypeVar("E", bound=Event)
 _NAMES_OF = {type_: name for name, type_ in NAMES.items()}
 
 
+class NothingMeasuredError(WorkbenchError):
+    """A run was cut off so early that there is nothing of it to show."""
+
+
 def named(event: Event) -> Json:
     """An event as the log stores it: its name and its format, then its fields."""
     return {"event": _NAMES_OF[type(event)], "format": upgrade.FORMAT, **plain(event)}
@@ -63,11 +67,12 @@ def fold(events: Sequence[Event]) -> RunRecord:
     """A run from its events.
 
     Raises:
-        WorkbenchError: when they end before the problem, or contain an invalid contestant id.
+        NothingMeasuredError: when they end before the problem.
+        WorkbenchError: when they contain an invalid contestant id.
     """
     begun, problem = _first(events, Begun), _first(events, ProblemMade)
     if begun is None or problem is None:
-        raise WorkbenchError("the log has no begin or no problem event; nothing was measured")
+        raise NothingMeasuredError("its log ends before its problem was made")
     ids = [entrant.id for entrant in begun.contestants]
     for name in ids:
         check_id(name)
