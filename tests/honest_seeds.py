@@ -1,8 +1,9 @@
 """Nothing honest is refused: every preset of every task, in both types, for many seeds; what each check left unused.
 
     python tests/honest_seeds.py --seeds 12 --frontends numpy,pytorch,jax [--tasks mlp] [--presets digits]
-        [--device cpu] [--part 0/4]
+        [--device cpu] [--part 0/4] [--output FOLDER]
 
+With a folder for the runs it can be cut off: what that has already is not measured again.
 Prints a line per task, preset and type: how many rows were ok, what was refused and why, and the largest share that any
 honest deviation had of its limit, for the training in float64, the first losses, and the clocked blocks.
 """
@@ -80,21 +81,27 @@ def main() -> None:
     parser.add_argument("--tasks", default=",".join(catalog().tasks))
     parser.add_argument("--presets", default="", help="only these presets; all of them if none is named")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output", type=Path, help="the folder that keeps the runs; none is kept without it")
     parser.add_argument("--part", default="0/1", help="k/n: only every n-th case, from the k-th on")
     options = parser.parse_args()
-    part, parts = (int(number) for number in options.part.split("/"))
+    place, parts = (int(number) for number in options.part.split("/"))
+    chosen = {frontend.id for frontend in catalog().select(options.frontends.split(","))}
     total = Tally()
     for number, (task, preset, dtype) in enumerate(cases(options.tasks, options.presets)):
-        if number % parts != part:
+        if number % parts != place:
             continue
         tally = Tally()
         for seed in range(options.seeds):
-            with tempfile.TemporaryDirectory(prefix="workbench-honest-") as store:
-                settings = {"preset": preset, "dtype": dtype, "seed": seed, "device": options.device, "output": store}
-                run = api.run(task, options.frontends, **settings, **SETTINGS)
-                for contestant in run.record.contestants:
-                    tally.add(contestant)
-                    total.add(contestant)
+            with tempfile.TemporaryDirectory(prefix="workbench-honest-") as own:
+                asked = {"preset": preset, "dtype": dtype, "seed": seed, "device": options.device}
+                found = api.matrix(task, options.frontends, output=options.output or own, **asked, **SETTINGS)
+                (part,) = found.parts
+                for contestant in part.run.record.contestants if part.run else ():
+                    if contestant.id in chosen:
+                        tally.add(contestant)
+                        total.add(contestant)
+                if part.failure or part.run is None:
+                    tally.refused.append(f"seed {seed}: {part.failure or 'interrupted'}")
         print(f"{task} {preset} {dtype}, {options.seeds} seeds: {tally}", flush=True)
         for reason in tally.refused:
             print(f"    {reason}", flush=True)
