@@ -58,12 +58,13 @@ def one_line(text: str) -> str:
     return (text if text.isprintable() else _UNPRINTABLE.sub(" ", text)).strip()  # usually unchanged
 
 
-def unknown(what: str, name: str, choices: Iterable[str]) -> WorkbenchError:
-    """The error for an unknown name, with the closest choice as a suggestion."""
+def unknown(what: str, name: str, choices: Iterable[str], of: str = "") -> WorkbenchError:
+    """The error for an unknown name, with the closest choice as a suggestion; ``of`` says where it was looked for."""
+    of = f" {of}" if of else ""
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     listed = f"choose from {', '.join(choices)}" if choices else "there is none"
     if not close:
-        return WorkbenchError(f"unknown {what} {name!r}: {listed}")
+        return WorkbenchError(f"unknown {what} {name!r}{of}: {listed}")
     hint = f"did you mean {close[0]}?" + (f" ({listed})" if len(choices) <= FEW else "")
-    return WorkbenchError(f"unknown {what} {name!r}: {hint}")
+    return WorkbenchError(f"unknown {what} {name!r}{of}: {hint}")

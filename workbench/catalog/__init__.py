@@ -153,7 +153,7 @@ class Catalog:
         if name is None:
             return task.default_preset
         if name not in task.presets:
-            raise unknown(f"preset of {task.name}", name, task.presets)
+            raise unknown("preset", name, task.presets, f"of {task.name}")
         return name
 
     def select(self, patterns: Iterable[str], task: str | None = None) -> list[Frontend]:

@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.model.content import Frontend, Task
 
 CONTRACT = "workbench.contract"
-RUNTIME = ("configure", "wait", "versions", "observe", "peak_device_bytes")
+RUNTIME = {"configure": 1, "wait": 0, "versions": 0, "observe": 0, "peak_device_bytes": 0}  # with how many arguments
 
 
 def check_task(content: Catalog, name: str) -> None:
@@ -67,9 +67,15 @@ def check_pair(content: Catalog, task: str, frontend: Frontend) -> None:
     if runtime is None:
         folder = frontend.root / "frontends" / frontend.folder
         raise WorkbenchError(f"{folder}: runtime.py is missing; it must define {', '.join(RUNTIME)}")
-    names = _names_in(parsed(runtime))
+    module = parsed(runtime)
+    names = _names_in(module)
     if missing := [name for name in RUNTIME if name not in names and "*" not in names]:
         raise WorkbenchError(f"{runtime}: does not define {', '.join(missing)}; it must define {', '.join(RUNTIME)}")
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
+    for node in functions:
+        if node.name in RUNTIME and not _accepts(node.args, RUNTIME[node.name]):
+            signature = f"{node.name}({'settings' if RUNTIME[node.name] else ''})"
+            raise WorkbenchError(f"{runtime}, line {node.lineno}: {node.name} must be defined as {signature}")
 
 
 def _without_reference(content: Catalog, task: Task, reference: Frontend) -> str:

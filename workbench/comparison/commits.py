@@ -313,7 +313,7 @@ def _plan(old: Side, new: Side, task: str, preset: str | None, patterns: Sequenc
     presets = [side.content.tasks[task].presets for side in (old, new) if task in side.content.tasks]
     name = next(iter(presets[-1])) if preset is None else preset
     if not any(name in known for known in presets):
-        raise unknown(f"preset of {task}", name, presets[-1])
+        raise unknown("preset", name, presets[-1], f"of {task}")
     return TaskPlan(
         task,
         name,

@@ -170,13 +170,13 @@ def timeline(task: str, frontend: str, *, preset: str | None = None, results: st
     runs, skipped = index.runs(store)
     if skipped and not runs:
         raise WorkbenchError(f"no run in {store} can be read: {skipped[0]}")
-    _check_known("task", task, {run.task for run in runs}, store)
+    _check_known("task", task, {run.task for run in runs}, store, f"in {store}")
     runs = [run for run in runs if run.task == task]
     if preset is not None:
-        _check_known(f"preset of {task}", preset, {run.preset for run in runs}, store)
+        _check_known("preset", preset, {run.preset for run in runs}, store, f"in the runs of {task}")
         runs = [run for run in runs if run.preset == preset]
     frontends = {name for run in runs for name in run.contestants}
-    _check_known(f"frontend in the runs of {task}", frontend, frontends, store)
+    _check_known("frontend", frontend, frontends, store, f"in the runs of {task}")
     runs = sorted((run for run in runs if frontend in run.contestants), key=lambda run: (run.started, run.run))
     stages = in_order({stage for run in runs for stage in run.contestants[frontend].stages}) or [TRAIN]
     by_conditions: dict[Conditions, list[IndexedRun]] = {}
@@ -190,11 +190,11 @@ def timeline(task: str, frontend: str, *, preset: str | None = None, results: st
     return Timeline(task, frontend, latest_first, tuple(skipped))
 
 
-def _check_known(kind: str, name: str, names: set[str], store: Path) -> None:
+def _check_known(kind: str, name: str, names: set[str], store: Path, of: str) -> None:
     if not names:
         raise WorkbenchError(f"no runs in {store}: measure one first, for example with `workbench run linreg`")
     if name not in names:
-        raise unknown(kind, name, names)
+        raise unknown(kind, name, names, of)
 
 
 def _conditions(run: IndexedRun, contestant: IndexedContestant, stage: str) -> Conditions:

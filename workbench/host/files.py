@@ -41,11 +41,11 @@ def open_regular(path: Path) -> BinaryIO:
     Raises:
         OSError: when it is absent, unreadable, or not a regular file.
     """
-    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return stream
+    return os.fdopen(descriptor, "rb")
 
 
 def read_bytes(path: Path, largest: int = LARGEST_BYTES) -> bytes:
@@ -91,6 +91,19 @@ def check_writable(*paths: Path | None) -> None:
             raise WorkbenchError(f"cannot write {path}: there is no folder {path.parent}; create it first")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise WorkbenchError(f"cannot write {path}: {os.strerror(errno.EACCES)}")
+
+
+def clear(path: Path, *, folder: bool = False) -> None:
+    """Remove what stands where a regular file, or a folder, is to be written, if it is something else.
+
+    Raises:
+        OSError: when it cannot be removed.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_dir() if folder else path.is_file())):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

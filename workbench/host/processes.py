@@ -96,5 +96,6 @@ def _own(pid: int) -> float:
 
 
 def _of_ended_children(pid: int) -> float:
-    fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    text = (_PROC / str(pid) / "stat").read_text(errors="replace")  # it holds the process's name, whatever bytes
+    fields = text.rpartition(")")[2].split()
     return sum(int(fields[field]) for field in _CHILDREN) / os.sysconf("SC_CLK_TCK")

@@ -64,7 +64,7 @@ def parse_share(text: str) -> float:
     return float(match[1]) / (100 if match[2] else 1)
 
 
-SECONDS = Notation("DURATION", "A number is in seconds.", parse_seconds, lambda seconds: f"{seconds:g}s")
+SECONDS = Notation("DURATION", "A number is in seconds.", parse_seconds, lambda seconds: f"{plainly(seconds)}s")
 SHARE = Notation("SHARE", "A number is a share, such as 0.02.", parse_share, lambda share: f"{100 * share:g}%")
 
 
@@ -142,7 +142,12 @@ class Option:
 
     def text_of(self, number: float) -> str:
         """A number in this option's notation."""
-        return self.notation.format(number) if self.notation else f"{number:g}"
+        return self.notation.format(number) if self.notation else plainly(number)
+
+
+def plainly(number: float) -> str:
+    """A number without an exponent, where it is whole."""
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
 
 
 def option(default: Any, help: str, **attributes: Any) -> Any:  # noqa: A002 - the usual name for it

@@ -90,6 +90,8 @@ class Blocks:
     def __post_init__(self) -> None:
         if not all(SHORTEST_S < seconds < LONGEST_S for seconds in self.seconds):
             raise ValueError(f"times of blocks must be above {SHORTEST_S:.0e} s and below {LONGEST_S:.0e} s")
+        if len(self.seconds) != len(self.rounds):
+            raise ValueError(f"{len(self.seconds)} blocks have {len(self.rounds)} rounds, expected one each")
 
 
 @dataclass

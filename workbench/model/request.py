@@ -53,9 +53,10 @@ class Request(Options):
     )
     seed: int = option(0, "Seed of start weights, generated data and batch order.", least=0, most=MOST_SEED)
     dtype: str = option("float32", "Number format: float32 or float64.", choices=DTYPES)
-    matmul_precision: str = option(
-        "float32",
+    matmul_precision: str | None = option(
+        None,
         "Precision of float32 products on a GPU: float32 or tf32; not in profile stock.",
+        unset="float32, and the framework's own in profile stock",
         choices=PRECISIONS,
     )
     launches: int | None = option(

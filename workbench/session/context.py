@@ -24,6 +24,7 @@ from workbench.session.timed import Timed
 from workbench.session.workers import Workers
 
 MIN_FREE_BYTES = 1 << 16
+NOT_FORESEEN = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError, RecursionError)
 
 Group: TypeAlias = Sequence[Contestant]
 """Contestants that are alive together."""
@@ -90,13 +91,22 @@ class Context:
 
     @contextlib.contextmanager
     def failing_only(self, contestant: Contestant) -> Iterator[None]:
-        """A worker failure in this context ends only this contestant."""
+        """Whatever fails in this context ends only this contestant, unless nothing can be written any more."""
         try:
             yield
         except WorkerFailedError as failure:
-            if not self.abandoned:
-                _require_free_space(self.workers.folder)
-                self.end(contestant, failure.outcome, failure.reason)
+            self._end_alone(contestant, failure.outcome, failure.reason)
+        except OSError as error:
+            if error.filename is None:  # of an open file, such as the log of events
+                raise
+            self._end_alone(contestant, Outcome.ERROR, f"{error.strerror}: {error.filename}")
+        except NOT_FORESEEN as error:
+            self._end_alone(contestant, Outcome.ERROR, f"its session failed: {type(error).__name__}: {error}")
+
+    def _end_alone(self, contestant: Contestant, outcome: Outcome, reason: str) -> None:
+        if not self.abandoned:
+            _require_free_space(self.workers.folder)
+            self.end(contestant, outcome, reason)
 
 
 def _require_free_space(folder: Path) -> None:

@@ -45,14 +45,15 @@ class ExactProofs:
         """Prove those that have no proof yet; whoever fails takes no further part."""
         pending = [contestant for contestant in contestants if contestant.running and contestant.proof is None]
         computed: dict[str, Computed] = {}
-        unknown = []
+        unknown: list[tuple[Contestant, str | None]] = []
         for contestant in pending:
             special = contestant.frontend.float64.get(self._context.settings.task)
             if special is not None and special.limit is None and special.steps is None:
                 continue
-            known = proofs.load(self._key(contestant))
+            key = self._key(contestant)  # once: a training may change its own files
+            known = proofs.load(key)
             if known is None:
-                unknown.append(contestant)
+                unknown.append((contestant, key))
             else:
                 computed[contestant.id] = known
         self._compute(unknown, computed)
@@ -61,27 +62,28 @@ class ExactProofs:
                 if contestant.running:
                     self._judge(contestant, computed.get(contestant.id))
 
-    def _compute(self, contestants: Sequence[Contestant], computed: dict[str, Computed]) -> None:
+    def _compute(self, contestants: Sequence[tuple[Contestant, str | None]], computed: dict[str, Computed]) -> None:
         """Run trainings side by side on all CPUs, the longest first; those with the same key once."""
         context = self._context
-        groups: dict[str, list[Contestant]] = {}
-        for contestant in contestants:
-            groups.setdefault(self._key(contestant) or contestant.id, []).append(contestant)
+        groups: dict[tuple[str, str | None], list[Contestant]] = {}
+        for contestant, key in contestants:
+            groups.setdefault((key or contestant.id, key), []).append(contestant)
         # of those about which nothing is known, compiled modes take longest, and they are declared after the others
-        shortest_first = sorted(groups.values(), key=lambda same: context.forecast.bring_up_s(same[0].id))
+        shortest_first = sorted(groups.items(), key=lambda group: context.forecast.bring_up_s(group[1][0].id))
         free = self._slots()
 
-        def compute(same: list[Contestant]) -> None:
+        def compute(group: tuple[tuple[str, str | None], list[Contestant]]) -> None:
+            (_, key), same = group
             cpus = free.get()
             try:
                 result = self._computed(same[0], cpus)
-            except WorkerFailedError as failure:
+            except Exception:
                 for contestant in same:
                     with context.failing_only(contestant):
-                        raise WorkerFailedError(failure.outcome, failure.reason) from failure
+                        raise
             else:
                 computed.update({contestant.id: result for contestant in same})
-                if (key := self._key(same[0])) is not None:
+                if key is not None:
                     proofs.save(key, result)
             finally:
                 free.put(cpus)

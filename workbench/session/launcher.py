@@ -361,7 +361,7 @@ def _kill_all(matches: Callable[[str], bool], spared: Collection[int] = ()) -> N
     for _ in range(KILL_ATTEMPTS):
         killed = 0
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError):
+            with contextlib.suppress(psutil.Error, OSError, KeyError, ValueError, OverflowError):
                 ended = process.pid in spared or process.status() == psutil.STATUS_ZOMBIE
                 if not ended and matches(process.environ()[MARK]):
                     process.kill()
@@ -370,13 +370,14 @@ def _kill_all(matches: Callable[[str], bool], spared: Collection[int] = ()) -> N
             return
 
 
+MOST_TEXT = 2000  # characters of each text that a worker reports
 _MEMORY_WORDS = ("out of memory", "resource_exhausted", "cannot allocate memory", "bad_alloc")
 
 
 def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
     """The outcome of a failure that the worker reported."""
-    phase, exception = failure.failed, failure.kind
-    text = f"{failure.text} ({failure.where})" if failure.where else failure.text
+    phase, exception = failure.failed[:MOST_TEXT], failure.kind[:MOST_TEXT]
+    text = failure.text[:MOST_TEXT] + (f" ({failure.where[:MOST_TEXT]})" if failure.where else "")
     missing = (failure.missing or "").split(".")[0]
     if missing and missing in frontend.packages:
         return WorkerFailedError(Outcome.UNAVAILABLE, f"{missing} is not installed: {frontend.install}")
@@ -385,7 +386,12 @@ def explain(failure: Failure, frontend: Frontend) -> WorkerFailedError:
         return WorkerFailedError(Outcome.UNAVAILABLE, reason)
     if exception == "MemoryError" or any(word in f"{exception} {text}".lower() for word in _MEMORY_WORDS):
         return WorkerFailedError(Outcome.OUT_OF_MEMORY, f"out of memory in {phase!r}: {text or exception}")
-    places = (failure.where, missing in ("tasks", "frontends"), exception == "SyntaxError", frontend.command)
+    places = (
+        failure.where,
+        missing in ("tasks", "frontends"),
+        exception in ("SyntaxError", "SystemExit"),
+        frontend.command,
+    )
     own = any(places) or text.startswith("runtime.")
     if phase == "import" and own:
         return WorkerFailedError(Outcome.ERROR, f"import fails: {exception}: {text}")

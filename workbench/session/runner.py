@@ -70,6 +70,7 @@ def measure(
         NotWrittenError: when the disk was full, or the folder gone, before everything was written.
     """
     progress = progress or Silence()
+    results.check_store(store)
     _fail_malformed(contestants, settings.task)
     with _exclusively(if_busy, progress):
         folder = results.new_folder(store, settings.task, settings.preset)

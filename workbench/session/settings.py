@@ -26,6 +26,9 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
     if stock and request.threads is not None:
         reason = "applies to profile equal only: in stock every framework uses its own default"
         raise OptionError("threads", request.threads, reason)
+    if stock and request.matmul_precision is not None:
+        reason = "applies to profile equal only: in stock every framework uses its own default"
+        raise OptionError("matmul_precision", request.matmul_precision, reason)
     cpus, harness_cpus = _cpus(request.threads or 1, stock=stock)
     shared = {entry.name for entry in dataclasses.fields(Settings)} & {
         entry.name for entry in dataclasses.fields(Request)
@@ -35,7 +38,7 @@ def settings_of(content: Catalog, task: str, request: Request) -> Settings:
         "preset": content.preset(declared, request.preset),
         "device": Device.parse(request.device, len(machine.gpus())),
         "threads": None if stock else request.threads or 1,
-        "matmul_precision": None if stock else request.matmul_precision,
+        "matmul_precision": None if stock else request.matmul_precision or "float32",
     }
     return Settings(task=task, cpus=cpus, harness_cpus=harness_cpus, **resolved)
 

@@ -102,7 +102,8 @@ def key_of(
 ) -> str | None:
     """The key of a contestant's training; None if nobody knows what it depends on.
 
-    That is so if the interpreter's distributions cannot be listed, and for every worker in another language.
+    That is so if the interpreter's distributions cannot be listed, if a file has gone meanwhile, and for every worker
+    in another language.
     """
     distributions = installed(contestant.interpreter)
     if distributions is None or contestant.frontend.command:
@@ -125,8 +126,11 @@ def key_of(
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     harness = [contestant.package / "contract.py", *sorted((contestant.package / "wire").glob("*.py"))]
-    for file in [*files_of(content, settings.task, contestant.frontend), *harness]:
-        digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    try:
+        for file in [*files_of(content, settings.task, contestant.frontend), *harness]:
+            digest.update(f"{file.name}\n".encode() + files.read_bytes(file))
+    except OSError:
+        return None
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import os
 import secrets
 from functools import cached_property
@@ -176,6 +177,20 @@ class NotWrittenError(Exception):
         self.run = run
 
 
+def check_store(store: Path) -> None:
+    """Check that runs can be written to a folder, before anything is waited for or started.
+
+    Raises:
+        WorkbenchError: when it is no folder, or cannot be written to.
+    """
+    existing = next((path for path in (store, *store.absolute().parents) if os.path.lexists(path)), store)
+    number = 0 if os.access(existing, os.W_OK) else errno.EACCES
+    if not existing.is_dir():
+        number = errno.ENOTDIR
+    if number:
+        raise WorkbenchError(f"cannot write results to {store}: {os.strerror(number)}; choose another folder")
+
+
 def new_folder(store: Path, task: str, preset: str) -> Path:
     """A new, empty folder for a run in progress; its name is random in part, so two runs never collide.
 
@@ -200,7 +215,10 @@ def save(folder: Path, record: RunRecord) -> None:
     """
     for contestant in record.contestants:
         own = folder / "contestants" / contestant.id
-        own.mkdir(parents=True, exist_ok=True)
+        for place in (own.parent, own):  # a contestant may have put something else there
+            files.clear(place, folder=True)
+            place.mkdir(exist_ok=True)
+        files.clear(own / "samples.json")
         files.write_text(own / "samples.json", text_of(records.samples_of(contestant)))
     files.write_text(folder / "run.json", text_of(records.facts_of(record)))
 

@@ -148,12 +148,11 @@ class Observed:
         threads = self.observed.get("threads")
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int | float)):
             raise ValueError(f"observed threads = {str(threads)[:80]!r}, expected a number")
-        numbers = {**self.observed, **self.pool_threads, "peak": self.peak_bytes, "device": self.peak_device_bytes}
-        for name, value in numbers.items():
+        peaks = {"peak_bytes": self.peak_bytes, "peak_device_bytes": self.peak_device_bytes}
+        for name, value in (*self.observed.items(), *self.pool_threads.items(), *peaks.items()):
             if isinstance(value, int | float) and not abs(value) < LARGEST:
                 raise ValueError(f"observed {name[:80]} = {str(value)[:80]}, expected a number below {LARGEST:.0e}")
-        amounts = {"threads": threads, "peak_bytes": self.peak_bytes, "peak_device_bytes": self.peak_device_bytes}
-        for name, value in amounts.items():
+        for name, value in {"threads": threads, **peaks}.items():
             if value is not None and value < 0:
                 raise ValueError(f"observed {name} = {value}, expected 0 or more")
         for name, value in self.metrics.items():

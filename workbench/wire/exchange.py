@@ -63,8 +63,9 @@ def decode(line: bytes) -> dict[str, Any]:
     """
     try:
         message = json.loads(line, parse_constant=_no_constant)
-    except ValueError as error:
-        raise ValueError(f"not a message: {line[:80]!r} ({error})") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ValueError(f"not a message: {line[:80]!r} ({reason})") from None
     if not isinstance(message, dict) or message.get("v") != VERSION:
         raise ValueError(f"not a version-{VERSION} message: {line[:80]!r}")
     return message

@@ -173,7 +173,7 @@ class Worker:
         if not callable(self.read_state):
             raise TypeError(f"train() first yields {type(ready).__name__}, expected a function that reads the state")
         if self.per_call is not None and self.per_call < 1:
-            raise ValueError(f"Calls.steps = {self.per_call}, expected at least 1")
+            raise ValueError(f"Calls.steps = {str(self.per_call)[:80]}, expected at least 1")
 
     def do_run(self, steps: int, warm: int = 0, keep: Sequence[int] = ()) -> dict[str, Any]:
         """Run ``warm`` steps, then time ``steps`` steps and the wait; keep the losses at some positions of these."""
@@ -417,7 +417,7 @@ def peak_resident_bytes() -> int | None:
 
 def _status_bytes(field: str) -> int | None:
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(errors="replace").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)
@@ -426,7 +426,7 @@ def _status_bytes(field: str) -> int | None:
 def allocator() -> str:
     """The memory allocator of the process, judged by its mapped libraries."""
     try:
-        mappings = Path("/proc/self/maps").read_text()
+        mappings = Path("/proc/self/maps").read_text(errors="replace")
     except OSError:
         return "malloc"
     return next((name for name in ("jemalloc", "tcmalloc", "mimalloc") if f"lib{name}" in mappings), "malloc")
@@ -437,7 +437,7 @@ def thread_names() -> dict[str, int]:
     counts: dict[str, int] = {}
     try:
         for entry in Path("/proc/self/task").iterdir():
-            name = (entry / "comm").read_text().strip().rstrip("0123456789").rstrip("/-_")
+            name = (entry / "comm").read_text(errors="replace").strip().rstrip("0123456789").rstrip("/-_")
             counts[name] = counts.get(name, 0) + 1
     except OSError:
         pass
