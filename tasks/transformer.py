@@ -87,7 +87,6 @@ PRESETS = {
     },
     "carry": {
         "about": "sums of two numbers below 1000: two blocks, 128 wide, 4 heads, in mini-batches of 128",
-        "accuracy": 0.9,
         "steps": 400,
         "learning_rate": 0.002,
         "batch": 128,
