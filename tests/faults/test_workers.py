@@ -54,6 +54,8 @@ LIES = {
     "observe_threads": ("observe", str({**OBSERVED, "observed": {"threads": "many"}}), "expected a number"),
     "observe_nested": ("observe", str({**OBSERVED, "observed": {"device": ["a"]}}), "invalid answer"),
     "observe_no_object": ("observe", str({**OBSERVED, "observed": None}), "invalid answer"),
+    "observe_huge_peak": ("observe", str({**OBSERVED, "observed": {"peak": 10**30}}), "observed peak = 1000"),
+    "observe_huge_device": ("observe", str({**OBSERVED, "observed": {"device": 10**30}}), "observed device = 1000"),
     "observe_missing": ("observe", "{}", "invalid answer"),
 }
 # Files that are not what they should be.
@@ -66,6 +68,23 @@ FILES = {
     "fetch_too_few": ("fetch", "np.savez(how['to'], losses=np.ones(1))"),
     "fetch_in_two_axes": ("fetch", "np.savez(how['to'], losses=np.ones((2, 2)))"),
     "fetch_of_objects": ("fetch", "np.savez(how['to'], losses=np.array([None], dtype=object), allow_pickle=True)"),
+}
+# What it does to the session around it, at the start of its training, and what its row says; "" if it stays ok.
+DEEP = 'import sys; os.write(int(sys.argv[3]), b"[" * 200_000 + b"\\n"); time.sleep(60)'
+RUN_FOLDER = 'own, = pathlib.Path(os.environ["STORE"]).glob(f".partial-*/contestants/{problem.mode}")'
+NAMESPACE = 'ns = os.stat("/proc/self/ns/pid").st_ino'
+LEFT = 'subprocess.Popen(["sleep", "5"], start_new_session=True)'
+SABOTAGE = {
+    "deep_answer": (DEEP, "nested too deeply"),
+    "name_that_is_no_text": (r'ctypes.CDLL(None).prctl(15, b"\xff", 0, 0, 0)', ""),
+    "fifo_for_its_declaration": ('toml = here / "frontend.toml"; toml.unlink(); os.mkfifo(toml)', ""),
+    "no_folder": ("shutil.rmtree(here)", "import fails"),
+    "file_for_its_folder": (f"{RUN_FOLDER}; shutil.rmtree(own); own.touch()", ""),
+    "folder_for_its_log": (f'{RUN_FOLDER}; (own / "log.txt").unlink(); (own / "log.txt").mkdir()', ""),
+    "fifo_for_its_log": (f'{RUN_FOLDER}; (own / "log.txt").unlink(); os.mkfifo(own / "log.txt")', ""),
+    "folder_for_its_samples": (f'{RUN_FOLDER}; (own / "samples.json").mkdir(exist_ok=True)', ""),
+    "folder_for_its_proof": (f'{RUN_FOLDER}; (own / ".proof.npz.partial").mkdir(exist_ok=True)', "Is a directory"),
+    "malformed_mark": (f'{NAMESPACE}; os.environ["WORKBENCH_WORKER"] = f"{{ns}}-{{10**30}}-x"; {LEFT}', ""),
 }
 INJECTION = "'\\x1b]0;owned\\x07<script>alert(1)</script>[red]x[/red]|`**\\u202e'"
 DAEMON = (
@@ -112,6 +131,25 @@ def test_nonsense_in_a_file_costs_its_own_row(nonsense, name):
 def test_all_others_are_complete(nonsense):
     _, rows = nonsense
     assert rows["numpy_manual"]["outcome"] == "ok"
+
+
+def test_what_one_does_to_the_session_around_it_costs_its_own_row(new_content, cli, tmp_path):
+    content, store = new_content(), tmp_path / "store"
+    for name, (act, _) in SABOTAGE.items():
+        imports = "import ctypes, os, pathlib, shutil, subprocess, time"
+        first = f"    {imports}\n    here = pathlib.Path(__file__).parent\n    {act}\n"
+        content.plant(name, content.changed((START, first + START)))
+    words = ["run", "linreg", "--steps=3", "--launches=1", "--rounds=1", "--content", content.root, "--output", store]
+    own = {"TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "STORE": str(store)}
+    done = cli(*words, "-f", content.frontends, "--timeout=20s", "--json", **own)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    rows = {row["frontend"]: row for row in json.loads(done.stdout)["contestants"]}
+    assert rows["numpy_manual"]["outcome"] == "ok"
+    for name, (_, said) in SABOTAGE.items():
+        assert rows[name]["outcome"] == ("error" if said else "ok"), rows[name]["reason"]
+        assert said in rows[name]["reason"]
+    assert cli("rebuild", "latest", "--results", store).returncode == 0
 
 
 def test_a_message_cannot_drive_a_terminal_or_a_page(nonsense, cli):

@@ -84,6 +84,17 @@ def test_a_runtime_that_lacks_a_function_is_refused(content, name):
         check_pair(found, "linreg", found.frontends["planted"])
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("configure", "def configure(unused, "), ("versions", "def versions(unused")]
+)
+def test_a_runtime_whose_function_cannot_be_called_is_refused(content, name, other):
+    runtime = content.changed((f"def {name}(", other), file="runtime.py")
+    content.plant("planted", content.changed(), runtime=runtime)
+    found = catalog(content.root)
+    with pytest.raises(WorkbenchError, match=rf"runtime.py, line \d+: {name} must be defined as {name}\("):
+        check_pair(found, "linreg", found.frontends["planted"])
+
+
 def test_a_frontend_without_a_runtime_is_refused(content):
     content.plant("planted", content.changed())
     (content.root / "frontends" / "planted" / "runtime.py").unlink()

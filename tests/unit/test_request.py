@@ -229,6 +229,10 @@ def test_a_session_has_every_setting_that_is_asked_for(content):
     assert (settings.preset, settings.threads, str(settings.device)) == ("points", 1, "cpu")
     stock = api.settings_of(catalog(content.root), "linreg", Request(profile="stock"))
     assert (stock.threads, stock.matmul_precision) == (None, None)
+    equal = api.settings_of(catalog(content.root), "linreg", Request())
+    assert equal.matmul_precision == "float32"
+    with pytest.raises(OptionError, match="applies to profile equal only"):
+        api.settings_of(catalog(content.root), "linreg", Request(profile="stock", matmul_precision="tf32"))
     assert isinstance(stock, Settings)
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import workbench
+from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.model.records import Launch
+from workbench.model.records import Launch, Settings
+from workbench.session import runner
 from workbench.store import upgrade
 
 
@@ -279,3 +281,11 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(two, monkey
 def test_a_stage_that_does_not_exist_is_told(store, stage):
     with pytest.raises(WorkbenchError, match=r"has no stage .*: choose from train"):
         workbench.load("latest", store).rows_of(stage)
+
+
+def test_a_folder_that_cannot_hold_runs_is_refused_before_anything_is_waited_for(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(runner, "_exclusively", lambda *_: pytest.fail("it waited for other sessions"))
+    settings = Settings(task="linreg", preset="points")
+    with pytest.raises(WorkbenchError, match=r"cannot write results to .*runs: Not a directory; choose another"):
+        runner.measure(catalog(), [], settings, tmp_path / "file" / "runs")
