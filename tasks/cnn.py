@@ -109,9 +109,9 @@ PRESETS = {
     },
     "wide": {
         "about": "digits enlarged and coloured to 32 x 32 x 3, a small VGG of 32, 32 and 64, 64 filters",
-        "accuracy": 0.9,
+        "accuracy": 0.7,
         "steps": 20,
-        "learning_rate": 0.02,
+        "learning_rate": 0.005,
         "batch": 50,
         "scale": 4,
         "channels": 3,
