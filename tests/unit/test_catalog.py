@@ -264,7 +264,7 @@ def test_a_word_that_is_near_to_nothing_is_answered_with_all_there_is(two):
 def test_an_unknown_task_or_preset_is_refused_with_the_nearest(two):
     with pytest.raises(WorkbenchError, match="unknown task 'linreq': did you mean linreg"):
         two.task("linreq")
-    with pytest.raises(WorkbenchError, match="unknown preset of linreg 'point': did you mean points"):
+    with pytest.raises(WorkbenchError, match="unknown preset 'point' of linreg: did you mean points"):
         two.preset(two.task("linreg"), "point")
 
 

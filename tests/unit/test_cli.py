@@ -83,7 +83,7 @@ def test_help_answers_without_the_heavy_packages(words, shell_environment):
 # What is asked for wrongly, and what the one line must say.
 WRONG = {
     "task": (["linreq"], ["unknown task 'linreq'", "did you mean linreg?"]),
-    "preset": (["linreg", "-p", "point"], ["unknown preset of linreg 'point'", "did you mean points?"]),
+    "preset": (["linreg", "-p", "point"], ["unknown preset 'point' of linreg", "did you mean points?"]),
     "frontend": (["linreg", "-f", "nunpy"], ["unknown frontend 'nunpy'", "did you mean numpy?"]),
     "frontend_among_others": (["linreg", "-f", "numpy,jaxx"], ["unknown frontend 'jaxx'", "did you mean jax?"]),
     "no_frontend": (["linreg", "-f", ","], ["no frontend selected"]),

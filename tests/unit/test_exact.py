@@ -38,10 +38,9 @@ def test_the_longest_begin_first(monkeypatch, known, order):
     slot: queue.SimpleQueue[tuple[int, ...]] = queue.SimpleQueue()
     slot.put((0,))
     monkeypatch.setattr(exact, "_slots", lambda: slot)
-    monkeypatch.setattr(exact, "_key", lambda _: None)
     monkeypatch.setattr(exact, "_computed", lambda contestant, _: began.append(contestant.id))
     computed = {}
-    exact._compute(contestants, computed)
+    exact._compute([(contestant, None) for contestant in contestants], computed)
     assert began == order
     assert set(computed) == set(FRONTENDS)
 

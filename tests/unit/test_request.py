@@ -160,7 +160,7 @@ def test_one_content_folder_is_itself_and_not_a_list(planted):
 
 WRONG = [
     (RUN, "threads", 0, "0", "must be at least 1"),
-    (RUN, "seed", 10**20, f"{10**20}", "must be at most 1e+15"),
+    (RUN, "seed", 10**20, f"{10**20}", "must be at most 1000000000000000"),
     (RUN, "launches", 10**20, f"{10**20}", "must be at most 10000"),
     (RUN, "rounds", 10_001, "10001", "must be at most 10000"),
     (RUN, "max_alive", 10**20, f"{10**20}", "must be at most 10000"),

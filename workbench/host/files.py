@@ -235,9 +235,7 @@ def _refuse_existing(target: Path, force: bool) -> None:
 
 
 def _exists(target: Path) -> WorkbenchError:
-    return WorkbenchError(
-        f"{target} already exists: choose another path, or allow replacing it (--force; force=True in Python)"
-    )
+    return WorkbenchError(f"{target} already exists: choose another path, or allow replacing it (force)")
 
 
 def _beside(target: Path) -> Path:

@@ -187,6 +187,8 @@ def check_store(store: Path) -> None:
     number = 0 if os.access(existing, os.W_OK) else errno.EACCES
     if not existing.is_dir():
         number = errno.ENOTDIR
+    elif number and os.statvfs(existing).f_flag & os.ST_RDONLY:
+        number = errno.EROFS
     if number:
         raise WorkbenchError(f"cannot write results to {store}: {os.strerror(number)}; choose another folder")
 
