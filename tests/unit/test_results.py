@@ -12,7 +12,7 @@ import pytest
 import workbench
 from workbench.catalog import catalog
 from workbench.errors import WorkbenchError
-from workbench.model.records import Launch, Settings
+from workbench.model.records import Blocks, Launch, Settings
 from workbench.session import runner
 from workbench.store import upgrade
 
@@ -289,3 +289,8 @@ def test_a_folder_that_cannot_hold_runs_is_refused_before_anything_is_waited_for
     settings = Settings(task="linreg", preset="points")
     with pytest.raises(WorkbenchError, match=r"cannot write results to .*runs: Not a directory; choose another"):
         runner.measure(catalog(), [], settings, tmp_path / "file" / "runs")
+
+
+def test_blocks_without_a_round_each_are_refused():
+    with pytest.raises(ValueError, match="2 blocks have 1 rounds, expected one each"):
+        Blocks(seconds=[1e-3, 1e-3], rounds=[0])

@@ -106,6 +106,16 @@ def clear(path: Path, *, folder: bool = False) -> None:
             path.unlink()
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder whose parent exists; what is in its way is removed.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    clear(path, folder=True)
+    path.mkdir(exist_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, replacing any existing one; as :func:`write_bytes`."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))

@@ -15,7 +15,7 @@ from workbench.catalog import REFERENCE, Catalog
 from workbench.catalog.roots import module_folders, package_root
 from workbench.host.cpus import usable_cpus
 from workbench.host.environment import worker_environment
-from workbench.host.files import clear, executable
+from workbench.host.files import clear, executable, make_folder
 from workbench.host.processes import missing_program
 from workbench.model.content import Frontend
 from workbench.model.contestant import Contestant
@@ -89,8 +89,7 @@ class Workers:
         """The contestant's folder inside the run's."""
         own = self.folder / "contestants" / contestant.id
         for folder in (own.parent, own):  # never the run's: if it was removed, it stays removed
-            clear(folder, folder=True)
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)
         return own
 
     @property

@@ -218,8 +218,7 @@ def save(folder: Path, record: RunRecord) -> None:
     for contestant in record.contestants:
         own = folder / "contestants" / contestant.id
         for place in (own.parent, own):  # a contestant may have put something else there
-            files.clear(place, folder=True)
-            place.mkdir(exist_ok=True)
+            files.make_folder(place)
         files.clear(own / "samples.json")
         files.write_text(own / "samples.json", text_of(records.samples_of(contestant)))
     files.write_text(folder / "run.json", text_of(records.facts_of(record)))
