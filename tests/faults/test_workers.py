@@ -6,9 +6,12 @@ import json
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from workbench.model.outcomes import Outcome
+from workbench.session.context import Context
 from workbench.store.codec import decoded
 from workbench.wire import answers
 
@@ -249,3 +252,19 @@ def test_what_a_killed_session_left_running_is_ended_by_the_next(content, measur
         os.sched_yield()
     assert measure("--frameworks=numpy_manual", launches=1).end() == 0
     assert left_running() == []
+
+
+@pytest.mark.parametrize("error", [KeyError("w"), RecursionError("too deep"), OSError(5, "no such thing", "a/file")])
+def test_what_nobody_foresaw_is_the_outcome_of_one_row(error):
+    ended = []
+    context = SimpleNamespace(_end_alone=lambda *how: ended.append(how))
+    with Context.failing_only(context, "planted"):
+        raise error
+    ((contestant, outcome, reason),) = ended
+    assert (contestant, outcome) == ("planted", Outcome.ERROR)
+    assert str(error.args[-1] if error.args else "") in reason or error.filename in reason
+
+
+def test_a_log_that_cannot_be_written_is_nobodys_outcome():
+    with pytest.raises(OSError, match="full"), Context.failing_only(SimpleNamespace(), "planted"):
+        raise OSError(28, "full")
